@@ -1,0 +1,54 @@
+//! Why the hub does not take a message: said so that a publisher can mend it without asking.
+
+use serde::{Deserialize, Serialize};
+
+/// One fault in one field of a job.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(schemars::JsonSchema)]
+pub struct FieldError {
+    /// JSON Pointer to the field, for example `/input/iin`.
+    pub path: String,
+    /// Stable code, for example `field_missing`; listed in the README.
+    pub code: String,
+    /// One sentence for a developer. Never holds the value.
+    pub text: String,
+}
+
+impl FieldError {
+    /// A fault in the field at `path`.
+    pub fn new(path: &str, code: &str, text: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), code: code.to_owned(), text: text.into() }
+    }
+}
+
+/// A message that could be read but breaks a contract or a domain rule: it becomes a job that is
+/// `rejected`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// Stable code of the whole rejection, for example `invalid_fields`.
+    pub code: &'static str,
+    /// One entry a field; empty where the fault is not in a field.
+    pub errors: Vec<FieldError>,
+}
+
+impl Rejection {
+    /// Fields are missing, unknown, of a wrong type or of a wrong form.
+    pub const INVALID_FIELDS: &'static str = "invalid_fields";
+    /// No such operation, or no such routing key.
+    pub const UNKNOWN_OPERATION: &'static str = "unknown_operation";
+    /// The routing key and the field `operation` name different operations.
+    pub const ROUTING_KEY_MISMATCH: &'static str = "routing_key_mismatch";
+    /// The operation needs a recorded consent (D1).
+    pub const CONSENT_MISSING: &'static str = "consent_missing";
+    /// This kind of consent cannot be verified yet.
+    pub const CONSENT_UNSUPPORTED: &'static str = "consent_unsupported";
+    /// The id was used before with other content.
+    pub const ID_REUSED: &'static str = "id_reused";
+    /// The hub cannot decode the message at all; it is kept in quarantine.
+    pub const MALFORMED: &'static str = "malformed";
+
+    /// A rejection with one entry.
+    pub fn single(code: &'static str, path: &str, text: impl Into<String>) -> Self {
+        Self { code, errors: vec![FieldError::new(path, code, text)] }
+    }
+}
