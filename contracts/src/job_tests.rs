@@ -84,8 +84,7 @@ fn one_entry_a_field_says_path_and_code() {
         v.as_object_mut().expect("object").remove("requested_by");
     });
     let rejection = rejection(&value);
-    let found: Vec<_> =
-        rejection.errors.iter().map(|e| format!("{} {}", e.path, e.code)).collect();
+    let found: Vec<_> = rejection.errors.iter().map(|e| format!("{} {}", e.path, e.code)).collect();
     assert_eq!(
         found,
         [
@@ -137,7 +136,8 @@ fn a_malformed_message_with_an_id_names_it() {
     let version = malformed(decode(&with(|v| v["version"] = json!(2))));
     assert_eq!((version.code, version.id.is_some()), ("unknown_version", true));
     let body = serde_json::to_vec(&good()).expect("json");
-    let plain = Incoming { routing_key: "test.check", content_type: Some("text/plain"), body: &body };
+    let plain =
+        Incoming { routing_key: "test.check", content_type: Some("text/plain"), body: &body };
     let plain = malformed(catalogue().decode(plain));
     assert_eq!((plain.code, plain.id.is_some()), ("content_type", true));
 }

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 /// One fault in one field of a job.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[derive(schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub struct FieldError {
     /// JSON Pointer to the field, for example `/input/iin`.
     pub path: String,

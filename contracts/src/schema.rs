@@ -36,8 +36,12 @@ impl Checker {
     pub fn new(schema: &Value) -> Result<Self, SchemaError> {
         jsonschema::options()
             .should_validate_formats(true)
-            .with_format("iin", |text: &str| !has_twelve_digits(text) || text.parse::<Iin>().is_ok())
-            .with_format("bin", |text: &str| !has_twelve_digits(text) || text.parse::<Bin>().is_ok())
+            .with_format("iin", |text: &str| {
+                !has_twelve_digits(text) || text.parse::<Iin>().is_ok()
+            })
+            .with_format("bin", |text: &str| {
+                !has_twelve_digits(text) || text.parse::<Bin>().is_ok()
+            })
             .with_format("date-time", |text: &str| text.parse::<jiff::Timestamp>().is_ok())
             .with_format("date", |text: &str| text.parse::<jiff::civil::Date>().is_ok())
             .build(schema)
@@ -91,7 +95,9 @@ fn is_plain(name: &str) -> bool {
 )]
 fn describe(kind: &Kind) -> (&'static str, String) {
     match kind {
-        Kind::Type { .. } => ("wrong_type", "the value has another JSON type than the schema".into()),
+        Kind::Type { .. } => {
+            ("wrong_type", "the value has another JSON type than the schema".into())
+        }
         Kind::Enum { options } => ("not_allowed", format!("must be one of {options}")),
         Kind::Constant { expected_value } => ("not_allowed", format!("must be {expected_value}")),
         Kind::Format { format } if format == "iin" || format == "bin" => {

@@ -15,8 +15,19 @@
 use serde::{Deserialize, Serialize};
 
 /// Where a job stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[derive(schemars::JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Stored; nobody runs it yet.
@@ -235,10 +246,8 @@ mod tests {
 
     #[test]
     fn only_a_call_or_evidence_ends_in_an_answer() {
-        let answering: Vec<_> = State::ALL
-            .into_iter()
-            .filter(|state| after(*state, Step::Answer).is_some())
-            .collect();
+        let answering: Vec<_> =
+            State::ALL.into_iter().filter(|state| after(*state, Step::Answer).is_some()).collect();
         assert_eq!(answering, [State::Calling, State::Pending, State::InDoubt]);
     }
 

@@ -1,0 +1,66 @@
+//! GBD FL (ГБД ФЛ): persons by IIN, over the synchronous channel of SHEP.
+//!
+//! Wire format: `contracts/systems/gbdfl/README.md` (gov-services §2).
+
+use std::{sync::Arc, time::Duration};
+
+use contracts::{
+    job::InputCheck,
+    operation::{ConsentRule, Effect, OperationSpec, PortalTable, SlaSpec, SystemSpec},
+};
+use serde_json::Value;
+
+use crate::{
+    settings::Settings,
+    simulation::Simulation,
+    system::{Adapter, ConnectError, System},
+};
+
+/// The registered system.
+#[derive(Debug)]
+pub struct Gbdfl;
+
+/// Name and operations.
+pub static SPEC: SystemSpec =
+    SystemSpec { name: "gbdfl", title: "ГБД ФЛ: persons by IIN", operations: &[&PERSON] };
+
+/// `gbdfl.person`: one person by IIN (D12).
+pub static PERSON: OperationSpec = OperationSpec {
+    name: "gbdfl.person",
+    system: "gbdfl",
+    effect: Effect::Query,
+    consent: ConsentRule::NotNeeded,
+    sla: SlaSpec {
+        at_risk: Duration::from_secs(12),
+        deadline: Duration::from_secs(15),
+        give_up: Duration::from_secs(24 * 3600),
+    },
+    call_timeout: Duration::from_secs(10),
+    attempts_max: 8,
+    portal: PortalTable {
+        name: "portal.person",
+        constants: &[],
+        columns: &[
+            "found", "iin", "surname", "name", "patronymic", "birth_date", "death_date", "gender",
+            "citizenship", "nationality", "life_status", "reg_address", "document", "flags",
+        ],
+    },
+};
+
+impl System for Gbdfl {
+    fn spec(&self) -> &'static SystemSpec {
+        &SPEC
+    }
+
+    fn input(&self, _: &OperationSpec) -> (Value, InputCheck) {
+        (Value::Null, |_| Vec::new())
+    }
+
+    fn connect(&self, _: &Settings) -> Result<Arc<dyn Adapter>, ConnectError> {
+        Err(ConnectError::Url { system: "gbdfl" })
+    }
+
+    fn simulator(&self, _: Arc<Simulation>) -> axum::Router {
+        axum::Router::new()
+    }
+}

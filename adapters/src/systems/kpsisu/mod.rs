@@ -1,0 +1,65 @@
+//! KPSiSU (КПСиСУ): criminal-record checks, over the asynchronous channel of SHEP.
+//!
+//! Wire format: `contracts/systems/kpsisu/README.md` (shep §2 FOUND, gov-services §5 DESIGNED).
+
+use std::{sync::Arc, time::Duration};
+
+use contracts::{
+    job::InputCheck,
+    operation::{ConsentRule, Effect, OperationSpec, PortalTable, SlaSpec, SystemSpec},
+};
+use serde_json::Value;
+
+use crate::{
+    settings::Settings,
+    simulation::Simulation,
+    system::{Adapter, ConnectError, System},
+};
+
+/// The registered system.
+#[derive(Debug)]
+pub struct Kpsisu;
+
+/// Name and operations.
+pub static SPEC: SystemSpec =
+    SystemSpec { name: "kpsisu", title: "КПСиСУ: criminal-record checks", operations: &[&CHECK] };
+
+const DAY: u64 = 24 * 3600;
+
+/// `kpsisu.check`: starts a check; the answer comes in ten minutes to five business days (D7).
+pub static CHECK: OperationSpec = OperationSpec {
+    name: "kpsisu.check",
+    system: "kpsisu",
+    effect: Effect::Command,
+    consent: ConsentRule::Required,
+    sla: SlaSpec {
+        at_risk: Duration::from_secs(4 * DAY),
+        deadline: Duration::from_secs(5 * DAY),
+        give_up: Duration::from_secs(28 * DAY),
+    },
+    call_timeout: Duration::from_secs(10),
+    attempts_max: 20,
+    portal: PortalTable {
+        name: "portal.specialist_check",
+        constants: &[("system", "kpsisu")],
+        columns: &["verdict", "certificate_number", "certificate_date"],
+    },
+};
+
+impl System for Kpsisu {
+    fn spec(&self) -> &'static SystemSpec {
+        &SPEC
+    }
+
+    fn input(&self, _: &OperationSpec) -> (Value, InputCheck) {
+        (Value::Null, |_| Vec::new())
+    }
+
+    fn connect(&self, _: &Settings) -> Result<Arc<dyn Adapter>, ConnectError> {
+        Err(ConnectError::Url { system: "kpsisu" })
+    }
+
+    fn simulator(&self, _: Arc<Simulation>) -> axum::Router {
+        axum::Router::new()
+    }
+}
