@@ -1,1 +1,22 @@
+//! The program `hub`: it waits for government systems so that the portal does not have to.
+//!
+//! ```text
+//! RabbitMQ ─→ broker ─→ pipeline: decode → admit → settle (ack) │ call → record
+//!                              ↓ commit                              ↓ commit
+//!                           PostgreSQL (store) ←─ timers · rescue · inbound (pushes, pulls)
+//!                              ↓ outbox
+//! RabbitMQ ←─ broker ←─ relay
+//! ```
+//!
+//! *Guarantee*: the invariants of the README, each held by a named test.
 
+pub mod broker;
+pub mod chance;
+pub mod clock;
+pub mod config;
+pub mod pipeline;
+pub mod policy;
+pub mod seal;
+pub mod services;
+pub mod store;
+pub mod telemetry;

@@ -1,0 +1,64 @@
+//! The clocks: business time for people's promises, monotonic time for everything technical.
+//!
+//! Business time is decided by the database (`hub.now()`), inside the statement that writes. What is
+//! kept here is a copy for dates inside requests, where a moment's delay after a jump does no harm.
+//! Leases, time limits and pauses use `std::time::Instant` and are never shifted.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use crate::{pipeline::Hub, policy::pause::Pause, store::Store};
+
+static SHIFT_MS: AtomicI64 = AtomicI64::new(0);
+
+/// Real time.
+#[expect(clippy::disallowed_methods, reason = "the one place where the system clock is read")]
+pub fn real_now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// Business time, as this process last heard of its shift.
+pub fn business_now() -> Timestamp {
+    let shift = SignedDuration::from_millis(SHIFT_MS.load(Ordering::Relaxed));
+    real_now().checked_add(shift).unwrap_or(Timestamp::MAX)
+}
+
+/// Reads the shift from the database.
+pub async fn refresh(store: &Store) -> Result<i64, crate::store::Error> {
+    let shift = store.clock_shift_ms().await?;
+    SHIFT_MS.store(shift, Ordering::Relaxed);
+    Ok(shift)
+}
+
+/// Follows jumps of business time and wakes whoever waits for it.
+pub async fn follow(hub: Arc<Hub>, stop: CancellationToken) {
+    let mut pause = Pause::reconnecting(hub.chance.clone());
+    loop {
+        let ended = tokio::select! {
+            () = stop.cancelled() => return,
+            ended = hear(&hub, &mut pause) => ended,
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "jumps of business time are not heard for a moment");
+        }
+        tokio::select! { () = tokio::time::sleep(pause.next()) => {}, () = stop.cancelled() => return }
+    }
+}
+
+async fn hear(hub: &Hub, pause: &mut Pause) -> Result<(), crate::store::Error> {
+    let mut jumps = hub.store.listen_for_jumps().await?;
+    pause.reset();
+    loop {
+        refresh(&hub.store).await?;
+        // The partitions of the month that we may have jumped into.
+        hub.store.ensure_partitions().await?;
+        hub.wake.timers.notify_one();
+        hub.wake.pull.notify_one();
+        jumps.next().await?;
+    }
+}

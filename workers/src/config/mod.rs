@@ -1,0 +1,285 @@
+//! The settings of the program: one TOML file, overridden by the environment.
+//!
+//! *Guarantee*: [`Config::load`] reports every fault at once, with key, value and expectation, and
+//! nothing has been started by then.
+
+mod reader;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use adapters::{
+    settings::{Sender, Settings},
+    systems,
+};
+use contracts::operation::{OperationSpec, SlaSpec};
+use secrecy::SecretString;
+
+pub use self::reader::Problem;
+use self::reader::Reader;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// All settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `amqp.url`.
+    pub amqp_url: SecretString,
+    /// `database.url`.
+    pub database_url: SecretString,
+    /// `database.connections_max`.
+    pub connections_max: u32,
+    /// `admin.listen`.
+    pub admin_listen: SocketAddr,
+    /// `inbound.listen`.
+    pub inbound_listen: SocketAddr,
+    /// `inbound.body_bytes_max`.
+    pub inbound_body_bytes_max: usize,
+    /// `seal.key_file`.
+    pub seal_key_file: PathBuf,
+    /// `clock.allow_shift`.
+    pub allow_shift: bool,
+    /// `worker.lease_ms`.
+    pub lease: Duration,
+    /// `worker.shutdown_limit_ms`.
+    pub shutdown_limit: Duration,
+    /// `[pipeline]`.
+    pub pipeline: Pipeline,
+    /// `[operations.<system>.<operation>]`, by the operation's full name.
+    pub operations: BTreeMap<&'static str, OperationSettings>,
+    /// `[systems.<name>]`: the systems that have an address.
+    pub systems: BTreeMap<&'static str, Settings>,
+}
+
+/// Limits of the way through the hub.
+#[derive(Debug, Clone, Copy)]
+pub struct Pipeline {
+    /// Unacknowledged deliveries a queue.
+    pub prefetch: u16,
+    /// Jobs in one commit.
+    pub batch_max: usize,
+    /// Jobs of one system that are stored and not started, before its queue is left alone.
+    pub stored_max: usize,
+    /// How long a delivery waits for a permit before it is stored.
+    pub permit_wait: Duration,
+    /// Events that the broker has not confirmed.
+    pub unconfirmed_max: usize,
+    /// Keep the raw exchange of every attempt, not only of those that failed.
+    pub keep_all_exchanges: bool,
+}
+
+/// Settings of one operation; the defaults stand in its specification.
+#[derive(Debug, Clone, Copy)]
+pub struct OperationSettings {
+    /// The promise.
+    pub sla: SlaSpec,
+    /// Time limit of one attempt.
+    pub call_timeout: Duration,
+    /// Attempts that spend one.
+    pub attempts_max: u16,
+    /// First pause between attempts, before jitter.
+    pub retry_base: Duration,
+    /// Longest pause between attempts, before jitter.
+    pub retry_max: Duration,
+}
+
+/// The settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("settings file {path}: {source}")]
+    File {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("settings file {path}: {text}")]
+    Toml {
+        /// Where.
+        path: PathBuf,
+        /// The parser's words: line, column, what was expected.
+        text: String,
+    },
+    /// Settings are wrong: all of them are listed.
+    #[error("{} settings are wrong:\n{}", .0.len(), list(.0))]
+    Problems(Vec<Problem>),
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(|p| format!("  {p}")).collect::<Vec<_>>().join("\n")
+}
+
+impl Config {
+    /// Reads the file, where one is given, and the environment.
+    pub fn load(
+        path: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Error> {
+        let root = match path {
+            None => toml::Table::new(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|source| Error::File { path: path.to_owned(), source })?;
+                text.parse().map_err(|error: toml::de::Error| Error::Toml {
+                    path: path.to_owned(),
+                    text: error.message().to_owned(),
+                })?
+            }
+        };
+        let mut reader = Reader::new(root, environment);
+        let config = read(&mut reader);
+        match reader.finish() {
+            problems if problems.is_empty() => Ok(config),
+            problems => Err(Error::Problems(problems)),
+        }
+    }
+}
+
+fn read(r: &mut Reader) -> Config {
+    let any: SocketAddr = ([127, 0, 0, 1], 0).into();
+    let listen = |r: &mut Reader, key: &str, default: &str| -> SocketAddr {
+        let text = r.text(key, Some(default));
+        text.parse().unwrap_or_else(|_| r.problem(key, &text, "address:port", any))
+    };
+    let mut operations = BTreeMap::new();
+    let mut configured = BTreeMap::new();
+    for system in systems::all() {
+        let spec = system.spec();
+        for operation in spec.operations {
+            operations.insert(operation.name, read_operation(r, operation));
+        }
+        if let Some(settings) = read_system(r, spec.name) {
+            configured.insert(spec.name, settings);
+        }
+    }
+    Config {
+        amqp_url: read_url(r, "amqp.url", &["amqp://", "amqps://"]),
+        database_url: read_url(r, "database.url", &["postgres://", "postgresql://"]),
+        connections_max: u32::try_from(r.number("database.connections_max", 12, 6..=200))
+            .unwrap_or(12),
+        admin_listen: listen(r, "admin.listen", "127.0.0.1:9464"),
+        inbound_listen: listen(r, "inbound.listen", "127.0.0.1:8081"),
+        inbound_body_bytes_max: r.size("inbound.body_bytes_max", 1 << 20, 1_024..=16 << 20),
+        seal_key_file: r.text("seal.key_file", None).into(),
+        allow_shift: r.flag("clock.allow_shift", false),
+        lease: r.millis("worker.lease_ms", Duration::from_secs(8), Duration::from_secs(60)),
+        shutdown_limit: r.millis(
+            "worker.shutdown_limit_ms",
+            Duration::from_secs(25),
+            Duration::from_secs(600),
+        ),
+        pipeline: read_pipeline(r),
+        operations,
+        systems: configured,
+    }
+}
+
+fn read_pipeline(r: &mut Reader) -> Pipeline {
+    Pipeline {
+        prefetch: u16::try_from(r.number("pipeline.prefetch", 512, 1..=10_000)).unwrap_or(512),
+        batch_max: r.size("pipeline.batch_max", 256, 1..=1_000),
+        stored_max: r.size("pipeline.stored_max", 10_000, 1..=1_000_000),
+        permit_wait: r.millis(
+            "pipeline.permit_wait_ms",
+            Duration::from_millis(50),
+            Duration::from_secs(10),
+        ),
+        unconfirmed_max: r.size("pipeline.unconfirmed_max", 1_000, 1..=10_000),
+        keep_all_exchanges: r.flag("pipeline.keep_all_exchanges", true),
+    }
+}
+
+fn read_url(r: &mut Reader, key: &str, schemes: &[&str]) -> SecretString {
+    let url = r.secret(key).unwrap_or_else(|| {
+        let expected = format!("a URL that begins with {}", schemes.join(" or "));
+        r.problem(key, "missing", &expected, SecretString::default())
+    });
+    let text = secrecy::ExposeSecret::expose_secret(&url);
+    if !text.is_empty() && !schemes.iter().any(|scheme| text.starts_with(scheme)) {
+        let expected = format!("a URL that begins with {}", schemes.join(" or "));
+        r.problem(key, "(hidden)", &expected, ());
+    }
+    url
+}
+
+fn read_operation(r: &mut Reader, spec: &OperationSpec) -> OperationSettings {
+    let key = |name: &str| format!("operations.{}.{name}", spec.name);
+    let settings = OperationSettings {
+        sla: SlaSpec {
+            at_risk: r.seconds(&key("at_risk_s"), spec.sla.at_risk, YEAR),
+            deadline: r.seconds(&key("deadline_s"), spec.sla.deadline, YEAR),
+            give_up: r.seconds(&key("give_up_s"), spec.sla.give_up, YEAR),
+        },
+        call_timeout: r.millis(&key("call_timeout_ms"), spec.call_timeout, DAY),
+        attempts_max: u16::try_from(r.number(
+            &key("attempts_max"),
+            u64::from(spec.attempts_max),
+            1..=1_000,
+        ))
+        .unwrap_or(spec.attempts_max),
+        retry_base: r.millis(&key("retry_base_ms"), Duration::from_millis(500), DAY),
+        retry_max: r.millis(&key("retry_max_ms"), Duration::from_secs(15 * 60), DAY),
+    };
+    let SlaSpec { at_risk, deadline, give_up } = settings.sla;
+    if !(at_risk <= deadline && deadline <= give_up) {
+        let value = format!("{} / {} / {}", at_risk.as_secs(), deadline.as_secs(), give_up.as_secs());
+        r.problem(&key("at_risk_s"), &value, "at_risk_s <= deadline_s <= give_up_s", ());
+    }
+    settings
+}
+
+fn read_system(r: &mut Reader, name: &'static str) -> Option<Settings> {
+    let key = |field: &str| format!("systems.{name}.{field}");
+    let url = r.optional(&key("url"));
+    let d = Settings::for_url("");
+    let ms = Duration::from_millis;
+    let as_ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+    let minute = Duration::from_secs(60);
+    let mut peers = Vec::new();
+    for text in r.list(&key("push_peers")) {
+        match text.parse() {
+            Ok(peer) => peers.push(peer),
+            Err(_) => r.problem(&key("push_peers"), &text, "a list of IP addresses", ()),
+        }
+    }
+    let sender_password = r.secret(&key("push_sender_password"));
+    let senders = r.list(&key("push_senders")).into_iter();
+    let settings = Settings {
+        url: url.clone().unwrap_or_default(),
+        sender_id: r.text(&key("sender_id"), Some(&d.sender_id)),
+        password: r.secret(&key("password")),
+        requestor_bin: r.text(&key("requestor_bin"), Some(&d.requestor_bin)),
+        connect_timeout_ms: as_ms(r.millis(
+            &key("connect_timeout_ms"),
+            ms(d.connect_timeout_ms),
+            minute,
+        )),
+        read_timeout_ms: as_ms(r.millis(&key("read_timeout_ms"), ms(d.read_timeout_ms), 10 * minute)),
+        call_timeout_ms: None,
+        idle_timeout_ms: as_ms(r.millis(&key("idle_timeout_ms"), ms(d.idle_timeout_ms), 10 * minute)),
+        body_bytes_max: r.size(&key("body_bytes_max"), d.body_bytes_max, 1_024..=64 << 20),
+        in_flight_max: r.size(&key("in_flight_max"), d.in_flight_max, 1..=10_000),
+        pull_interval_s: r.number(&key("pull_interval_s"), d.pull_interval_s, 0..=30 * DAY.as_secs()),
+        push_peers: peers,
+        push_senders: senders
+            .map(|sender_id| Sender { sender_id, password: sender_password.clone() })
+            .collect(),
+    };
+    if settings.requestor_bin.parse::<contracts::number::Bin>().is_err() {
+        r.problem(&key("requestor_bin"), "(hidden)", "a BIN: 12 digits with its check digit", ());
+    }
+    let url = url?;
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        r.problem(&key("url"), "(hidden)", "a URL that begins with http:// or https://", ());
+    }
+    Some(settings)
+}

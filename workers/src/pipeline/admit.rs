@@ -1,0 +1,227 @@
+//! admit: the group commit after which deliveries may be acknowledged.
+//!
+//! A batch is what queued while the commit before was under way: no timer, so a lone job waits for
+//! nobody. A batch that fails on data is halved until the one bad message is found; that one goes to
+//! quarantine and its neighbours are admitted.
+//!
+//! *Guarantee*: while the database is down nothing is acknowledged and nothing is lost; the
+//! deliveries stay with the broker.
+
+use std::sync::Arc;
+
+use contracts::{job::Malformed, operation::OperationSpec};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    Hub, call,
+    decode::{Candidate, Message, quarantine},
+    settle::settle,
+};
+use crate::{
+    policy::pause::Pause,
+    store::{
+        Kind,
+        admission::{Admitted, Entry, Fate, Quarantined},
+    },
+    telemetry::metric::Metric,
+};
+
+/// Decoded messages that wait for the admission commit.
+pub const ADMISSION_QUEUE_MAX: usize = 2_048;
+
+/// A job whose call begins now.
+#[derive(Debug)]
+pub struct Start {
+    /// Admission number.
+    pub seq: i64,
+    /// The publisher's id.
+    pub id: Uuid,
+    /// What is asked.
+    pub operation: &'static OperationSpec,
+    /// Personal.
+    pub input: serde_json::Value,
+    /// Fencing token.
+    pub run: i32,
+    /// Attempts spent so far.
+    pub attempts: i32,
+    /// Broken answers so far.
+    pub strikes: i16,
+    /// Whether the job was stored before, so that it has timers.
+    pub may_have_timers: bool,
+    /// The right to call.
+    pub permit: tokio::sync::OwnedSemaphorePermit,
+}
+
+/// Admits until the last sender is gone or the hub stops.
+pub async fn run(hub: Arc<Hub>, mut queue: mpsc::Receiver<Candidate>, stop: CancellationToken) {
+    let mut batch = Vec::new();
+    let most = hub.config.pipeline.batch_max;
+    while queue.recv_many(&mut batch, most).await > 0 {
+        let candidates = std::mem::take(&mut batch);
+        Metric::BatchSize.observe_value(count(candidates.len()), [("commit", "admit")]);
+        admit(&hub, candidates, &stop).await;
+        if stop.is_cancelled() {
+            return;
+        }
+    }
+}
+
+/// A count as a measurement; exact up to 2^32.
+pub(super) fn count(n: usize) -> f64 {
+    f64::from(u32::try_from(n).unwrap_or(u32::MAX))
+}
+
+async fn admit(hub: &Arc<Hub>, candidates: Vec<Candidate>, stop: &CancellationToken) {
+    let mut acks = Vec::with_capacity(candidates.len());
+    // A stack of batches: halves of a batch that failed on data are tried in order.
+    let mut todo = vec![candidates];
+    while let Some(mut batch) = todo.pop() {
+        match commit(hub, &batch, stop).await {
+            Ok(results) => {
+                acks.extend(batch.iter().map(|candidate| candidate.ack.clone()));
+                finish(hub, batch, results);
+            }
+            Err(Unsettled::Stopping) => {
+                for candidate in batch.into_iter().chain(todo.into_iter().flatten()) {
+                    leave(hub, &candidate);
+                }
+                break;
+            }
+            Err(Unsettled::Data) if batch.len() > 1 => {
+                let right = batch.split_off(batch.len() / 2);
+                todo.push(right);
+                todo.push(batch);
+            }
+            Err(Unsettled::Data) => {
+                todo.push(batch.into_iter().map(|bad| set_apart(hub, bad)).collect());
+            }
+        }
+    }
+    // Deliveries are acknowledged in their order: what is missing here was never settled.
+    settle(acks).await;
+}
+
+enum Unsettled {
+    /// One of the messages cannot be stored.
+    Data,
+    /// The hub stops; the broker keeps the deliveries.
+    Stopping,
+}
+
+/// Commits a batch; waits for the database as long as it takes.
+async fn commit(
+    hub: &Hub,
+    batch: &[Candidate],
+    stop: &CancellationToken,
+) -> Result<Vec<Option<Admitted>>, Unsettled> {
+    let mut entries: Vec<Entry> = Vec::with_capacity(batch.len());
+    let mut bad: Vec<Quarantined> = Vec::new();
+    for candidate in batch {
+        match &candidate.message {
+            Message::Entry(entry) => entries.push((**entry).clone()),
+            Message::Quarantine(message) => bad.push((**message).clone()),
+        }
+    }
+    let mut pause = Pause::reconnecting(hub.chance.clone());
+    loop {
+        match hub.store.admit(hub.worker(), &entries, &bad).await {
+            Ok(admitted) => {
+                let mut admitted = admitted.into_iter();
+                let results = batch.iter().map(|candidate| match candidate.message {
+                    Message::Entry(_) => admitted.next(),
+                    Message::Quarantine(_) => None,
+                });
+                return Ok(results.collect());
+            }
+            Err(error) => match error.kind() {
+                Kind::Data => return Err(Unsettled::Data),
+                Kind::Conflict => {}
+                Kind::Unavailable => {
+                    let wait = pause.next();
+                    let wait_ms = wait.as_millis();
+                    tracing::warn!(%error, wait_ms, "jobs wait for the database to admit them");
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        () = stop.cancelled() => return Err(Unsettled::Stopping),
+                    }
+                }
+            },
+        }
+    }
+}
+
+fn finish(hub: &Arc<Hub>, batch: Vec<Candidate>, results: Vec<Option<Admitted>>) {
+    for (candidate, result) in batch.into_iter().zip(results) {
+        let Candidate { message, permit, .. } = candidate;
+        let Message::Entry(entry) = message else {
+            Metric::Quarantined.count([]);
+            continue;
+        };
+        let operation = entry.operation.map_or("unknown", |o| o.name);
+        let outcome = match &result {
+            Some(Admitted::Job { .. }) => "job",
+            Some(Admitted::Rejected) => "rejected",
+            Some(Admitted::Known) | None => "known",
+            Some(Admitted::Reused) => "reused",
+        };
+        Metric::Admitted.count([("operation", operation), ("outcome", outcome)]);
+        match (result, permit) {
+            (Some(Admitted::Job { seq, .. }), permit) => start_or_store(hub, *entry, seq, permit),
+            // A duplicate had been entered for a start that does not happen.
+            (_, Some(_)) => hub.registry.leave(entry.id),
+            (_, None) => {}
+        }
+    }
+    hub.wake.relay.notify_one();
+}
+
+fn start_or_store(
+    hub: &Arc<Hub>,
+    entry: Entry,
+    seq: i64,
+    permit: Option<tokio::sync::OwnedSemaphorePermit>,
+) {
+    let (Fate::Job { body, .. }, Some(operation)) = (entry.fate, entry.operation) else { return };
+    let Some(permit) = permit else {
+        if let Some(destination) = hub.destination(operation) {
+            destination.note_stored(1);
+        }
+        hub.wake.claim.notify_one();
+        return;
+    };
+    call::spawn(
+        hub,
+        Start {
+            seq,
+            id: entry.id,
+            operation,
+            input: body.input,
+            run: 1,
+            attempts: 0,
+            strikes: 0,
+            may_have_timers: false,
+            permit,
+        },
+    );
+}
+
+/// A message that the database cannot hold: its bytes are kept instead.
+fn set_apart(hub: &Hub, bad: Candidate) -> Candidate {
+    leave(hub, &bad);
+    let text = "the message decodes, but the database cannot hold it";
+    let id = match &bad.message {
+        Message::Entry(entry) => Some(entry.id),
+        Message::Quarantine(_) => None,
+    };
+    let malformed = Malformed { id, code: "cannot_be_stored", text };
+    let message = Message::Quarantine(Box::new(quarantine(hub, &bad.raw, &malformed)));
+    Candidate { message, permit: None, ..bad }
+}
+
+fn leave(hub: &Hub, candidate: &Candidate) {
+    if let (Message::Entry(entry), Some(_)) = (&candidate.message, &candidate.permit) {
+        hub.registry.leave(entry.id);
+    }
+}

@@ -1,0 +1,105 @@
+//! call: one attempt, with a time limit, outside of any transaction.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use adapters::attempt::{Attempt, Call, Exchange, Outcome};
+use contracts::{
+    class::{Class, Failure},
+    operation::Effect,
+    personal::Personal,
+};
+use futures_util::FutureExt;
+use uuid::Uuid;
+
+use super::{
+    Hub,
+    admit::Start,
+    record::{self, Finished},
+};
+use crate::telemetry::metric::Metric;
+
+/// An adapter keeps its own time limit; past it by this much, the hub ends the attempt itself.
+pub const OVERTIME_MAX: Duration = Duration::from_secs(2);
+
+/// Runs a started job to its record, in a task of its own.
+pub fn spawn(hub: &Arc<Hub>, start: Start) {
+    let hub = hub.clone();
+    tokio::spawn(async move {
+        let Start { permit, .. } = &start;
+        debug_assert!(permit.num_permits() == 1, "one call, one permit");
+        let id = start.id;
+        let finished = attempt(&hub, start).await;
+        record::send(&hub, id, finished).await;
+    });
+}
+
+async fn attempt(hub: &Hub, start: Start) -> Finished {
+    let Start { seq, id, operation, input, run, attempts, strikes, may_have_timers, permit } =
+        start;
+    let system = operation.system;
+    let settings = &hub.config.operations[operation.name];
+    let began = Instant::now();
+    Metric::CallsInFlight.shift(1.0, [("system", system)]);
+    let call = Call {
+        operation,
+        job_id: id,
+        input: Personal::new(input),
+        now: crate::clock::business_now(),
+        time_limit: settings.call_timeout,
+    };
+    let attempt = bounded(hub, &call).await;
+    // The permit is for the call, not for the commit that follows.
+    drop(permit);
+    hub.wake.claim.notify_one();
+    let took = began.elapsed();
+    Metric::CallsInFlight.shift(-1.0, [("system", system)]);
+    Metric::CallDuration.observe(took, [("system", system), ("class", label(&attempt.outcome))]);
+    log(&attempt.outcome, id, &call, took, attempts);
+    Finished { seq, operation, run, attempts, strikes, may_have_timers, attempt, took }
+}
+
+async fn bounded(hub: &Hub, call: &Call) -> Attempt {
+    let Some(destination) = hub.destination(call.operation) else {
+        return without_exchange(Failure::new(Class::NotNow, "system_not_configured"));
+    };
+    let attempt = AssertUnwindSafe(destination.adapter.attempt(call)).catch_unwind();
+    match tokio::time::timeout(call.time_limit + OVERTIME_MAX, attempt).await {
+        Ok(Ok(attempt)) => attempt,
+        Ok(Err(_)) => without_exchange(Failure::new(Class::Defect, "adapter_panicked")),
+        Err(_) => without_exchange(match call.operation.effect {
+            Effect::Query => Failure::new(Class::Unreachable, "no_answer_in_time"),
+            Effect::Command => Failure::new(Class::Indeterminate, "no_answer_in_time"),
+        }),
+    }
+}
+
+fn without_exchange(failure: Failure) -> Attempt {
+    Attempt { outcome: Outcome::Failed(failure), exchange: Exchange::default() }
+}
+
+const fn label(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Answered(_) => "answered",
+        Outcome::Acknowledged(_) => "acknowledged",
+        Outcome::Failed(failure) => failure.class.name(),
+    }
+}
+
+fn log(outcome: &Outcome, job_id: Uuid, call: &Call, took: Duration, attempts: i32) {
+    let (operation, duration_ms) = (call.operation.name, took.as_millis());
+    match outcome {
+        Outcome::Answered(_) | Outcome::Acknowledged(_) => {
+            tracing::debug!(%job_id, operation, duration_ms, "they answered");
+        }
+        Outcome::Failed(failure) => {
+            let remote_code = failure.remote_code.as_ref().map(contracts::class::RemoteCode::as_str);
+            let class = failure.class.name();
+            let code = failure.code;
+            tracing::info!(%job_id, operation, attempts, duration_ms, class, code, remote_code, "an attempt failed");
+        }
+    }
+}

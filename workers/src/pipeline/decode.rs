@@ -1,0 +1,139 @@
+//! decode: what a delivery is, and whether its job can start here.
+
+use contracts::{
+    job::{Decoded, Incoming, Job, Malformed, RejectedJob},
+    topology::DEAD_QUEUE,
+};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::Hub;
+use crate::{
+    broker::consumer::{Ack, Delivery},
+    store::admission::{Body, Entry, Fate, Quarantined, Reply},
+};
+
+/// The purpose that quarantined bytes are sealed for.
+pub const QUARANTINE: &str = "quarantine";
+
+/// A decoded delivery on its way to its commit.
+#[derive(Debug)]
+pub struct Candidate {
+    /// What the database is told.
+    pub message: Message,
+    /// The right to call, where one was free: then the job starts here.
+    pub permit: Option<OwnedSemaphorePermit>,
+    /// What is acknowledged after the commit.
+    pub ack: Ack,
+    /// Kept until the commit: a message that the database cannot hold is quarantined instead.
+    pub raw: Raw,
+}
+
+/// What the database is told.
+#[derive(Debug)]
+pub enum Message {
+    /// A job, or a rejected one.
+    Entry(Box<Entry>),
+    /// No job.
+    Quarantine(Box<Quarantined>),
+}
+
+/// A delivery as it came.
+#[derive(Debug)]
+pub struct Raw {
+    queue: std::sync::Arc<str>,
+    routing_key: String,
+    content_type: Option<String>,
+    body: Vec<u8>,
+}
+
+/// Decodes a delivery and takes a permit for its job, if one is free.
+pub async fn decode(hub: &Hub, delivery: Delivery) -> Candidate {
+    let Delivery { queue, routing_key, content_type, reply_to, correlation_id, body, ack } =
+        delivery;
+    let raw = Raw { queue, routing_key, content_type, body };
+    let reply = reply_to.map(|to| Reply { to, correlation_id });
+    if raw.queue.as_ref() == DEAD_QUEUE {
+        let text = "the broker gave up on this message";
+        let message = quarantined(hub, &raw, &Malformed { id: None, code: "dead_lettered", text });
+        return Candidate { message, permit: None, ack, raw };
+    }
+    let incoming = Incoming {
+        routing_key: &raw.routing_key,
+        content_type: raw.content_type.as_deref(),
+        body: &raw.body,
+    };
+    let (message, permit) = match hub.catalogue.decode(incoming) {
+        Decoded::Malformed(malformed) => (quarantined(hub, &raw, &malformed), None),
+        Decoded::Rejected(job) => (rejected(*job, reply), None),
+        Decoded::Job(job) => accepted(hub, *job, reply).await,
+    };
+    Candidate { message, permit, ack, raw }
+}
+
+async fn accepted(
+    hub: &Hub,
+    job: Job,
+    reply: Option<Reply>,
+) -> (Message, Option<OwnedSemaphorePermit>) {
+    let mut permit = match hub.destination(job.operation) {
+        Some(destination) => destination.permit(hub.config.pipeline.permit_wait).await,
+        None => None,
+    };
+    // Entered before the commit that starts it; a duplicate of a job that runs here only asks.
+    if permit.is_some() && !hub.registry.enter(job.id) {
+        permit = None;
+    }
+    let consent = job.consent.as_ref().map(|c| serde_json::json!(c));
+    let body = Body {
+        requested_by: job.requested_by,
+        priority: job.priority.rank(),
+        input: job.input.into_exposed(),
+        consent,
+        callback_url: job.callback_url,
+        requested_at: job.requested_at,
+        sla: hub.config.operations[job.operation.name].sla,
+    };
+    let entry = Entry {
+        id: job.id,
+        content_hash: job.content_hash,
+        operation: Some(job.operation),
+        subject: Some(job.subject),
+        reply,
+        fate: Fate::Job { start: permit.is_some(), body: Box::new(body) },
+    };
+    (Message::Entry(Box::new(entry)), permit)
+}
+
+fn rejected(job: RejectedJob, reply: Option<Reply>) -> Message {
+    tracing::info!(job_id = %job.id, code = job.rejection.code, "a job was rejected");
+    Message::Entry(Box::new(Entry {
+        id: job.id,
+        content_hash: job.content_hash,
+        operation: job.operation,
+        subject: job.subject,
+        reply,
+        fate: Fate::Rejected(job.rejection),
+    }))
+}
+
+fn quarantined(hub: &Hub, raw: &Raw, malformed: &Malformed) -> Message {
+    Message::Quarantine(Box::new(quarantine(hub, raw, malformed)))
+}
+
+/// A delivery as a quarantine entry: its bytes are sealed, because nobody knows what is in them.
+pub fn quarantine(hub: &Hub, raw: &Raw, malformed: &Malformed) -> Quarantined {
+    let Malformed { id, code, text } = malformed;
+    tracing::warn!(queue = %raw.queue, code, "a message that is no job went to quarantine");
+    let printable = |text: &String| text.chars().filter(|c| *c != '\0').take(255).collect();
+    Quarantined {
+        queue: raw.queue.to_string(),
+        routing_key: printable(&raw.routing_key),
+        content_type: raw.content_type.as_ref().map(printable),
+        code,
+        text: (*text).to_owned(),
+        job_id: *id,
+        operation: hub.catalogue.operation(&raw.routing_key),
+        size: raw.body.len(),
+        sealed: hub.sealer.seal(QUARANTINE, &raw.body),
+    }
+}

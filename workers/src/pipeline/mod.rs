@@ -1,0 +1,173 @@
+//! The way of a job through the hub.
+//!
+//! ```text
+//! delivery → decode → admit ──commit──→ settle (ack)
+//!                        └ a permit is free → call → record ──commit──→ relay tells
+//!                        └ otherwise stored → claim ─┘
+//! ```
+//!
+//! Each step is a function with a typed input and output; [`Hub`] holds what they share.
+//!
+//! *Guarantee*: nothing holds a delivery longer than its admission takes (invariant 1); a command is
+//! started only by a commit that says so (invariant 3).
+
+pub mod admit;
+pub mod call;
+pub mod claim;
+pub mod decode;
+pub mod destination;
+pub mod record;
+pub mod registry;
+pub mod settle;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use adapters::{
+    system::{ConnectError, System},
+    systems,
+};
+use contracts::{job::Catalogue, operation::OperationSpec, schema::SchemaError};
+use tokio::sync::{Notify, mpsc};
+use uuid::Uuid;
+
+use self::{destination::Destination, record::Record, registry::Registry};
+use crate::{chance::Chance, config::Config, seal::Sealer, store::Store};
+
+/// Results that wait for the record commit.
+pub const RECORD_QUEUE_MAX: usize = 4_096;
+
+/// What all parts of a running hub share.
+#[derive(Debug)]
+pub struct Hub {
+    /// The settings.
+    pub config: Config,
+    /// The database.
+    pub store: Store,
+    /// Seals raw messages.
+    pub sealer: Sealer,
+    /// Randomness.
+    pub chance: Chance,
+    /// What can be asked.
+    pub catalogue: Catalogue,
+    /// All operations, by name.
+    pub operations: HashMap<&'static str, &'static OperationSpec>,
+    /// The configured systems.
+    pub destinations: BTreeMap<&'static str, Arc<Destination>>,
+    /// The jobs whose call this process has under way, or is about to start.
+    pub registry: Registry,
+    /// Where finished calls and believed messages go.
+    pub record: mpsc::Sender<Record>,
+    /// Something was committed that a loop waits for.
+    pub wake: Wake,
+    worker: RwLock<Uuid>,
+}
+
+/// Bells of the loops.
+#[derive(Debug, Default)]
+pub struct Wake {
+    /// Events were written.
+    pub relay: Notify,
+    /// Jobs were stored, or permits came free.
+    pub claim: Notify,
+    /// Business time jumped, or a timer was written.
+    pub timers: Notify,
+    /// A pull may be due.
+    pub pull: Notify,
+    /// A conversation became known.
+    pub rematch: Notify,
+}
+
+/// The hub cannot be built from these settings.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// A system's settings cannot work.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// A schema cannot be used.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// The sealing key cannot be read.
+    #[error(transparent)]
+    Seal(#[from] crate::seal::Error),
+    /// The database address cannot be used.
+    #[error(transparent)]
+    Store(#[from] crate::store::Error),
+}
+
+/// What each system can be asked, with its schemas.
+pub fn catalogue<'a>(
+    systems: impl IntoIterator<Item = &'a dyn System>,
+) -> Result<Catalogue, SchemaError> {
+    let mut catalogue = Catalogue::default();
+    for system in systems {
+        for operation in system.spec().operations {
+            let (schema, check) = system.input(operation);
+            catalogue.add(operation, &schema, check)?;
+        }
+    }
+    Ok(catalogue)
+}
+
+impl Hub {
+    /// Builds everything that needs no connection.
+    pub fn build(config: Config) -> Result<(Arc<Self>, mpsc::Receiver<Record>), BuildError> {
+        let chance = Chance::from_entropy();
+        let all = systems::all();
+        let configured: Vec<&dyn System> = all
+            .iter()
+            .map(AsRef::as_ref)
+            .filter(|system| config.systems.contains_key(system.spec().name))
+            .collect();
+        let mut destinations = BTreeMap::new();
+        let mut operations = HashMap::new();
+        for system in &configured {
+            let spec = system.spec();
+            let settings = &config.systems[spec.name];
+            let adapter = system.connect(settings)?;
+            let destination =
+                Destination::new(spec, adapter, settings.clone(), config.pipeline.stored_max);
+            destinations.insert(spec.name, Arc::new(destination));
+            operations.extend(spec.operations.iter().map(|operation| (operation.name, *operation)));
+        }
+        let (record, records) = mpsc::channel(RECORD_QUEUE_MAX);
+        let hub = Self {
+            store: Store::new(&config.database_url, config.connections_max)?,
+            sealer: Sealer::from_file(&config.seal_key_file, chance.clone())?,
+            catalogue: catalogue(configured)?,
+            worker: RwLock::new(chance.uuid()),
+            chance,
+            operations,
+            destinations,
+            registry: Registry::default(),
+            record,
+            wake: Wake::default(),
+            config,
+        };
+        Ok((Arc::new(hub), records))
+    }
+
+    /// Who this process is to the others now.
+    pub fn worker(&self) -> Uuid {
+        *self.worker.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new identity, after the others declared the old one dead.
+    pub fn renew_worker(&self) -> Uuid {
+        let fresh = self.chance.uuid();
+        *self.worker.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        fresh
+    }
+
+    /// The names of the configured systems.
+    pub fn systems(&self) -> Vec<&'static str> {
+        self.destinations.keys().copied().collect()
+    }
+
+    /// The destination of an operation. Operations come from configured systems only.
+    pub fn destination(&self, operation: &OperationSpec) -> Option<&Arc<Destination>> {
+        self.destinations.get(operation.system)
+    }
+}

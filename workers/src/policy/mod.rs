@@ -1,0 +1,4 @@
+//! Decisions without input or output: the clock and the chance are passed in.
+
+pub mod pause;
+pub mod retry;

@@ -1,0 +1,299 @@
+//! A private RabbitMQ: one node and the Erlang port mapper (`epmd`) it registers with.
+//!
+//! *States.* `running ⇄ down` by [`RabbitMq::start`], [`RabbitMq::stop`] and [`RabbitMq::kill`];
+//! the data, the ports and the node's name stay the same until the value is dropped. The port
+//! mapper outlives the node's restarts.
+//!
+//! *Guarantee.* When `stop` or `kill` returns, no process of the node is left. Node and port
+//! mapper listen on 127.0.0.1 only, and know neither the machine's own node nor its port mapper.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::error::Error;
+use super::instance::{Instance, KILL_WAIT_MAX};
+use super::launch::{Launch, Output};
+use super::owned::Owned;
+use super::programs::RabbitMqPrograms;
+use super::ready::{self, Probe};
+use super::{ports, processes};
+
+/// How long a start may take; recovery after a kill is part of it.
+const START_WAIT_MAX: Duration = Duration::from_secs(90);
+/// How long the port mapper may take to listen.
+const EPMD_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long an orderly stop may take before it becomes a kill.
+const STOP_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long one call of `rabbitmqctl` may take.
+const CTL_WAIT_MAX: Duration = Duration::from_mins(1);
+/// Sets of ports tried when others are faster to take them.
+const PORT_TRIES_MAX: u32 = 5;
+/// Calls of `rabbitmqctl` that find a port to listen on at the same time.
+const CTL_PORTS: u16 = 20;
+
+/// A RabbitMQ of this process; dropping it kills it.
+#[derive(Debug)]
+pub struct RabbitMq {
+    ports: Ports,
+    url: String,
+    node_name: String,
+    programs: RabbitMqPrograms,
+    folder: PathBuf,
+    node: Option<Owned>,
+    epmd: Option<Owned>,
+    /// Last, as it removes the folder when nobody uses it any more.
+    _instance: Arc<Instance>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Ports {
+    amqp: u16,
+    /// Erlang's own protocol, which `rabbitmqctl` speaks.
+    distribution: u16,
+    epmd: u16,
+    /// The first of those that `rabbitmqctl` itself listens on.
+    ctl: u16,
+}
+
+impl RabbitMq {
+    /// Starts a node without data.
+    pub(super) async fn create(
+        programs: &RabbitMqPrograms,
+        instance: &Arc<Instance>,
+    ) -> Result<RabbitMq, Error> {
+        let mut rabbitmq = RabbitMq {
+            ports: Ports::default(),
+            url: String::new(),
+            node_name: format!("hub-{}@localhost", instance.name()),
+            programs: programs.clone(),
+            folder: instance.folder().join("rabbitmq"),
+            node: None,
+            epmd: None,
+            _instance: Arc::clone(instance),
+        };
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let [amqp, distribution, epmd, ctl] = ports::free()?;
+            rabbitmq.ports = Ports { amqp, distribution, epmd, ctl };
+            rabbitmq.prepare()?;
+            match rabbitmq.start().await {
+                Err(error) if error.is_port_taken() && tries < PORT_TRIES_MAX => {
+                    rabbitmq.discard().await;
+                    fs::remove_dir_all(&rabbitmq.folder)
+                        .map_err(Error::io("remove", &rabbitmq.folder))?;
+                }
+                started => break started?,
+            }
+        }
+        rabbitmq.url = format!("amqp://guest:guest@127.0.0.1:{}/%2f", rabbitmq.ports.amqp);
+        Ok(rabbitmq)
+    }
+
+    /// The address of the default virtual host, as an `amqp://` URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The AMQP port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.ports.amqp
+    }
+
+    /// The process id of the node, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        running(self.node.as_ref())
+    }
+
+    /// Runs `rabbitmqctl` against this node and returns what it writes.
+    pub async fn ctl(&self, args: &[&str]) -> Result<String, Error> {
+        // A log a call, as calls may overlap; the folder goes with the instance.
+        let log = self.folder.join(format!("ctl-{}.log", ports::random_word::<4>()?));
+        let what = format!("rabbitmqctl {}", args.join(" "));
+        let call = self.launch("rabbitmqctl").args(args);
+        let output = call.run(&what, CTL_WAIT_MAX, &log).await?;
+        fs::remove_file(&log).map_err(Error::io("remove", &log))?;
+        Ok(output)
+    }
+
+    /// Starts the node with the same data on the same ports, and waits until it answers. Does
+    /// nothing if it runs.
+    pub async fn start(&mut self) -> Result<(), Error> {
+        if self.pid().is_some() {
+            return Ok(());
+        }
+        self.start_epmd().await?;
+        let log = self.folder.join("node.log");
+        let node = self.launch("rabbitmq-server").output(Output::Log(log.clone())).spawn()?;
+        let node = self.node.insert(node);
+        let probe = (Probe::Amqp, self.ports.amqp);
+        ready::wait(node, ("RabbitMQ", &log), probe, START_WAIT_MAX).await
+    }
+
+    /// Stops the node in order. Does nothing if it is down.
+    pub async fn stop(&mut self) {
+        self.end(Signal::TERM).await;
+    }
+
+    /// Kills the node with SIGKILL, as a crash would.
+    pub async fn kill(&mut self) {
+        self.end(Signal::KILL).await;
+    }
+
+    /// Stops the node in order and starts it again.
+    pub async fn restart(&mut self) -> Result<(), Error> {
+        self.stop().await;
+        self.start().await
+    }
+
+    /// Ends node and port mapper fast, without caring for the data.
+    pub(super) async fn discard(&mut self) {
+        self.kill().await;
+        if let Some(epmd) = self.epmd.take() {
+            epmd.kill().await;
+        }
+    }
+
+    async fn end(&mut self, signal: Signal) {
+        if let Some(node) = self.node.take() {
+            node.stop_by(signal, STOP_WAIT_MAX).await;
+        }
+        let folder = self.node_folder();
+        let ended = move || processes::end_inside(&folder, KILL_WAIT_MAX);
+        if !tokio::task::spawn_blocking(ended).await.unwrap_or(false) {
+            tracing::warn!(folder = %self.folder.display(), "RabbitMQ's processes do not end");
+        }
+    }
+
+    /// Starts the port mapper in the foreground. The one that Erlang starts by itself would be a
+    /// daemon that stays behind.
+    async fn start_epmd(&mut self) -> Result<(), Error> {
+        if running(self.epmd.as_ref()).is_some() {
+            return Ok(());
+        }
+        let log = self.folder.join("epmd.log");
+        let epmd = Launch::new(&self.programs.epmd)
+            .clean_env()
+            .args(["-address", "127.0.0.1", "-port"])
+            .arg(self.ports.epmd.to_string())
+            .folder(self.folder.join("epmd"))
+            .output(Output::Log(log.clone()))
+            .spawn()?;
+        let epmd = self.epmd.insert(epmd);
+        let probe = (Probe::Tcp, self.ports.epmd);
+        ready::wait(epmd, ("Erlang's port mapper", &log), probe, EPMD_WAIT_MAX).await
+    }
+
+    fn prepare(&self) -> Result<(), Error> {
+        for folder in [&self.folder, &self.node_folder(), &self.folder.join("epmd")] {
+            fs::create_dir(folder).map_err(Error::io("create", folder))?;
+        }
+        let write = |name: &str, mode: u32, text: &str| {
+            let path = self.folder.join(name);
+            let open = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&path);
+            open.and_then(|mut file| file.write_all(text.as_bytes()))
+                .map_err(Error::io("write", &path))
+        };
+        write("rabbitmq.conf", 0o644, &settings(self.ports.amqp))?;
+        write("rabbitmq-env.conf", 0o644, "")?;
+        write("enabled_plugins", 0o644, "[].\n")?;
+        // Erlang refuses a cookie that others may read.
+        write(".erlang.cookie", 0o400, &ports::random_word::<16>()?)
+    }
+
+    fn launch(&self, script: &str) -> Launch {
+        let launch = Launch::new(self.programs.scripts.join(script)).clean_env();
+        let environment = environment(&self.folder, &self.node_name, self.ports);
+        environment
+            .into_iter()
+            .fold(launch, |launch, (name, value)| launch.env(name, value))
+            .env("PATH", self.path())
+            // Also what `processes` knows the node's processes by.
+            .folder(self.node_folder())
+    }
+
+    /// The search path with Erlang's folder in front.
+    fn path(&self) -> OsString {
+        let inherited = std::env::var_os("PATH").unwrap_or_default();
+        let mut path = self.programs.erlang.clone().into_os_string();
+        path.push(":");
+        path.push(inherited);
+        path
+    }
+
+    fn node_folder(&self) -> PathBuf {
+        self.folder.join("node")
+    }
+}
+
+impl Drop for RabbitMq {
+    fn drop(&mut self) {
+        let any = self.node.is_some() || self.epmd.is_some();
+        // Dropping an owned process kills and reaps it.
+        drop(self.node.take());
+        drop(self.epmd.take());
+        if any {
+            processes::end_inside(&self.folder, KILL_WAIT_MAX);
+        }
+    }
+}
+
+fn running(process: Option<&Owned>) -> Option<u32> {
+    process.filter(|process| process.exit().is_none()).map(Owned::pid)
+}
+
+fn settings(amqp_port: u16) -> String {
+    format!(
+        "listeners.tcp.1 = 127.0.0.1:{amqp_port}
+# Also what protects the machine: publishers are slowed down beyond these.
+vm_memory_high_watermark.absolute = 1GB
+disk_free_limit.absolute = 200MB
+# The log of quorum queues starts a new file at this size, and keeps as much in memory.
+raft.wal_max_size_bytes = 67108864
+log.file = false
+log.console = true
+log.console.level = info
+"
+    )
+}
+
+/// Every folder, file, port and name is ours; what the scripts would default to is the machine's.
+fn environment(folder: &Path, node_name: &str, ports: Ports) -> Vec<(&'static str, OsString)> {
+    let path = |name: &str| folder.join(name).into_os_string();
+    let loopback = "-kernel inet_dist_use_interface {127,0,0,1}";
+    // No port mapper but ours. Idle schedulers sleep, as the cores are shared. Threads that read
+    // files spin for a moment first: a start loads hundreds of modules, and where waking a core is
+    // slow, as on virtual machines, it would else take nearly twice as long.
+    let erlang = "-start_epmd false +sbwt none +sbwtdcpu none +sbwtdio very_short";
+    vec![
+        ("HOME", folder.into()),
+        ("LANG", "C.UTF-8".into()),
+        ("RABBITMQ_NODENAME", node_name.into()),
+        ("RABBITMQ_CONFIG_FILE", path("rabbitmq.conf")),
+        ("RABBITMQ_ADVANCED_CONFIG_FILE", path("advanced.config")),
+        ("RABBITMQ_CONF_ENV_FILE", path("rabbitmq-env.conf")),
+        ("RABBITMQ_ENABLED_PLUGINS_FILE", path("enabled_plugins")),
+        ("RABBITMQ_MNESIA_BASE", path("mnesia")),
+        ("RABBITMQ_LOG_BASE", path("log")),
+        ("RABBITMQ_PID_FILE", path("node.pid")),
+        ("RABBITMQ_DIST_PORT", ports.distribution.to_string().into()),
+        ("RABBITMQ_CTL_DIST_PORT_MIN", ports.ctl.to_string().into()),
+        ("RABBITMQ_CTL_DIST_PORT_MAX", (ports.ctl + CTL_PORTS).to_string().into()),
+        ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", loopback.into()),
+        ("RABBITMQ_CTL_ERL_ARGS", loopback.into()),
+        // Bound schedulers of several nodes would all sit on the same cores.
+        ("RABBITMQ_SCHEDULER_BIND_TYPE", "u".into()),
+        // Makes the script exec the node, so that our child is the node itself.
+        ("RUNNING_UNDER_SYSTEMD", "1".into()),
+        ("ERL_EPMD_ADDRESS", "127.0.0.1".into()),
+        ("ERL_EPMD_PORT", ports.epmd.to_string().into()),
+        ("ERL_ZFLAGS", erlang.into()),
+    ]
+}

@@ -1,0 +1,86 @@
+//! Claiming stored jobs: by system, then priority, then age, never twice (SKIP LOCKED).
+
+use sqlx::Row;
+use uuid::Uuid;
+
+use super::{Error, Store, within};
+
+/// A job that this worker now owns.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// Admission number.
+    pub seq: i64,
+    /// The publisher's id.
+    pub id: Uuid,
+    /// What is asked.
+    pub operation: String,
+    /// Personal.
+    pub input: serde_json::Value,
+    /// Fencing token.
+    pub run: i32,
+    /// Attempts spent so far.
+    pub attempts: i32,
+    /// Broken answers so far.
+    pub strikes: i16,
+}
+
+impl Store {
+    /// Takes up to `limit` stored jobs of a system, unless the system is held.
+    pub async fn claim(
+        &self,
+        worker: Uuid,
+        system: &str,
+        limit: usize,
+    ) -> Result<Vec<Claimed>, Error> {
+        within(async {
+            let rows = sqlx::query(
+                "WITH picked AS MATERIALIZED (
+                   SELECT seq FROM hub.job_live
+                    WHERE state = 'accepted' AND system = $2
+                      AND NOT EXISTS (SELECT 1 FROM hub.destination d
+                                       WHERE d.system = $2 AND d.held_until > hub.now())
+                    ORDER BY priority, seq LIMIT $3 FOR UPDATE SKIP LOCKED)
+                 UPDATE hub.job_live j SET state = 'calling', owner = $1, run = j.run + 1
+                   FROM picked WHERE j.seq = picked.seq
+                 RETURNING j.seq, j.id, j.operation, j.input, j.run, j.attempts, j.strikes",
+            )
+            .bind(worker)
+            .bind(system)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&self.pool)
+            .await?;
+            rows.iter()
+                .map(|row| {
+                    Ok(Claimed {
+                        seq: row.try_get("seq")?,
+                        id: row.try_get("id")?,
+                        operation: row.try_get("operation")?,
+                        input: row.try_get("input")?,
+                        run: row.try_get("run")?,
+                        attempts: row.try_get("attempts")?,
+                        strikes: row.try_get("strikes")?,
+                    })
+                })
+                .collect()
+        })
+        .await
+    }
+
+    /// How many jobs of each system are stored and startable; counting stops at `limit`.
+    pub async fn stored(&self, systems: &[&str], limit: usize) -> Result<Vec<usize>, Error> {
+        within(async {
+            let counts: Vec<i64> = sqlx::query_scalar(
+                "SELECT (SELECT count(*) FROM (
+                           SELECT 1 FROM hub.job_live j
+                            WHERE j.state = 'accepted' AND j.system = s.system LIMIT $2) few)
+                   FROM UNNEST($1::text[]) WITH ORDINALITY s (system, ord) ORDER BY ord",
+            )
+            .bind(systems)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&self.pool)
+            .await?;
+            Ok(counts.into_iter().map(|count| usize::try_from(count).unwrap_or(0)).collect())
+        })
+        .await
+    }
+}

@@ -1,0 +1,73 @@
+//! Business time: the row that all processes and the simulators share.
+
+use jiff::Timestamp;
+use sqlx::postgres::PgListener;
+
+use super::{Error, NOW_MICROS, Store, instant, within};
+
+impl Store {
+    /// How far business time is ahead of real time, in milliseconds.
+    pub async fn clock_shift_ms(&self) -> Result<i64, Error> {
+        within(async {
+            Ok(sqlx::query_scalar("SELECT (extract(epoch FROM shift) * 1000)::bigint FROM hub.clock")
+                .fetch_one(&self.pool)
+                .await?)
+        })
+        .await
+    }
+
+    /// Business time now.
+    pub async fn business_now(&self) -> Result<Timestamp, Error> {
+        within(async {
+            let statement = format!("SELECT {NOW_MICROS}");
+            let micros: i64 =
+                sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).fetch_one(&self.pool).await?;
+            Ok(instant(micros))
+        })
+        .await
+    }
+
+    /// Moves business time forward to an instant; never back.
+    pub async fn jump_to(&self, to: Timestamp) -> Result<(), Error> {
+        within(async {
+            sqlx::query(
+                "UPDATE hub.clock SET shift = shift + greatest(
+                   to_timestamp(0) + $1 * interval '1 microsecond' - hub.now(), interval '0')",
+            )
+            .bind(to.as_microsecond())
+            .execute(&self.pool)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// A connection that hears of jumps.
+    pub async fn listen_for_jumps(&self) -> Result<Jumps, Error> {
+        let options = self.options.clone();
+        let pool = sqlx::postgres::PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(super::CONNECTION_WAIT_MAX)
+            .connect_lazy_with(options);
+        let mut listener = PgListener::connect_with(&pool).await?;
+        listener.listen("hub_clock").await?;
+        Ok(Jumps(listener))
+    }
+}
+
+/// Hears of jumps of business time.
+pub struct Jumps(PgListener);
+
+impl std::fmt::Debug for Jumps {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Jumps")
+    }
+}
+
+impl Jumps {
+    /// Returns at the next jump.
+    pub async fn next(&mut self) -> Result<(), Error> {
+        self.0.recv().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+//! Destinations: what is shared by all workers about one government system.
+
+use std::time::Duration;
+
+use super::{Error, Store, millis, within};
+
+impl Store {
+    /// Makes the rows of these systems, where they are missing.
+    pub async fn ensure_destinations(&self, systems: &[&str]) -> Result<(), Error> {
+        within(async {
+            sqlx::query(
+                "INSERT INTO hub.destination (system, next_pull_at)
+                 SELECT system, hub.now() FROM UNNEST($1::text[]) t (system) ORDER BY system
+                 ON CONFLICT (system) DO NOTHING",
+            )
+            .bind(systems)
+            .execute(&self.pool)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Takes the pulls that are due: one drain for a whole system and interval, in one worker, and
+    /// none for a system of which nobody waits.
+    pub async fn take_due_pulls(
+        &self,
+        systems: &[&str],
+        intervals: &[Duration],
+    ) -> Result<Vec<String>, Error> {
+        within(async {
+            let intervals: Vec<i64> = intervals.iter().map(|d| millis(*d)).collect();
+            Ok(sqlx::query_scalar(
+                "UPDATE hub.destination d
+                    SET next_pull_at = hub.now() + s.every * interval '1 millisecond'
+                   FROM UNNEST($1::text[], $2::bigint[]) s (system, every)
+                  WHERE d.system = s.system AND d.next_pull_at <= hub.now()
+                    AND EXISTS (SELECT 1 FROM hub.job_live j WHERE j.system = d.system
+                                   AND j.state IN ('pending', 'in_doubt'))
+                 RETURNING d.system",
+            )
+            .bind(systems)
+            .bind(intervals)
+            .fetch_all(&self.pool)
+            .await?)
+        })
+        .await
+    }
+
+    /// Asks for a pull at once.
+    pub async fn pull_soon(&self, systems: &[String]) -> Result<(), Error> {
+        if systems.is_empty() {
+            return Ok(());
+        }
+        within(async {
+            sqlx::query(
+                "UPDATE hub.destination SET next_pull_at = least(next_pull_at, hub.now())
+                  WHERE system = ANY($1)",
+            )
+            .bind(systems)
+            .execute(&self.pool)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Notes a successful look that began at this business time.
+    pub async fn pulled(&self, system: &str, began: jiff::Timestamp) -> Result<(), Error> {
+        within(async {
+            sqlx::query(
+                "UPDATE hub.destination
+                    SET pulled_at = greatest(pulled_at,
+                          to_timestamp(0) + $2 * interval '1 microsecond')
+                  WHERE system = $1",
+            )
+            .bind(system)
+            .bind(began.as_microsecond())
+            .execute(&self.pool)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Starts nothing of this system for a while: our credential was rejected.
+    pub async fn hold(&self, system: &str, pause: Duration, reason: &str) -> Result<(), Error> {
+        within(async {
+            sqlx::query(
+                "UPDATE hub.destination SET held_reason = $3,
+                    held_until = hub.now() + $2 * interval '1 millisecond' WHERE system = $1",
+            )
+            .bind(system)
+            .bind(millis(pause))
+            .bind(reason)
+            .execute(&self.pool)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The systems that are held now.
+    pub async fn held(&self) -> Result<Vec<String>, Error> {
+        within(async {
+            Ok(sqlx::query_scalar("SELECT system FROM hub.destination WHERE held_until > hub.now()")
+                .fetch_all(&self.pool)
+                .await?)
+        })
+        .await
+    }
+}

@@ -1,0 +1,88 @@
+//! What can go wrong with the database, in three kinds that lead to three behaviours.
+
+/// A failed call.
+#[derive(thiserror::Error)]
+pub enum Error {
+    /// The driver's or the server's error. Shown without values: they may be personal.
+    #[error("{}", describe(.0))]
+    Sql(#[source] sqlx::Error),
+    /// No answer in time.
+    #[error("no answer from the database in time")]
+    Timeout,
+    /// The schema cannot be brought up to date.
+    #[error("migration: {0}")]
+    Migrate(String),
+}
+
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// What a failure means for a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// One of the rows is at fault: the batch is halved until the row is found.
+    Data,
+    /// Another transaction was in the way: again at once.
+    Conflict,
+    /// The database is not there: wait and try again.
+    Unavailable,
+}
+
+impl Error {
+    /// What it means for a batch.
+    pub fn kind(&self) -> Kind {
+        let Self::Sql(sqlx::Error::Database(error)) = self else {
+            return match self {
+                Self::Sql(
+                    sqlx::Error::Encode(_)
+                    | sqlx::Error::Decode(_)
+                    | sqlx::Error::ColumnDecode { .. }
+                    | sqlx::Error::TypeNotFound { .. },
+                ) => Kind::Data,
+                _ => Kind::Unavailable,
+            };
+        };
+        let code = error.code().unwrap_or_default();
+        match code.as_ref() {
+            "40001" | "40P01" => Kind::Conflict,
+            // Class 22: data exception. 23: constraint. 54: program limit (a value too large).
+            code if ["22", "23", "54"].iter().any(|class| code.starts_with(class)) => Kind::Data,
+            _ => Kind::Unavailable,
+        }
+    }
+}
+
+fn describe(error: &sqlx::Error) -> String {
+    match error.as_database_error() {
+        Some(database) => format!(
+            "database error {} (table {}, constraint {})",
+            database.code().unwrap_or_default(),
+            database.table().unwrap_or("-"),
+            database.constraint().unwrap_or("-"),
+        ),
+        None => match error {
+            sqlx::Error::PoolTimedOut => "no free database connection in time".to_owned(),
+            sqlx::Error::Io(io) => format!("database connection: {}", io.kind()),
+            other => {
+                let text = format!("{other:?}");
+                let variant = text.split([' ', '(', '{']).next().unwrap_or_default();
+                format!("database driver: {variant}")
+            }
+        },
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<sqlx::migrate::MigrateError> for Error {
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        Self::Migrate(error.to_string())
+    }
+}

@@ -1,0 +1,243 @@
+//! What comes in from the government: stored first, believed later.
+//!
+//! *Guarantee*: a message is on disk, sealed, before it is acknowledged. A verified message is kept
+//! once, whatever its sender repeats; an unverified one occupies no key, because the ids of pushes
+//! can be guessed.
+
+use sqlx::Row;
+use uuid::Uuid;
+
+use super::{Error, NOW_MICROS, Store, instant, within};
+use crate::seal::Sealed;
+
+/// A message to be stored.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// The system whose endpoint it came to.
+    pub system: &'static str,
+    /// `push` or `pull`.
+    pub source: &'static str,
+    /// The peer's address, for a push.
+    pub peer: Option<String>,
+    /// Whether peer and sender are known.
+    pub verified: bool,
+    /// Why not, where it is not.
+    pub why: Option<&'static str>,
+    /// The gateway's id of the message.
+    pub message_id: String,
+    /// Its conversation.
+    pub correlation_id: String,
+    /// `RESPONSE`, `NOTIFICATION` …
+    pub kind: &'static str,
+    /// The raw message.
+    pub sealed: Sealed,
+}
+
+/// A stored message that waits for its job.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// The row.
+    pub id: i64,
+    /// Its system.
+    pub system: String,
+    /// `push` or `pull`.
+    pub source: String,
+    /// Its conversation.
+    pub correlation_id: String,
+    /// The raw message.
+    pub sealed: Sealed,
+    /// How often its job was looked for.
+    pub looks: i32,
+}
+
+/// A job that a message may be about.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// Admission number.
+    pub seq: i64,
+    /// The publisher's id.
+    pub id: Uuid,
+    /// What was asked.
+    pub operation: String,
+    /// Personal.
+    pub input: serde_json::Value,
+    /// Its state.
+    pub state: String,
+    /// Business time now.
+    pub now: jiff::Timestamp,
+}
+
+impl Store {
+    /// Stores a message; `None` where a verified message with this id was stored before.
+    pub async fn store_arrival(&self, arrival: &Arrival) -> Result<Option<i64>, Error> {
+        within(async {
+            let mut tx = self.pool.begin().await?;
+            let state = if arrival.verified { "stored" } else { "refused" };
+            let id: i64 = sqlx::query_scalar(
+                "INSERT INTO hub.inbound (received_at, system, source, peer, verified, message_id,
+                   correlation_id, kind, key_id, sealed, state, why, look_at)
+                 VALUES (hub.now(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+                   CASE WHEN $4 THEN statement_timestamp() + interval '2 seconds' END)
+                 RETURNING id",
+            )
+            .bind(arrival.system)
+            .bind(arrival.source)
+            .bind(&arrival.peer)
+            .bind(arrival.verified)
+            .bind(&arrival.message_id)
+            .bind(&arrival.correlation_id)
+            .bind(arrival.kind)
+            .bind(&arrival.sealed.key_id)
+            .bind(&arrival.sealed.bytes)
+            .bind(state)
+            .bind(arrival.why)
+            .fetch_one(&mut *tx)
+            .await?;
+            if arrival.verified {
+                let new = sqlx::query(
+                    "INSERT INTO hub.inbound_key (system, message_id, inbound_id)
+                     VALUES ($1, $2, $3) ON CONFLICT (system, message_id) DO NOTHING",
+                )
+                .bind(arrival.system)
+                .bind(&arrival.message_id)
+                .bind(id)
+                .execute(&mut *tx)
+                .await?;
+                if new.rows_affected() == 0 {
+                    return Ok(None); // dropping the transaction takes the row back
+                }
+            }
+            tx.commit().await?;
+            Ok(Some(id))
+        })
+        .await
+    }
+
+    /// Messages to look at now: this one, those of this conversation, or those whose look is due.
+    pub async fn open_messages(&self, which: Which<'_>, limit: i64) -> Result<Vec<Stored>, Error> {
+        let (filter, id, system, chain) = match which {
+            Which::Id(id) => ("id = $1", id, "", ""),
+            Which::Chain(system, chain) => ("system = $2 AND correlation_id = $3", 0, system, chain),
+            Which::Due => ("look_at <= statement_timestamp()", 0, "", ""),
+        };
+        // The unused parameters keep one shape of call; the planner drops what is always true.
+        let statement = format!(
+            "SELECT id, system, source, correlation_id, key_id, sealed, looks FROM hub.inbound
+              WHERE state IN ('stored', 'parked') AND {filter}
+                AND ($1::bigint IS NOT NULL AND $2::text IS NOT NULL AND $3::text IS NOT NULL)
+              ORDER BY id LIMIT $4"
+        );
+        within(async {
+            let rows = sqlx::query(sqlx::AssertSqlSafe(statement))
+                .bind(id)
+                .bind(system)
+                .bind(chain)
+                .bind(limit)
+                .fetch_all(&self.pool)
+                .await?;
+            rows.iter().map(stored).collect()
+        })
+        .await
+    }
+
+    /// The job of a conversation, or, for a job that has no conversation yet, of a request number.
+    pub async fn find_candidate(
+        &self,
+        system: &str,
+        correlation_id: &str,
+        request_number: Option<Uuid>,
+    ) -> Result<Option<Candidate>, Error> {
+        let statement = format!(
+            "SELECT j.seq, j.id, j.operation, j.input, j.state, {NOW_MICROS} AS now
+               FROM hub.job j
+              WHERE j.system = $1 AND j.seq = coalesce(
+                (SELECT c.job_seq FROM hub.correlation c
+                  WHERE c.system = $1 AND c.correlation_id = $2),
+                (SELECT k.seq FROM hub.job_key k WHERE k.id = $3
+                    AND NOT EXISTS (SELECT 1 FROM hub.correlation c WHERE c.job_seq = k.seq)))"
+        );
+        within(async {
+            let row = sqlx::query(sqlx::AssertSqlSafe(statement))
+                .bind(system)
+                .bind(correlation_id)
+                .bind(request_number)
+                .fetch_optional(&self.pool)
+                .await?;
+            row.map(|row| {
+                Ok(Candidate {
+                    seq: row.try_get("seq")?,
+                    id: row.try_get("id")?,
+                    operation: row.try_get("operation")?,
+                    input: row.try_get("input")?,
+                    state: row.try_get("state")?,
+                    now: instant(row.try_get("now")?),
+                })
+            })
+            .transpose()
+        })
+        .await
+    }
+
+    /// Leaves a message for a later look, in real milliseconds.
+    pub async fn park_message(&self, id: i64, next_look_ms: i64) -> Result<(), Error> {
+        within(async {
+            sqlx::query(
+                "UPDATE hub.inbound SET state = 'parked', looks = looks + 1,
+                    look_at = statement_timestamp() + $2 * interval '1 millisecond'
+                  WHERE id = $1 AND state IN ('stored', 'parked')",
+            )
+            .bind(id)
+            .bind(next_look_ms)
+            .execute(&self.pool)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Ends the story of a message that is not applied: `late`, `refused` or `unmatched`.
+    pub async fn close_message(
+        &self,
+        id: i64,
+        state: &str,
+        why: &str,
+        seq: Option<i64>,
+    ) -> Result<(), Error> {
+        within(async {
+            sqlx::query(
+                "UPDATE hub.inbound SET state = $2, why = $3, job_seq = $4, look_at = NULL
+                  WHERE id = $1 AND state IN ('stored', 'parked')",
+            )
+            .bind(id)
+            .bind(state)
+            .bind(why)
+            .bind(seq)
+            .execute(&self.pool)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Which open messages.
+#[derive(Debug, Clone, Copy)]
+pub enum Which<'a> {
+    /// This one.
+    Id(i64),
+    /// Those of a system's conversation.
+    Chain(&'a str, &'a str),
+    /// Those whose look is due.
+    Due,
+}
+
+fn stored(row: &sqlx::postgres::PgRow) -> Result<Stored, Error> {
+    Ok(Stored {
+        id: row.try_get("id")?,
+        system: row.try_get("system")?,
+        source: row.try_get("source")?,
+        correlation_id: row.try_get("correlation_id")?,
+        sealed: Sealed { key_id: row.try_get("key_id")?, bytes: row.try_get("sealed")? },
+        looks: row.try_get("looks")?,
+    })
+}

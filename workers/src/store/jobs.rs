@@ -1,0 +1,121 @@
+//! Jobs as people and the demo see them.
+
+use sqlx::Row;
+use uuid::Uuid;
+
+use super::{Error, Store, within};
+
+/// One job, without personal data.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The publisher's id.
+    pub id: Uuid,
+    /// What was asked; `unknown` where the job names nothing that exists.
+    pub operation: String,
+    /// Its state.
+    pub state: String,
+    /// How it stands to its promise.
+    pub sla: String,
+    /// Attempts that were recorded.
+    pub attempts: i64,
+    /// The verdict or other outcome in its summary, or the code of its end.
+    pub verdict: Option<String>,
+    /// Business time between request and end, in seconds.
+    pub took_s: Option<f64>,
+}
+
+/// Whether the hub has anything to do now, and when it will have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pulse {
+    /// Jobs that are being called or could be.
+    pub busy: i64,
+    /// Events not yet confirmed.
+    pub outbox: i64,
+    /// Messages that came in and were not looked at.
+    pub unread: i64,
+    /// Jobs that are not at their end.
+    pub live: i64,
+    /// Business milliseconds to the next due moment; not positive where something is due.
+    pub next_ms: Option<i64>,
+    /// Whether a system is held because it rejected our credential.
+    pub held: bool,
+}
+
+impl Store {
+    /// All jobs, by admission number, up to `limit`.
+    pub async fn list_jobs(&self, limit: i64) -> Result<Vec<Listed>, Error> {
+        within(async {
+            let rows = sqlx::query(
+                "SELECT j.id, j.operation, j.state, j.sla,
+                   (SELECT count(*) FROM hub.attempt a WHERE a.job_seq = j.seq) AS attempts,
+                   coalesce(j.summary ->> 'verdict', j.summary ->> 'outcome', j.code) AS verdict,
+                   extract(epoch FROM j.ended_at - j.requested_at)::float8 AS took_s
+                   FROM hub.job j ORDER BY j.seq LIMIT $1",
+            )
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await?;
+            rows.iter()
+                .map(|row| {
+                    Ok(Listed {
+                        id: row.try_get("id")?,
+                        operation: row.try_get("operation")?,
+                        state: row.try_get("state")?,
+                        sla: row.try_get("sla")?,
+                        attempts: row.try_get("attempts")?,
+                        verdict: row.try_get("verdict")?,
+                        took_s: row.try_get("took_s")?,
+                    })
+                })
+                .collect()
+        })
+        .await
+    }
+
+    /// How many messages are in quarantine for each reason.
+    pub async fn list_quarantine(&self, limit: i64) -> Result<Vec<(i64, Option<Uuid>, String)>, Error> {
+        within(async {
+            let rows = sqlx::query(
+                "SELECT id, job_id, code FROM hub.quarantine ORDER BY id LIMIT $1",
+            )
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await?;
+            rows.iter()
+                .map(|row| Ok((row.try_get("id")?, row.try_get("job_id")?, row.try_get("code")?)))
+                .collect()
+        })
+        .await
+    }
+
+    /// One look at everything that a jump of business time has to wait for.
+    pub async fn pulse(&self) -> Result<Pulse, Error> {
+        within(async {
+            let row = sqlx::query(
+                "SELECT
+                   (SELECT count(*) FROM hub.job_live WHERE state IN ('accepted', 'calling')) AS busy,
+                   (SELECT count(*) FROM hub.outbox) AS outbox,
+                   (SELECT count(*) FROM hub.inbound WHERE state = 'stored') AS unread,
+                   (SELECT count(*) FROM hub.job_live) AS live,
+                   (SELECT (extract(epoch FROM least(
+                      (SELECT min(due_at) FROM hub.timer),
+                      (SELECT min(d.next_pull_at) FROM hub.destination d WHERE EXISTS (
+                         SELECT 1 FROM hub.job_live j WHERE j.system = d.system
+                            AND j.state IN ('pending', 'in_doubt')))) - hub.now()) * 1000)::bigint)
+                     AS next_ms,
+                   EXISTS (SELECT 1 FROM hub.destination WHERE held_until > hub.now()) AS held",
+            )
+            .fetch_one(&self.pool)
+            .await?;
+            Ok(Pulse {
+                busy: row.try_get("busy")?,
+                outbox: row.try_get("outbox")?,
+                unread: row.try_get("unread")?,
+                live: row.try_get("live")?,
+                next_ms: row.try_get("next_ms")?,
+                held: row.try_get("held")?,
+            })
+        })
+        .await
+    }
+}

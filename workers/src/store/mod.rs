@@ -1,0 +1,136 @@
+//! Everything that touches PostgreSQL: the only `sqlx::` in the program.
+//!
+//! One file a concern, the statements beside the types that they fill. Statements that change a job
+//! are batches: a commit carries what has queued up, so that a busy hub pays one `fsync` for
+//! hundreds of jobs and a lone job waits for nobody.
+//!
+//! *Guarantee*: job state, attempt, portal row, timers and outbox rows change in one commit
+//! (invariant 4); no transaction is open during an outside call (invariant 1).
+//!
+//! *Limits*: every statement ends within [`STATEMENT_WAIT_MAX`], every call within
+//! [`CALL_WAIT_MAX`]; errors never repeat a value, because a value may be personal.
+
+pub mod admission;
+pub mod claim;
+pub mod clock;
+pub mod destination;
+pub mod error;
+pub mod inbound;
+pub mod jobs;
+pub mod maintenance;
+pub mod outbox;
+pub mod portal;
+pub mod record;
+mod sla;
+pub mod summary;
+pub mod timer;
+pub mod worker;
+
+use std::{str::FromStr, time::Duration};
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{
+    PgConnection, PgPool, Postgres,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+pub use self::error::{Error, Kind};
+
+/// The server ends a statement after this.
+pub const STATEMENT_WAIT_MAX: Duration = Duration::from_secs(15);
+/// A call on the store ends after this, whatever happens to the server or the network.
+pub const CALL_WAIT_MAX: Duration = Duration::from_secs(20);
+/// How long a call waits for a free connection.
+pub const CONNECTION_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Ids in one query.
+pub const IDS_PER_QUERY_MAX: usize = 1_000;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+/// The database.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: PgPool,
+    options: PgConnectOptions,
+}
+
+impl Store {
+    /// Prepares connections; opens none yet, so that a database that is down is waited for.
+    pub fn new(url: &SecretString, connections_max: u32) -> Result<Self, Error> {
+        let options = PgConnectOptions::from_str(url.expose_secret())?
+            .application_name("hub")
+            .options([
+                ("statement_timeout", STATEMENT_WAIT_MAX.as_millis().to_string()),
+                ("idle_in_transaction_session_timeout", "30000".to_owned()),
+                ("jit", "off".to_owned()),
+                // Every hot statement goes by an index. A plan made while a table was empty must not
+                // stick to a sequential scan, and a bitmap scan never marks dead index entries.
+                ("enable_seqscan", "off".to_owned()),
+                ("enable_bitmapscan", "off".to_owned()),
+            ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(connections_max)
+            .acquire_timeout(CONNECTION_WAIT_MAX)
+            .test_before_acquire(false)
+            .connect_lazy_with(options.clone());
+        Ok(Self { pool, options })
+    }
+
+    /// Brings the schema up to date.
+    pub async fn migrate(&self) -> Result<(), Error> {
+        MIGRATIONS.run(&self.pool).await.map_err(Error::from)
+    }
+
+    /// The newest migration that is applied, and the newest that this program knows.
+    pub async fn schema_versions(&self) -> Result<(i64, i64), Error> {
+        let known = MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0);
+        let exists: bool =
+            sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+                .fetch_one(&self.pool)
+                .await?;
+        if !exists {
+            return Ok((0, known));
+        }
+        let applied: Option<i64> =
+            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+                .fetch_one(&self.pool)
+                .await?;
+        Ok((applied.unwrap_or(0), known))
+    }
+
+    /// Whether the database answers now.
+    pub async fn ping(&self) -> Result<(), Error> {
+        within(async { Ok(sqlx::query("SELECT 1").execute(&self.pool).await.map(|_| ())?) }).await
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// A connection of its own, for the demo's and the tests' questions.
+    pub async fn begin(&self) -> Result<sqlx::Transaction<'static, Postgres>, Error> {
+        Ok(self.pool.begin().await?)
+    }
+}
+
+/// Bounds a call on the store.
+async fn within<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::time::timeout(CALL_WAIT_MAX, call).await.unwrap_or(Err(Error::Timeout))
+}
+
+/// Business time, in microseconds since 1970, as every query returns it.
+const NOW_MICROS: &str = "(extract(epoch FROM hub.now()) * 1000000)::bigint";
+
+/// An instant from a database value in microseconds.
+fn instant(micros: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_microsecond(micros).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+}
+
+/// Milliseconds of a duration, for intervals that the statement adds to business time.
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A connection inside a transaction.
+type Tx<'a> = &'a mut PgConnection;

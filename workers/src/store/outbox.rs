@@ -1,0 +1,213 @@
+//! The outbox: events that no broker has confirmed yet.
+//!
+//! *Guarantee*: a row is written in the commit that makes its event true, and leaves only after the
+//! broker confirmed it (or returned it: then it moves to `hub.unheard` in the same statement).
+
+use contracts::{
+    event::{self, Event, EventData, EventName},
+    operation::OperationSpec,
+};
+use jiff::Timestamp;
+use sqlx::Row as _;
+use uuid::Uuid;
+
+use super::{Error, Store, Tx, admission::Reply, within};
+
+/// Jobs are dealt out to this many partitions; each is published by one worker.
+pub const PARTITIONS: i64 = 16;
+
+/// An event to be published.
+#[derive(Debug, Clone)]
+pub struct Row {
+    job_seq: i64,
+    sequence: i32,
+    routing_key: String,
+    body: Vec<u8>,
+    reply: Option<Reply>,
+}
+
+/// An event as the relay takes it.
+#[derive(Debug)]
+pub struct Unsent {
+    /// Partition and id: the row's key.
+    pub key: (i16, i64),
+    /// The job: one unconfirmed event at most.
+    pub job_seq: i64,
+    /// Routing key on the events exchange.
+    pub routing_key: String,
+    /// The CloudEvent.
+    pub body: Vec<u8>,
+    /// Set: not an event, but a reply to this queue.
+    pub reply: Option<Reply>,
+}
+
+/// How an attempt to publish ended for a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// Confirmed, or a reply that had its one try.
+    Done,
+    /// The broker returned it: no queue is bound.
+    Unheard,
+}
+
+impl Row {
+    /// An event about a job; the operation is `None` where the job names none that exists.
+    pub fn event(
+        job_seq: i64,
+        name: EventName,
+        operation: Option<&OperationSpec>,
+        time: Timestamp,
+        data: EventData,
+    ) -> Self {
+        let operation = operation.map_or(event::UNKNOWN_OPERATION, |o| o.name);
+        let sequence = i32::try_from(data.sequence).unwrap_or(i32::MAX);
+        let event = Event::new(name, operation, time, data);
+        Self {
+            job_seq,
+            sequence,
+            routing_key: event::routing_key(operation, name),
+            // An event is made of texts and numbers: it always serialises.
+            body: serde_json::to_vec(&event).unwrap_or_default(),
+            reply: None,
+        }
+    }
+
+    /// The same, as a reply.
+    pub fn as_reply(&self, reply: &Reply) -> Self {
+        Self { reply: Some(reply.clone()), ..self.clone() }
+    }
+}
+
+/// Writes events, in the caller's commit.
+pub(super) async fn insert(tx: Tx<'_>, rows: &[Row]) -> Result<(), Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let partition: Vec<i16> =
+        rows.iter().map(|r| i16::try_from(r.job_seq % PARTITIONS).unwrap_or(0)).collect();
+    let seq: Vec<i64> = rows.iter().map(|r| r.job_seq).collect();
+    let sequence: Vec<i32> = rows.iter().map(|r| r.sequence).collect();
+    let key: Vec<&str> = rows.iter().map(|r| r.routing_key.as_str()).collect();
+    let body: Vec<&[u8]> = rows.iter().map(|r| r.body.as_slice()).collect();
+    let to: Vec<Option<&str>> =
+        rows.iter().map(|r| r.reply.as_ref().map(|x| x.to.as_str())).collect();
+    let mark: Vec<Option<&str>> = rows
+        .iter()
+        .map(|r| r.reply.as_ref().and_then(|x| x.correlation_id.as_deref()))
+        .collect();
+    sqlx::query(
+        "INSERT INTO hub.outbox (partition, job_seq, sequence, routing_key, body, reply_to,
+           correlation_id, created_at)
+         SELECT partition, job_seq, sequence, routing_key, body, reply_to, correlation_id,
+           statement_timestamp()
+           FROM UNNEST($1::smallint[], $2::bigint[], $3::int[], $4::text[], $5::bytea[],
+                       $6::text[], $7::text[]) WITH ORDINALITY
+             AS t (partition, job_seq, sequence, routing_key, body, reply_to, correlation_id, ord)
+          ORDER BY ord",
+    )
+    .bind(partition)
+    .bind(seq)
+    .bind(sequence)
+    .bind(key)
+    .bind(body)
+    .bind(to)
+    .bind(mark)
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
+
+impl Store {
+    /// The oldest unsent events of these partitions.
+    pub async fn unsent(&self, partitions: &[i16], limit: usize) -> Result<Vec<Unsent>, Error> {
+        within(async {
+            let rows = sqlx::query(
+                "SELECT o.* FROM UNNEST($1::smallint[]) p (partition) CROSS JOIN LATERAL (
+                   SELECT partition, id, job_seq, routing_key, body, reply_to, correlation_id
+                     FROM hub.outbox o WHERE o.partition = p.partition ORDER BY o.id LIMIT $2) o
+                 LIMIT $2",
+            )
+            .bind(partitions)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&self.pool)
+            .await?;
+            rows.iter()
+                .map(|row| {
+                    let to: Option<String> = row.try_get("reply_to")?;
+                    let correlation_id = row.try_get("correlation_id")?;
+                    Ok(Unsent {
+                        key: (row.try_get("partition")?, row.try_get("id")?),
+                        job_seq: row.try_get("job_seq")?,
+                        routing_key: row.try_get("routing_key")?,
+                        body: row.try_get("body")?,
+                        reply: to.map(|to| Reply { to, correlation_id }),
+                    })
+                })
+                .collect()
+        })
+        .await
+    }
+
+    /// Forgets what the broker has confirmed; keeps apart what it returned.
+    pub async fn forget_sent(&self, sent: &[((i16, i64), Sent)]) -> Result<(), Error> {
+        if sent.is_empty() {
+            return Ok(());
+        }
+        let partition: Vec<i16> = sent.iter().map(|((p, _), _)| *p).collect();
+        let id: Vec<i64> = sent.iter().map(|((_, id), _)| *id).collect();
+        let unheard: Vec<bool> = sent.iter().map(|(_, how)| *how == Sent::Unheard).collect();
+        within(async {
+            sqlx::query(
+                "WITH done AS (
+                   SELECT * FROM UNNEST($1::smallint[], $2::bigint[], $3::bool[])
+                     AS t (partition, id, unheard)),
+                 gone AS (
+                   DELETE FROM hub.outbox o USING done
+                    WHERE o.partition = done.partition AND o.id = done.id
+                   RETURNING o.job_seq, o.sequence, o.routing_key, o.body, done.unheard)
+                 INSERT INTO hub.unheard (job_seq, sequence, routing_key, body, returned_at)
+                 SELECT job_seq, sequence, routing_key, body, hub.now() FROM gone WHERE unheard",
+            )
+            .bind(partition)
+            .bind(id)
+            .bind(unheard)
+            .execute(&self.pool)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Takes and returns partitions so that each live worker has its share.
+    pub async fn balance_partitions(&self, me: Uuid) -> Result<Vec<i16>, Error> {
+        within(async {
+            let mut tx = self.pool.begin().await?;
+            sqlx::query("SELECT partition FROM hub.relay_partition ORDER BY partition FOR UPDATE")
+                .execute(&mut *tx)
+                .await?;
+            // Free: nobody's, or of a worker that is no more.
+            let mine: Vec<i16> = sqlx::query_scalar(
+                "WITH share AS (
+                   SELECT ceil($2::numeric / greatest(count(*), 1))::int AS n FROM hub.worker),
+                 ranked AS (
+                   SELECT p.partition,
+                          row_number() OVER (ORDER BY (p.owner = $1) DESC NULLS LAST, p.partition)
+                            AS place
+                     FROM hub.relay_partition p
+                    WHERE p.owner = $1 OR p.owner IS NULL
+                       OR NOT EXISTS (SELECT 1 FROM hub.worker w WHERE w.id = p.owner))
+                 UPDATE hub.relay_partition p
+                    SET owner = CASE WHEN r.place <= share.n THEN $1 END
+                   FROM ranked r, share WHERE p.partition = r.partition
+                 RETURNING CASE WHEN p.owner = $1 THEN p.partition ELSE -1::smallint END",
+            )
+            .bind(me)
+            .bind(PARTITIONS)
+            .fetch_all(&mut *tx)
+            .await?;
+            tx.commit().await?;
+            Ok(mine.into_iter().filter(|partition| *partition >= 0).collect())
+        })
+        .await
+    }
+}

@@ -1,0 +1,427 @@
+//! Recording: the one commit in which a job changes after an attempt, a message or a timer.
+//!
+//! *Guarantee*: a change that came from a call is recorded only if the job is still in that call's
+//! run (fencing, invariant 2); a change that came from a verified message only while the job is
+//! live. Job, attempt, portal row, timers, ids of the conversation and events change together
+//! (invariant 4). Changes that lost their job are returned as such and change nothing.
+
+use std::collections::{HashMap, HashSet};
+
+use adapters::attempt::Chain;
+use contracts::{
+    class::Class,
+    event::{EventData, EventName},
+    operation::OperationSpec,
+    state::{Sla, State},
+};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use sqlx::Row;
+use uuid::Uuid;
+
+use super::{Error, NOW_MICROS, Store, Tx, admission::Reply, instant, outbox, portal, timer, within};
+use crate::seal::Sealed;
+
+/// Who may make a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// The call of this run; nobody else has taken the job since.
+    Run(i32),
+    /// Evidence from outside: the job only has to be live.
+    Live,
+}
+
+/// One change of one job.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The job.
+    pub seq: i64,
+    /// What it does.
+    pub operation: &'static OperationSpec,
+    /// Who may make the change.
+    pub guard: Guard,
+    /// The new state.
+    pub to: State,
+    /// The event; by default the one of the new state.
+    pub event: Option<EventName>,
+    /// Whether an attempt is spent.
+    pub spends_attempt: bool,
+    /// Whether it was a broken answer or a defect.
+    pub strike: bool,
+    /// Stable code of the cause, where it is not an answer.
+    pub code: Option<&'static str>,
+    /// For the event; no personal data.
+    pub summary: Map<String, Value>,
+    /// The answer's columns of the portal's row; personal.
+    pub portal: Option<Map<String, Value>>,
+    /// For `waiting`: how long.
+    pub delay_ms: Option<i64>,
+    /// The ids that their acknowledgement gave.
+    pub chain: Option<Chain>,
+    /// For the table of attempts.
+    pub attempt: Option<AttemptRow>,
+    /// The inbound message that is the evidence.
+    pub inbound_id: Option<i64>,
+    /// Whether the job may have timers (it was stored before it was started).
+    pub may_have_timers: bool,
+}
+
+/// One row of the table of attempts.
+#[derive(Debug, Clone)]
+pub struct AttemptRow {
+    /// The run it was made in.
+    pub run: i32,
+    /// What went wrong; `None` where they answered.
+    pub class: Option<Class>,
+    /// Our code.
+    pub code: Option<&'static str>,
+    /// Their code.
+    pub remote_code: Option<String>,
+    /// HTTP status.
+    pub http_status: Option<u16>,
+    /// Milliseconds between the start of the call and its end.
+    pub duration_ms: i64,
+    /// The raw exchange, where it is kept.
+    pub exchange: Option<Sealed>,
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    /// The state the job is in now.
+    pub state: State,
+    /// The position now.
+    pub sla: Sla,
+    /// Time since the request, in milliseconds of business time.
+    pub age_ms: i64,
+}
+
+/// The job as the statement returns it.
+struct After {
+    id: Uuid,
+    subject: Option<String>,
+    state: State,
+    sla: Sla,
+    sla_before: Sla,
+    events: i32,
+    reply: Option<Reply>,
+    now: Timestamp,
+    late: bool,
+    age_ms: i64,
+}
+
+impl Store {
+    /// Records a batch; `None` for changes that lost their job.
+    pub async fn record(&self, changes: &[Change]) -> Result<Vec<Option<Recorded>>, Error> {
+        within(async {
+            let mut tx = self.pool.begin().await?;
+            let recorded = record(&mut tx, changes).await?;
+            tx.commit().await?;
+            Ok(recorded)
+        })
+        .await
+    }
+}
+
+/// Records a batch in the caller's commit. A job may occur once; later occurrences are lost.
+pub(super) async fn record(
+    tx: Tx<'_>,
+    changes: &[Change],
+) -> Result<Vec<Option<Recorded>>, Error> {
+    let open = open_inbound(tx, changes).await?;
+    let mut seen = HashSet::new();
+    let first: Vec<bool> = changes
+        .iter()
+        .map(|change| change.inbound_id.is_none_or(|id| open.contains(&id)) && seen.insert(change.seq))
+        .collect();
+    let unique: Vec<&Change> =
+        changes.iter().zip(&first).filter(|(_, first)| **first).map(|(c, _)| c).collect();
+    let after = update_jobs(tx, &unique).await?;
+    let done: Vec<(&Change, &After)> =
+        unique.iter().filter_map(|c| after.get(&c.seq).map(|a| (*c, a))).collect();
+    insert_attempts(tx, &done).await?;
+    portal::change(tx, done.iter().filter_map(|(c, a)| portal_change(c, a)).collect()).await?;
+    insert_chains(tx, &unique).await?;
+    arm_timers(tx, &done).await?;
+    outbox::insert(tx, &done.iter().flat_map(|(c, a)| events(c, a)).collect::<Vec<_>>()).await?;
+    settle_inbound(tx, &unique, &after).await?;
+    Ok(changes
+        .iter()
+        .zip(first)
+        .map(|(change, first)| {
+            let after = after.get(&change.seq).filter(|_| first)?;
+            Some(Recorded { state: after.state, sla: after.sla, age_ms: after.age_ms })
+        })
+        .collect())
+}
+
+async fn update_jobs(tx: Tx<'_>, changes: &[&Change]) -> Result<HashMap<i64, After>, Error> {
+    let batch: Vec<Value> = changes.iter().map(|change| input_row(change)).collect();
+    // The give-up time bounds every wait: a pause that would end after it ends the job instead.
+    let statement = format!(
+        "WITH u AS MATERIALIZED (
+           SELECT * FROM jsonb_to_recordset($1) AS u (seq bigint, run int, state text, event text,
+             spends int, strikes smallint, code text, summary jsonb, delay_ms bigint)),
+         held AS MATERIALIZED (
+           SELECT j.seq, j.sla AS sla_before, n.now, u.spends, u.strikes, u.summary, u.run, u.event,
+                  CASE WHEN n.now >= j.deadline_at THEN 'breached'
+                       WHEN n.now >= j.at_risk_at THEN 'at_risk' ELSE 'on_time' END AS sla,
+                  u.state = 'waiting'
+                    AND n.now + u.delay_ms * interval '1 millisecond' > j.give_up_at AS over,
+                  u.state, u.code
+             FROM u JOIN hub.job_live j ON j.seq = u.seq
+            CROSS JOIN (SELECT hub.now() AS now) n
+            WHERE (j.run = u.run AND j.state = 'calling')
+               OR (u.run IS NULL AND j.state IN ('calling', 'pending', 'in_doubt'))
+            ORDER BY j.seq FOR UPDATE OF j),
+         next AS MATERIALIZED (
+           SELECT h.*, CASE WHEN over THEN 'failed' ELSE state END AS next,
+                  CASE WHEN over THEN 'time_used_up' ELSE code END AS next_code,
+                  CASE WHEN over THEN 'failed' ELSE event END AS next_event
+             FROM held h)
+         UPDATE hub.job j SET
+           state = x.next, owner = NULL, code = x.next_code, sla = x.sla, event = x.next_event,
+           summary = CASE WHEN over THEN x.summary || '{{\"code\": \"time_used_up\"}}'
+                          ELSE x.summary END,
+           run = j.run + (x.run IS NULL)::int,
+           attempts = j.attempts + x.spends, strikes = j.strikes + x.strikes,
+           events = j.events + 1 + (x.sla <> x.sla_before)::int,
+           ended_at = CASE WHEN t.terminal THEN x.now END,
+           ended_on = CASE WHEN t.terminal THEN (x.now AT TIME ZONE 'UTC')::date
+                           ELSE 'infinity'::date END
+          FROM next x
+         CROSS JOIN LATERAL (SELECT x.next IN ('succeeded', 'refused', 'failed', 'expired',
+           'cancelled', 'rejected') AS terminal) t
+         WHERE j.ended_on = 'infinity' AND j.seq = x.seq
+        RETURNING j.seq, j.id, j.subject, j.state, j.sla, x.sla_before, j.events, j.reply_to,
+          j.correlation_id, {NOW_MICROS} AS now, x.now >= j.deadline_at AS late,
+          (extract(epoch FROM x.now - j.requested_at) * 1000)::bigint AS age_ms"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(statement))
+        .bind(Value::Array(batch))
+        .fetch_all(&mut *tx)
+        .await?;
+    let mut after = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let text = |column: &str| row.try_get::<String, _>(column);
+        let sla = |name: String| Sla::from_name(&name).unwrap_or(Sla::OnTime);
+        let to: Option<String> = row.try_get("reply_to")?;
+        let correlation_id = row.try_get("correlation_id")?;
+        after.insert(
+            row.try_get("seq")?,
+            After {
+                id: row.try_get("id")?,
+                subject: row.try_get("subject")?,
+                state: State::from_name(&text("state")?).unwrap_or(State::Failed),
+                sla: sla(text("sla")?),
+                sla_before: sla(text("sla_before")?),
+                events: row.try_get("events")?,
+                reply: to.map(|to| Reply { to, correlation_id }),
+                now: instant(row.try_get("now")?),
+                late: row.try_get("late")?,
+                age_ms: row.try_get("age_ms")?,
+            },
+        );
+    }
+    Ok(after)
+}
+
+fn input_row(change: &Change) -> Value {
+    let event = change.event.or_else(|| EventName::of_state(change.to));
+    serde_json::json!({
+        "seq": change.seq,
+        "run": match change.guard { Guard::Run(run) => Some(run), Guard::Live => None },
+        "state": change.to.name(),
+        "event": event.map(EventName::name),
+        "spends": i32::from(change.spends_attempt),
+        "strikes": i32::from(change.strike),
+        "code": change.code,
+        "summary": change.summary,
+        "delay_ms": change.delay_ms,
+    })
+}
+
+fn portal_change(change: &Change, after: &After) -> Option<portal::Change> {
+    let ended = after.state.is_terminal();
+    Some(portal::Change {
+        table: &change.operation.portal,
+        subject: after.subject.clone()?,
+        seq: change.seq,
+        // A job that the adapter found unusable ends as `rejected`; its row says that it failed.
+        status: match after.state {
+            State::Rejected => State::Failed.name(),
+            State::Calling => State::Accepted.name(),
+            other => other.name(),
+        },
+        sla: after.sla.name(),
+        completed_at: ended.then(|| after.now.to_string()),
+        late: ended && after.late,
+        values: change.portal.clone().filter(|_| after.state == State::Succeeded),
+    })
+}
+
+/// The events of a change: first that the promise moved, then what happened.
+fn events(change: &Change, after: &After) -> Vec<outbox::Row> {
+    let mut summary = change.summary.clone();
+    let moved = after.sla != after.sla_before;
+    let failed_by_time = change.to == State::Waiting && after.state == State::Failed;
+    if failed_by_time {
+        summary.insert("code".to_owned(), "time_used_up".into());
+    }
+    let data = |sequence: i32, summary: Map<String, Value>| EventData {
+        job_id: after.id,
+        subject: after.subject.clone(),
+        state: after.state,
+        sla: after.sla,
+        sequence: i64::from(sequence),
+        summary,
+        errors: Vec::new(),
+    };
+    let mut rows = Vec::with_capacity(3);
+    let operation = Some(change.operation);
+    if moved {
+        let name = sla_event(after.sla);
+        let data = data(after.events - 1, Map::new());
+        rows.push(outbox::Row::event(change.seq, name, operation, after.now, data));
+    }
+    let by_state = EventName::of_state(after.state).unwrap_or(EventName::Progress);
+    let name = if failed_by_time { by_state } else { change.event.unwrap_or(by_state) };
+    let last = outbox::Row::event(
+        change.seq,
+        name,
+        operation,
+        after.now,
+        data(after.events, summary),
+    );
+    if let Some(reply) = after.reply.as_ref().filter(|_| after.state.is_terminal()) {
+        rows.push(last.as_reply(reply));
+    }
+    rows.push(last);
+    rows
+}
+
+/// The event that tells of a position.
+pub(super) const fn sla_event(sla: Sla) -> EventName {
+    match sla {
+        Sla::OnTime | Sla::AtRisk => EventName::SlaAtRisk,
+        Sla::Breached => EventName::SlaBreached,
+    }
+}
+
+async fn insert_attempts(tx: Tx<'_>, done: &[(&Change, &After)]) -> Result<(), Error> {
+    let rows: Vec<(i64, &AttemptRow)> =
+        done.iter().filter_map(|(c, _)| c.attempt.as_ref().map(|a| (c.seq, a))).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let batch: Vec<Value> = rows
+        .iter()
+        .map(|(seq, a)| {
+            serde_json::json!({
+                "job_seq": seq, "run": a.run, "class": a.class.map(Class::name), "code": a.code,
+                "remote_code": a.remote_code, "http_status": a.http_status,
+                "duration_ms": a.duration_ms,
+            })
+        })
+        .collect();
+    sqlx::query(
+        "INSERT INTO hub.attempt (job_seq, run, class, code, remote_code, http_status, started_at,
+           answered_at, recorded_at)
+         SELECT r.job_seq, r.run, r.class, r.code, r.remote_code, r.http_status,
+           n.now - r.duration_ms * interval '1 millisecond', n.now, n.now
+           FROM jsonb_to_recordset($1) AS r (job_seq bigint, run int, class text, code text,
+             remote_code text, http_status smallint, duration_ms bigint)
+          CROSS JOIN (SELECT hub.now() AS now) n",
+    )
+    .bind(Value::Array(batch))
+    .execute(&mut *tx)
+    .await?;
+    let kept: Vec<(i64, i32, &Sealed)> = rows
+        .iter()
+        .filter_map(|(seq, a)| a.exchange.as_ref().map(|sealed| (*seq, a.run, sealed)))
+        .collect();
+    if kept.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO hub.exchange (job_seq, run, recorded_at, key_id, sealed)
+         SELECT seq, run, hub.now(), key_id, sealed
+           FROM UNNEST($1::bigint[], $2::int[], $3::text[], $4::bytea[]) t (seq, run, key_id, sealed)",
+    )
+    .bind(kept.iter().map(|(seq, ..)| *seq).collect::<Vec<_>>())
+    .bind(kept.iter().map(|(_, run, _)| *run).collect::<Vec<_>>())
+    .bind(kept.iter().map(|(.., s)| s.key_id.as_str()).collect::<Vec<_>>())
+    .bind(kept.iter().map(|(.., s)| s.bytes.as_slice()).collect::<Vec<_>>())
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
+
+/// The chain is kept even where the run was lost: the acknowledgement is true whoever recorded the
+/// job, and a later message is matched by it.
+async fn insert_chains(tx: Tx<'_>, changes: &[&Change]) -> Result<(), Error> {
+    for change in changes {
+        let Some(chain) = &change.chain else { continue };
+        sqlx::query(
+            "INSERT INTO hub.correlation (system, correlation_id, job_seq, message_id, created_at)
+             VALUES ($1, $2, $3, $4, hub.now()) ON CONFLICT (system, correlation_id) DO NOTHING",
+        )
+        .bind(change.operation.system)
+        .bind(&chain.correlation_id)
+        .bind(change.seq)
+        .bind(&chain.message_id)
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn arm_timers(tx: Tx<'_>, done: &[(&Change, &After)]) -> Result<(), Error> {
+    let ended: Vec<i64> = done
+        .iter()
+        .filter(|(c, a)| a.state.is_terminal() && c.may_have_timers)
+        .map(|(c, _)| c.seq)
+        .collect();
+    timer::disarm(tx, &ended).await?;
+    let live: Vec<i64> =
+        done.iter().filter(|(_, a)| !a.state.is_terminal()).map(|(c, _)| c.seq).collect();
+    let delays: Vec<(i64, i64)> =
+        done.iter().filter_map(|(c, _)| c.delay_ms.map(|delay| (c.seq, delay))).collect();
+    timer::arm(tx, &live, &delays).await
+}
+
+/// Messages that nobody has dealt with yet: a message that was looked at twice counts once.
+async fn open_inbound(tx: Tx<'_>, changes: &[Change]) -> Result<HashSet<i64>, Error> {
+    let mut ids: Vec<i64> = changes.iter().filter_map(|change| change.inbound_id).collect();
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    ids.sort_unstable();
+    let open: Vec<i64> = sqlx::query_scalar(
+        "SELECT id FROM hub.inbound WHERE id = ANY($1) AND state IN ('stored', 'parked')
+          ORDER BY id FOR UPDATE",
+    )
+    .bind(ids)
+    .fetch_all(&mut *tx)
+    .await?;
+    Ok(open.into_iter().collect())
+}
+
+async fn settle_inbound(
+    tx: Tx<'_>,
+    changes: &[&Change],
+    after: &HashMap<i64, After>,
+) -> Result<(), Error> {
+    for change in changes {
+        let Some(id) = change.inbound_id else { continue };
+        // A message for a job that has ended meanwhile is kept and shown; it changes nothing.
+        let state = if after.contains_key(&change.seq) { "applied" } else { "late" };
+        sqlx::query("UPDATE hub.inbound SET state = $2, job_seq = $3, look_at = NULL WHERE id = $1")
+            .bind(id)
+            .bind(state)
+            .bind(change.seq)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! The promise moves: the portal's row and subscribers are told in the commit that moves it.
+
+use contracts::{
+    event::EventData,
+    operation::OperationSpec,
+    state::{Sla, State},
+};
+use serde_json::Map;
+use sqlx::Row;
+use std::collections::HashMap;
+
+use super::{Error, NOW_MICROS, Tx, instant, outbox, portal, record::sla_event};
+
+/// Moves the positions of these jobs to where business time is, and arms the next point.
+/// Returns how many reached their deadline, by operation.
+pub(super) async fn advance(
+    tx: Tx<'_>,
+    seqs: &[i64],
+    operations: &HashMap<&'static str, &'static OperationSpec>,
+) -> Result<Vec<(&'static str, Sla)>, Error> {
+    if seqs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let statement = format!(
+        "UPDATE hub.job_live j SET sla = n.sla, events = j.events + 1, event = n.event
+           FROM (SELECT o.seq, p.sla, CASE p.sla WHEN 'breached' THEN 'sla_breached'
+                                                ELSE 'sla_at_risk' END AS event
+                   FROM hub.job_live o CROSS JOIN (SELECT hub.now() AS now) c
+                  CROSS JOIN LATERAL (SELECT CASE WHEN c.now >= o.deadline_at THEN 'breached'
+                    WHEN c.now >= o.at_risk_at THEN 'at_risk' ELSE 'on_time' END AS sla) p
+                  WHERE o.seq = ANY($1) AND o.sla <> p.sla ORDER BY o.seq) n
+          WHERE j.seq = n.seq
+         RETURNING j.seq, j.id, j.operation, j.subject, j.state, j.sla, j.events,
+                   {NOW_MICROS} AS now"
+    );
+    let rows =
+        sqlx::query(sqlx::AssertSqlSafe(statement)).bind(seqs).fetch_all(&mut *tx).await?;
+    let mut events = Vec::with_capacity(rows.len());
+    let mut changes = Vec::with_capacity(rows.len());
+    let mut moved = Vec::with_capacity(rows.len());
+    for row in rows {
+        let text = |column: &str| row.try_get::<String, _>(column);
+        let Some(operation) = operations.get(text("operation")?.as_str()).copied() else {
+            continue;
+        };
+        let seq: i64 = row.try_get("seq")?;
+        let sla = Sla::from_name(&text("sla")?).unwrap_or(Sla::Breached);
+        let state = State::from_name(&text("state")?).unwrap_or(State::Accepted);
+        let subject: Option<String> = row.try_get("subject")?;
+        let data = EventData {
+            job_id: row.try_get("id")?,
+            subject: subject.clone(),
+            state,
+            sla,
+            sequence: i64::from(row.try_get::<i32, _>("events")?),
+            summary: Map::new(),
+            errors: Vec::new(),
+        };
+        let now = instant(row.try_get("now")?);
+        events.push(outbox::Row::event(seq, sla_event(sla), Some(operation), now, data));
+        moved.push((operation.name, sla));
+        changes.extend(subject.map(|subject| portal::Change {
+            table: &operation.portal,
+            subject,
+            seq,
+            status: if state == State::Calling { "accepted" } else { state.name() },
+            sla: sla.name(),
+            completed_at: None,
+            late: false,
+            values: None,
+        }));
+    }
+    portal::change(tx, changes).await?;
+    outbox::insert(tx, &events).await?;
+    next_point(tx, seqs).await?;
+    Ok(moved)
+}
+
+async fn next_point(tx: Tx<'_>, seqs: &[i64]) -> Result<(), Error> {
+    sqlx::query(
+        "WITH past AS (
+           DELETE FROM hub.timer t USING hub.job_live j
+            WHERE t.job_seq = ANY($1) AND t.kind = 'sla' AND j.seq = t.job_seq
+              AND j.sla = 'breached')
+         UPDATE hub.timer t SET due_at = j.deadline_at FROM hub.job_live j
+          WHERE t.job_seq = ANY($1) AND t.kind = 'sla' AND j.seq = t.job_seq
+            AND j.sla <> 'breached'",
+    )
+    .bind(seqs)
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}

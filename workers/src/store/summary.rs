@@ -1,0 +1,68 @@
+//! What the database knows of the whole hub: read on scrape, and by the demo's clock.
+
+use sqlx::Row;
+
+use super::{Error, Store, within};
+
+/// Figures for the service metrics.
+#[derive(Debug, Clone, Default)]
+pub struct Summary {
+    /// Live jobs: system, state, count.
+    pub jobs: Vec<(String, String, i64)>,
+    /// Age of the oldest live job, in seconds of business time, by system.
+    pub oldest_s: Vec<(String, f64)>,
+    /// Smallest time to a deadline that has not passed, in seconds, by operation.
+    pub sla_left_s: Vec<(String, f64)>,
+    /// Age of the oldest unsent event, in seconds of real time.
+    pub outbox_oldest_s: f64,
+    /// Unsent events.
+    pub outbox: i64,
+    /// Kept messages that are no job.
+    pub quarantined: i64,
+    /// Workers alive.
+    pub workers: i64,
+}
+
+impl Store {
+    /// Reads the figures. Counts stop at 100 000 rows: a scrape must not become a load.
+    pub async fn summary(&self) -> Result<Summary, Error> {
+        within(async {
+            let mut tx = self.pool.begin().await?;
+            // These few questions are about whole tables: an index would not serve them.
+            sqlx::query("SET LOCAL enable_seqscan = on").execute(&mut *tx).await?;
+            let mut summary = Summary::default();
+            let rows = sqlx::query(
+                "SELECT system, state, operation, count(*) AS n,
+                   extract(epoch FROM hub.now() - min(requested_at))::float8 AS oldest,
+                   extract(epoch FROM min(deadline_at) FILTER (WHERE deadline_at > hub.now())
+                     - hub.now())::float8 AS sla_left
+                   FROM (SELECT * FROM hub.job_live LIMIT 100000) j GROUP BY 1, 2, 3",
+            )
+            .fetch_all(&mut *tx)
+            .await?;
+            for row in rows {
+                let system: String = row.try_get("system")?;
+                summary.jobs.push((system.clone(), row.try_get("state")?, row.try_get("n")?));
+                summary.oldest_s.push((system, row.try_get("oldest")?));
+                if let Some(left) = row.try_get::<Option<f64>, _>("sla_left")? {
+                    summary.sla_left_s.push((row.try_get("operation")?, left));
+                }
+            }
+            let row = sqlx::query(
+                "SELECT (SELECT count(*) FROM (SELECT 1 FROM hub.outbox LIMIT 100000) o) AS outbox,
+                   coalesce((SELECT extract(epoch FROM statement_timestamp() - min(created_at))
+                     FROM (SELECT created_at FROM hub.outbox LIMIT 100000) o), 0)::float8 AS oldest,
+                   (SELECT count(*) FROM hub.quarantine WHERE state = 'kept') AS quarantined,
+                   (SELECT count(*) FROM hub.worker) AS workers",
+            )
+            .fetch_one(&mut *tx)
+            .await?;
+            summary.outbox = row.try_get("outbox")?;
+            summary.outbox_oldest_s = row.try_get("oldest")?;
+            summary.quarantined = row.try_get("quarantined")?;
+            summary.workers = row.try_get("workers")?;
+            Ok(summary)
+        })
+        .await
+    }
+}

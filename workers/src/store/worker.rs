@@ -1,0 +1,247 @@
+//! Workers: who is alive, what they own, and what happens to the jobs of one that is not.
+//!
+//! *Guarantee*: a rescue raises the run of every job it takes, so that whatever the old worker still
+//! reports is not recorded. A query goes back to the store; a command that may have left goes to
+//! `in_doubt` (invariants 2 and 3).
+
+use std::collections::HashMap;
+
+use contracts::{
+    class::Class,
+    event::EventName,
+    operation::{Effect, OperationSpec},
+    state::State,
+};
+use serde_json::Map;
+use sqlx::Row;
+use uuid::Uuid;
+
+use super::{
+    Error, Store, Tx,
+    record::{self, Change, Guard},
+    timer, within,
+};
+
+/// A worker as others see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beat {
+    /// The worker.
+    pub worker: Uuid,
+    /// Its counter of heartbeats.
+    pub beat: i64,
+}
+
+/// What a rescue did.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Rescued {
+    /// Back to the store.
+    pub returned: usize,
+    /// Commands whose outcome is unknown.
+    pub in_doubt: usize,
+}
+
+impl Store {
+    /// Makes a worker known.
+    pub async fn register_worker(&self, worker: Uuid, name: &str) -> Result<(), Error> {
+        within(async {
+            sqlx::query(
+                "INSERT INTO hub.worker (id, name, started_at, seen_at)
+                 VALUES ($1, $2, statement_timestamp(), statement_timestamp())",
+            )
+            .bind(worker)
+            .bind(name)
+            .execute(&self.pool)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// One heartbeat; the beats of all workers, or `None` where this one was declared dead.
+    pub async fn beat(&self, me: Uuid) -> Result<Option<Vec<Beat>>, Error> {
+        within(async {
+            let rows = sqlx::query(
+                "WITH mine AS (
+                   UPDATE hub.worker SET beat = beat + 1, seen_at = statement_timestamp()
+                    WHERE id = $1 RETURNING id)
+                 SELECT w.id, w.beat, EXISTS (SELECT 1 FROM mine) AS alive FROM hub.worker w",
+            )
+            .bind(me)
+            .fetch_all(&self.pool)
+            .await?;
+            let mut beats = Vec::with_capacity(rows.len());
+            let mut alive = false;
+            for row in rows {
+                alive |= row.try_get::<bool, _>("alive")?;
+                beats.push(Beat { worker: row.try_get("id")?, beat: row.try_get("beat")? });
+            }
+            Ok(alive.then_some(beats))
+        })
+        .await
+    }
+
+    /// The jobs that the database says this worker runs: number, id and run.
+    pub async fn owned(&self, me: Uuid) -> Result<Vec<(i64, Uuid, i32)>, Error> {
+        within(async {
+            let rows = sqlx::query(
+                "SELECT seq, id, run FROM hub.job_live WHERE state = 'calling' AND owner = $1",
+            )
+            .bind(me)
+            .fetch_all(&self.pool)
+            .await?;
+            rows.iter()
+                .map(|row| Ok((row.try_get("seq")?, row.try_get("id")?, row.try_get("run")?)))
+                .collect()
+        })
+        .await
+    }
+
+    /// Returns jobs that were never started in these runs: nothing was sent for them.
+    pub async fn hand_back(&self, jobs: &[(i64, i32)]) -> Result<usize, Error> {
+        if jobs.is_empty() {
+            return Ok(0);
+        }
+        within(async {
+            let mut tx = self.pool.begin().await?;
+            let seqs: Vec<i64> = sqlx::query_scalar(
+                "UPDATE hub.job_live j SET state = 'accepted', owner = NULL, run = j.run + 1
+                   FROM UNNEST($1::bigint[], $2::int[]) u (seq, run)
+                  WHERE j.seq = u.seq AND j.run = u.run AND j.state = 'calling'
+                 RETURNING j.seq",
+            )
+            .bind(jobs.iter().map(|(seq, _)| *seq).collect::<Vec<_>>())
+            .bind(jobs.iter().map(|(_, run)| *run).collect::<Vec<_>>())
+            .fetch_all(&mut *tx)
+            .await?;
+            timer::arm(&mut tx, &seqs, &[]).await?;
+            tx.commit().await?;
+            Ok(seqs.len())
+        })
+        .await
+    }
+
+    /// Takes the jobs of a worker whose beat has stood still. Nothing happens if it beat again.
+    pub async fn rescue(
+        &self,
+        seen: Beat,
+        operations: &HashMap<&'static str, &'static OperationSpec>,
+    ) -> Result<Option<Rescued>, Error> {
+        within(async {
+            let mut tx = self.pool.begin().await?;
+            let dead = sqlx::query("DELETE FROM hub.worker WHERE id = $1 AND beat = $2")
+                .bind(seen.worker)
+                .bind(seen.beat)
+                .execute(&mut *tx)
+                .await?;
+            if dead.rows_affected() == 0 {
+                return Ok(None);
+            }
+            let rescued = rescue_jobs(&mut tx, seen.worker, operations).await?;
+            tx.commit().await?;
+            Ok(Some(rescued))
+        })
+        .await
+    }
+
+    /// Jobs whose owner is not even known any more: left by a worker that was removed halfway.
+    pub async fn rescue_orphans(
+        &self,
+        operations: &HashMap<&'static str, &'static OperationSpec>,
+    ) -> Result<Rescued, Error> {
+        within(async {
+            let owners: Vec<Uuid> = sqlx::query_scalar(
+                "SELECT DISTINCT owner FROM hub.job_live j WHERE state = 'calling'
+                    AND NOT EXISTS (SELECT 1 FROM hub.worker w WHERE w.id = j.owner)",
+            )
+            .fetch_all(&self.pool)
+            .await?;
+            let mut all = Rescued::default();
+            for owner in owners {
+                let mut tx = self.pool.begin().await?;
+                let rescued = rescue_jobs(&mut tx, owner, operations).await?;
+                tx.commit().await?;
+                all.returned += rescued.returned;
+                all.in_doubt += rescued.in_doubt;
+            }
+            Ok(all)
+        })
+        .await
+    }
+
+    /// Removes a worker that stops in good order and owns nothing any more.
+    pub async fn remove_worker(&self, me: Uuid) -> Result<(), Error> {
+        within(async {
+            sqlx::query(
+                "WITH gone AS (DELETE FROM hub.worker WHERE id = $1)
+                 UPDATE hub.relay_partition SET owner = NULL WHERE owner = $1",
+            )
+            .bind(me)
+            .execute(&self.pool)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+async fn rescue_jobs(
+    tx: Tx<'_>,
+    owner: Uuid,
+    operations: &HashMap<&'static str, &'static OperationSpec>,
+) -> Result<Rescued, Error> {
+    let rows = sqlx::query(
+        "SELECT seq, operation, run FROM hub.job_live WHERE state = 'calling' AND owner = $1
+          ORDER BY seq FOR UPDATE",
+    )
+    .bind(owner)
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut queries = Vec::new();
+    let mut commands = Vec::new();
+    for row in rows {
+        let (seq, run): (i64, i32) = (row.try_get("seq")?, row.try_get("run")?);
+        let name: String = row.try_get("operation")?;
+        match operations.get(name.as_str()).map(|spec| (spec.effect, *spec)) {
+            Some((Effect::Command, spec)) => commands.push(in_doubt(seq, run, spec)),
+            Some((Effect::Query, _)) | None => queries.push(seq),
+        }
+    }
+    sqlx::query(
+        "UPDATE hub.job_live SET state = 'accepted', owner = NULL, run = run + 1
+          WHERE seq = ANY($1)",
+    )
+    .bind(&queries)
+    .execute(&mut *tx)
+    .await?;
+    timer::arm(tx, &queries, &[]).await?;
+    let recorded = record::record(tx, &commands).await?;
+    // `record` leaves the run to the call that made it; here the call must be fenced off.
+    sqlx::query("UPDATE hub.job_live SET run = run + 1 WHERE seq = ANY($1)")
+        .bind(commands.iter().map(|c| c.seq).collect::<Vec<_>>())
+        .execute(&mut *tx)
+        .await?;
+    Ok(Rescued { returned: queries.len(), in_doubt: recorded.iter().flatten().count() })
+}
+
+fn in_doubt(seq: i64, run: i32, operation: &'static OperationSpec) -> Change {
+    let mut summary = Map::new();
+    summary.insert("code".to_owned(), "worker_died".into());
+    summary.insert("class".to_owned(), Class::Indeterminate.name().into());
+    Change {
+        seq,
+        operation,
+        guard: Guard::Run(run),
+        to: State::InDoubt,
+        event: Some(EventName::InDoubt),
+        spends_attempt: false,
+        strike: false,
+        code: Some("worker_died"),
+        summary,
+        portal: None,
+        delay_ms: None,
+        chain: None,
+        attempt: None,
+        inbound_id: None,
+        may_have_timers: true,
+    }
+}

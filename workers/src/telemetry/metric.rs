@@ -1,0 +1,275 @@
+//! Every metric, declared once: name, kind, unit in the name, help text.
+//!
+//! *Guarantee*: labels come from closed sets (systems, operations, classes, states), never from
+//! data, so the number of series is bounded; [`describe`] makes the series that can be counted
+//! exist at zero from the start.
+
+use std::time::Duration;
+
+use contracts::{class::Class, operation::OperationSpec, state::State};
+use metrics::{Label, SharedString};
+
+/// A metric of this process ("instance") or of the whole hub, read from the database on scrape
+/// ("service").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metric {
+    /// Jobs admitted, by operation and outcome.
+    Admitted,
+    /// Messages quarantined, by reason class.
+    Quarantined,
+    /// Jobs ended, by operation and state.
+    JobDuration,
+    /// Calls, by system and class.
+    CallDuration,
+    /// Calls under way.
+    CallsInFlight,
+    /// Attempts that will be repeated.
+    Retries,
+    /// SLA deadlines missed.
+    SlaBreaches,
+    /// How late timers fire.
+    TimerLateness,
+    /// Events published, by result.
+    Published,
+    /// Messages that came in, by match result.
+    Inbound,
+    /// Jobs taken from dead workers.
+    Rescued,
+    /// Results that came from a lost run.
+    Fenced,
+    /// Broker connection.
+    BrokerUp,
+    /// Database connection.
+    DatabaseUp,
+    /// Jobs in a commit.
+    BatchSize,
+    /// Live jobs (service).
+    Jobs,
+    /// Oldest live job (service).
+    OldestJob,
+    /// Smallest time to a deadline (service).
+    SlaRemaining,
+    /// Oldest unsent event (service).
+    OutboxOldest,
+    /// Unsent events (service).
+    OutboxRows,
+    /// Kept quarantine entries (service).
+    QuarantineRows,
+    /// Workers alive (service).
+    Workers,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+impl Metric {
+    /// All metrics.
+    pub const ALL: [Self; 22] = [
+        Self::Admitted,
+        Self::Quarantined,
+        Self::JobDuration,
+        Self::CallDuration,
+        Self::CallsInFlight,
+        Self::Retries,
+        Self::SlaBreaches,
+        Self::TimerLateness,
+        Self::Published,
+        Self::Inbound,
+        Self::Rescued,
+        Self::Fenced,
+        Self::BrokerUp,
+        Self::DatabaseUp,
+        Self::BatchSize,
+        Self::Jobs,
+        Self::OldestJob,
+        Self::SlaRemaining,
+        Self::OutboxOldest,
+        Self::OutboxRows,
+        Self::QuarantineRows,
+        Self::Workers,
+    ];
+
+    const fn spec(self) -> (&'static str, Kind, &'static str) {
+        use Kind::{Counter, Gauge, Histogram};
+        match self {
+            Self::Admitted => ("hub_jobs_admitted_total", Counter, "Messages decided, by operation and outcome (job, rejected, known, reused)"),
+            Self::Quarantined => ("hub_quarantined_total", Counter, "Messages that are no job"),
+            Self::JobDuration => ("hub_job_duration_seconds", Histogram, "Business time from request to end, by operation and state"),
+            Self::CallDuration => ("hub_call_duration_seconds", Histogram, "Real time of one call, by system and class (answered, acknowledged or a failure class)"),
+            Self::CallsInFlight => ("hub_calls_in_flight", Gauge, "Calls under way, by system"),
+            Self::Retries => ("hub_retries_total", Counter, "Attempts that will be repeated, by operation and class"),
+            Self::SlaBreaches => ("hub_sla_breaches_total", Counter, "SLA deadlines that passed before the end, by operation"),
+            Self::TimerLateness => ("hub_timer_lateness_seconds", Histogram, "Time between due and fired"),
+            Self::Published => ("hub_events_published_total", Counter, "Events by result (confirmed, unheard, failed, reply)"),
+            Self::Inbound => ("hub_inbound_messages_total", Counter, "Messages from government systems, by system and match result"),
+            Self::Rescued => ("hub_jobs_rescued_total", Counter, "Jobs taken from dead workers, by result (returned, in_doubt)"),
+            Self::Fenced => ("hub_results_fenced_total", Counter, "Results that were not recorded because the job had been taken over"),
+            Self::BrokerUp => ("hub_broker_up", Gauge, "1 while connected, by connection (consume, publish)"),
+            Self::DatabaseUp => ("hub_database_up", Gauge, "1 while the last heartbeat reached the database"),
+            Self::BatchSize => ("hub_commit_batch_jobs", Histogram, "Jobs in one commit, by commit (admit, record)"),
+            Self::Jobs => ("hub_jobs", Gauge, "Live jobs, by system and state"),
+            Self::OldestJob => ("hub_oldest_job_seconds", Gauge, "Age of the oldest live job in business time, by system"),
+            Self::SlaRemaining => ("hub_sla_remaining_seconds", Gauge, "Smallest business time to a deadline that has not passed, by operation"),
+            Self::OutboxOldest => ("hub_outbox_oldest_seconds", Gauge, "Age of the oldest unsent event in real time"),
+            Self::OutboxRows => ("hub_outbox_rows", Gauge, "Unsent events"),
+            Self::QuarantineRows => ("hub_quarantine_rows", Gauge, "Messages kept in quarantine"),
+            Self::Workers => ("hub_workers", Gauge, "Workers that are registered"),
+        }
+    }
+
+    /// The name on the page.
+    pub const fn name(self) -> &'static str {
+        self.spec().0
+    }
+
+    /// The help text on the page.
+    pub const fn help(self) -> &'static str {
+        self.spec().2
+    }
+
+    /// Adds to a counter.
+    pub fn add<const N: usize>(self, by: u64, labels: [(&'static str, &'static str); N]) {
+        if by > 0 {
+            metrics::counter!(self.name(), to_labels(labels)).increment(by);
+        }
+    }
+
+    /// Adds one to a counter.
+    pub fn count<const N: usize>(self, labels: [(&'static str, &'static str); N]) {
+        self.add(1, labels);
+    }
+
+    /// Sets a gauge.
+    pub fn set<const N: usize>(self, to: f64, labels: [(&'static str, &'static str); N]) {
+        metrics::gauge!(self.name(), to_labels(labels)).set(to);
+    }
+
+    /// Sets a gauge whose label values were read from the database (closed sets all the same).
+    pub fn set_read(self, to: f64, labels: &[(&'static str, &str)]) {
+        let labels: Vec<Label> =
+            labels.iter().map(|(k, v)| Label::new(*k, SharedString::from((*v).to_owned()))).collect();
+        metrics::gauge!(self.name(), labels).set(to);
+    }
+
+    /// Moves a gauge.
+    pub fn shift<const N: usize>(self, by: f64, labels: [(&'static str, &'static str); N]) {
+        metrics::gauge!(self.name(), to_labels(labels)).increment(by);
+    }
+
+    /// Observes a duration, in seconds.
+    pub fn observe<const N: usize>(self, d: Duration, labels: [(&'static str, &'static str); N]) {
+        self.observe_value(d.as_secs_f64(), labels);
+    }
+
+    /// Observes a value.
+    pub fn observe_value<const N: usize>(
+        self,
+        value: f64,
+        labels: [(&'static str, &'static str); N],
+    ) {
+        metrics::histogram!(self.name(), to_labels(labels)).record(value);
+    }
+}
+
+fn to_labels<const N: usize>(labels: [(&'static str, &'static str); N]) -> Vec<Label> {
+    labels.into_iter().map(|(key, value)| Label::from_static_parts(key, value)).collect()
+}
+
+/// Buckets of real durations, seconds.
+pub const CALL_BUCKETS: [f64; 12] =
+    [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 120.0];
+/// Buckets of business durations, seconds: from a second to a month.
+pub const JOB_BUCKETS: [f64; 12] = [
+    0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3_600.0, 86_400.0, 259_200.0, 432_000.0, 864_000.0,
+    2_592_000.0,
+];
+/// Buckets of batch sizes.
+pub const BATCH_BUCKETS: [f64; 8] = [1.0, 4.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
+/// Describes every metric and makes the countable series exist at zero.
+pub fn describe(operations: &[&'static OperationSpec]) {
+    for metric in Metric::ALL {
+        let (name, kind, help) = metric.spec();
+        match kind {
+            Kind::Counter => metrics::describe_counter!(name, help),
+            Kind::Gauge => metrics::describe_gauge!(name, help),
+            Kind::Histogram => metrics::describe_histogram!(name, help),
+        }
+    }
+    let zero = |metric: Metric, labels: Vec<Label>| {
+        metrics::counter!(metric.name(), labels).absolute(0);
+    };
+    let label = Label::from_static_parts;
+    for operation in operations {
+        let of = label("operation", operation.name);
+        for outcome in ["job", "rejected", "known", "reused"] {
+            zero(Metric::Admitted, vec![of.clone(), label("outcome", outcome)]);
+        }
+        for class in Class::ALL.into_iter().filter(|class| class.spends_attempt()) {
+            zero(Metric::Retries, vec![of.clone(), label("class", class.name())]);
+        }
+        zero(Metric::SlaBreaches, vec![of]);
+    }
+    for result in ["confirmed", "unheard", "failed", "reply"] {
+        zero(Metric::Published, vec![label("result", result)]);
+    }
+    for result in ["returned", "in_doubt"] {
+        zero(Metric::Rescued, vec![label("result", result)]);
+    }
+    zero(Metric::Fenced, vec![]);
+    zero(Metric::Quarantined, vec![]);
+}
+
+/// The most series that this page can have, from the closed sets of labels.
+pub fn series_max(systems: usize, operations: usize) -> usize {
+    let states = State::ALL.len();
+    let classes = Class::ALL.len();
+    let histogram = |buckets: usize| buckets + 3;
+    Metric::ALL
+        .into_iter()
+        .map(|metric| match metric {
+            Metric::Admitted => (operations + 1) * 4,
+            Metric::JobDuration => operations * 6 * histogram(JOB_BUCKETS.len()),
+            Metric::CallDuration => systems * (classes + 2) * histogram(CALL_BUCKETS.len()),
+            Metric::CallsInFlight | Metric::OldestJob => systems + 1,
+            Metric::Retries => operations * classes,
+            Metric::SlaBreaches | Metric::SlaRemaining => operations,
+            Metric::TimerLateness => histogram(CALL_BUCKETS.len()),
+            Metric::Published => 4,
+            Metric::Inbound => systems * 8,
+            Metric::Rescued | Metric::BrokerUp => 2,
+            Metric::BatchSize => 2 * histogram(BATCH_BUCKETS.len()),
+            Metric::Jobs => (systems + 1) * states,
+            Metric::Quarantined
+            | Metric::Fenced
+            | Metric::DatabaseUp
+            | Metric::OutboxOldest
+            | Metric::OutboxRows
+            | Metric::QuarantineRows
+            | Metric::Workers => 1,
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_the_prefix_and_counters_end_in_total() {
+        for metric in Metric::ALL {
+            let (name, kind, _) = metric.spec();
+            assert!(name.starts_with("hub_"), "{name}");
+            assert_eq!(name.ends_with("_total"), kind == Kind::Counter, "{name}");
+        }
+    }
+
+    #[test]
+    fn eight_systems_with_twelve_operations_stay_below_four_thousand_series() {
+        assert!(series_max(8, 12) < 4_000, "{}", series_max(8, 12));
+    }
+}
