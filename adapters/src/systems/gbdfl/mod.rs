@@ -33,7 +33,7 @@ pub static PERSON: OperationSpec = OperationSpec {
     sla: SlaSpec {
         at_risk: Duration::from_secs(12),
         deadline: Duration::from_secs(15),
-        give_up: Duration::from_secs(24 * 3600),
+        give_up: Duration::from_hours(24),
     },
     call_timeout: Duration::from_secs(10),
     attempts_max: 8,

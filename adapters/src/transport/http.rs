@@ -1,0 +1,253 @@
+//! One HTTP client a destination: the only door through which a request leaves the hub.
+//!
+//! *Guarantee*: [`Client::post`] sends a request at most once, ends within its limit, and holds no
+//! more of an answer than the body limit. Its error says whether the request may have left.
+//! Redirects are not followed, no proxy is used, the client's own repeats are off. (The pool hands
+//! a request to another connection when the one it was meant for closed before a byte of the
+//! request was written; that is not a repeat.)
+//!
+//! *Limits*: time to connect, longest silence, idle life of a connection and body bytes come from
+//! the settings; [`HEADERS_MAX`] headers; TLS 1.2 or newer, with ring and the machine's own roots.
+//!
+//! *What this does not do*: it reads no status and no content type; bodies and addresses reach no
+//! log and no error.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use contracts::personal::Personal;
+use reqwest::{
+    Response, Url,
+    header::{HeaderMap, HeaderValue, RETRY_AFTER},
+};
+
+use crate::{settings::Settings, system::ConnectError};
+
+/// Answers with more headers are refused.
+pub const HEADERS_MAX: usize = 64;
+/// Idle connections kept for one destination are as many as may be in flight, up to this.
+const IDLE_CONNECTIONS_MAX: usize = 1_024;
+const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
+const USER_AGENT: &str = concat!("aleumet-hub/", env!("CARGO_PKG_VERSION"));
+
+/// A client for one destination.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    url: Url,
+    body_bytes_max: usize,
+}
+
+/// An answer, whatever its status.
+pub struct HttpAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// Content type, where one came in ASCII.
+    pub content_type: Option<String>,
+    /// They told when to come again.
+    pub has_retry_after: bool,
+    /// The body. Personal.
+    pub body: Bytes,
+}
+
+/// Why there is no answer. Only [`HttpError::Connect`] proves that the request did not leave.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HttpError {
+    /// Certainly not sent: unknown name, refused, TLS handshake failed, no connection in time.
+    #[error("no connection")]
+    Connect,
+    /// The time was over before the answer was complete.
+    #[error("time limit")]
+    Timeout(Partial),
+    /// The connection ended before or within the answer.
+    #[error("connection cut")]
+    Cut(Partial),
+    /// The answer is longer than the body limit.
+    #[error("answer too large")]
+    TooLarge(Partial),
+    /// The library could not make the request or gives another reason.
+    #[error("request failed")]
+    Other,
+}
+
+/// What came before an answer broke off.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Partial {
+    /// HTTP status, where one came.
+    pub status: Option<u16>,
+    /// The beginning of the body, at most the body limit.
+    pub body: Personal<Bytes>,
+}
+
+impl Client {
+    /// A client for the address in `settings`.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that builds clients")]
+    pub fn new(system: &'static str, settings: &Settings) -> Result<Self, ConnectError> {
+        let url = Url::parse(&settings.url).map_err(|_| ConnectError::Url { system })?;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(ConnectError::Url { system });
+        }
+        // The first caller in the process chooses the provider; ring is the only one built in.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .connect_timeout(settings.connect_timeout())
+            .read_timeout(settings.read_timeout())
+            .redirect(reqwest::redirect::Policy::none()) // a redirect would repeat the request
+            .retry(reqwest::retry::never()) // attempts are counted in one place: the hub
+            .referer(false)
+            .no_proxy() // addresses come from the settings alone, not from the environment
+            .http1_only()
+            .http1_max_headers(HEADERS_MAX)
+            .pool_idle_timeout(settings.idle_timeout())
+            .pool_max_idle_per_host(settings.in_flight_max.min(IDLE_CONNECTIONS_MAX))
+            .tcp_nodelay(true) // requests are one small write
+            .tcp_keepalive(TCP_KEEPALIVE);
+        if url.scheme() == "http" {
+            // No TLS, so no need to find the machine's roots, which may have none.
+            builder = builder.tls_certs_only([]);
+        } else {
+            builder = builder.https_only(true);
+        }
+        let http = builder.build().map_err(|error| ConnectError::Client {
+            system,
+            text: error.without_url().to_string(),
+        })?;
+        Ok(Self { http, url, body_bytes_max: settings.body_bytes_max })
+    }
+
+    /// Sends `body` once and reads the answer, whatever its status, within `limit`.
+    pub async fn post(
+        &self,
+        body: Bytes,
+        headers: &HeaderMap,
+        limit: Duration,
+    ) -> Result<HttpAnswer, HttpError> {
+        let request = self.http.post(self.url.clone());
+        let request = request.headers(headers.clone()).body(body).timeout(limit);
+        let response = request.send().await.map_err(|error| lost(&error, Partial::default()))?;
+        self.read(response).await
+    }
+
+    async fn read(&self, mut response: Response) -> Result<HttpAnswer, HttpError> {
+        let status = response.status().as_u16();
+        let header =
+            |name| response.headers().get(name).and_then(|v: &HeaderValue| v.to_str().ok());
+        let content_type = header(reqwest::header::CONTENT_TYPE).map(str::to_owned);
+        let has_retry_after = response.headers().contains_key(RETRY_AFTER);
+        let partial = |body: Bytes| Partial { status: Some(status), body: Personal::new(body) };
+        let declared = response.content_length().and_then(|length| usize::try_from(length).ok());
+        if declared.is_some_and(|length| length > self.body_bytes_max) {
+            return Err(HttpError::TooLarge(partial(Bytes::new())));
+        }
+        let mut gathered = Gathered::default();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) => {
+                    let room = self.body_bytes_max - gathered.len();
+                    if chunk.len() > room {
+                        gathered.push(chunk.slice(..room), declared);
+                        return Err(HttpError::TooLarge(partial(gathered.into_bytes())));
+                    }
+                    gathered.push(chunk, declared);
+                }
+                Ok(None) => break,
+                Err(error) => return Err(lost(&error, partial(gathered.into_bytes()))),
+            }
+        }
+        Ok(HttpAnswer { status, content_type, has_retry_after, body: gathered.into_bytes() })
+    }
+}
+
+/// A body as it comes: most come in one piece, which is kept as it is.
+#[derive(Default)]
+struct Gathered {
+    first: Bytes,
+    all: BytesMut,
+}
+
+impl Gathered {
+    fn len(&self) -> usize {
+        if self.all.is_empty() { self.first.len() } else { self.all.len() }
+    }
+
+    fn push(&mut self, chunk: Bytes, declared: Option<usize>) {
+        if self.all.is_empty() && self.first.is_empty() {
+            self.first = chunk;
+            return;
+        }
+        if self.all.is_empty() {
+            // `declared` was compared with the body limit before.
+            self.all.reserve(declared.unwrap_or(0).max(self.first.len() + chunk.len()));
+            self.all.extend_from_slice(&self.first);
+        }
+        self.all.extend_from_slice(&chunk);
+    }
+
+    fn into_bytes(self) -> Bytes {
+        if self.all.is_empty() { self.first } else { self.all.freeze() }
+    }
+}
+
+fn lost(error: &reqwest::Error, partial: Partial) -> HttpError {
+    // A connect time-out is both: the order matters.
+    if error.is_connect() {
+        HttpError::Connect
+    } else if error.is_timeout() {
+        HttpError::Timeout(partial)
+    } else if error.is_builder() {
+        HttpError::Other
+    } else {
+        HttpError::Cut(partial)
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The address may hold credentials.
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for HttpAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpAnswer")
+            .field("status", &self.status)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_http_and_https_addresses_are_taken() {
+        for url in ["http://127.0.0.1:1/", "http://gateway/bip-sync/"] {
+            assert!(Client::new("gbdfl", &Settings::for_url(url)).is_ok(), "{url}");
+        }
+        for url in ["", "gateway", "ftp://gateway/", "http://", "file:///etc/passwd"] {
+            let error = Client::new("gbdfl", &Settings::for_url(url)).err();
+            assert!(matches!(error, Some(ConnectError::Url { system: "gbdfl" })), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_address_does_not_print() {
+        let client = Client::new("gbdfl", &Settings::for_url("http://user:word@host/"));
+        assert_eq!(format!("{:?}", client.expect("builds")), "Client { .. }");
+    }
+
+    #[test]
+    fn a_body_in_one_piece_is_not_copied_and_pieces_are_joined() {
+        let mut gathered = Gathered::default();
+        let piece = Bytes::from_static(b"ab");
+        gathered.push(piece.clone(), None);
+        assert_eq!(gathered.len(), 2);
+        gathered.push(Bytes::from_static(b"cd"), Some(6));
+        gathered.push(Bytes::from_static(b"ef"), Some(6));
+        assert_eq!(gathered.len(), 6);
+        assert_eq!(gathered.into_bytes(), Bytes::from_static(b"abcdef"));
+    }
+}

@@ -1,0 +1,101 @@
+//! What we fetch from the gateway: `getMessages`, and `sendDeliveryNotification` to say that we
+//! have it (shep §2.4, §2.6).
+//!
+//! *Guarantee*: one message that cannot be read does not hide the others of its page; it is
+//! counted. It is not confirmed either, so the gateway keeps it.
+//!
+//! *Limits*: [`AMOUNT_MAX`] messages a page.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{close, open, push::read_message, response};
+use crate::{
+    channel::Message,
+    transport::{
+        dates::write_moment,
+        gateway::{Gateway, Outgoing},
+        trouble::Trouble,
+    },
+};
+
+/// Messages asked for in one page.
+pub const AMOUNT_MAX: usize = 100;
+
+/// One page.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Pulled {
+    /// What could be read.
+    pub messages: Vec<Message>,
+    /// How many could not.
+    pub unreadable: usize,
+}
+
+/// Fetches one page of the messages of a service that wait for us.
+pub async fn pull(
+    gateway: &Gateway,
+    service_id: &str,
+    now: Timestamp,
+    limit: Duration,
+) -> Result<Pulled, Trouble> {
+    let outgoing = pull_request(gateway, service_id, now);
+    let (result, exchange) = gateway.send(outgoing, limit).await;
+    let document = result?;
+    let response = response(&document, "getMessagesResponse").ok_or(Trouble::Unreadable)?;
+    let mut pulled = Pulled::default();
+    for holder in response.children().filter(|child| child.local() == "messages") {
+        match read_message(holder, &exchange.response) {
+            Ok(message) => pulled.messages.push(message),
+            Err(_) if holder.is_blank() => {} // an empty optional element (shep §4.4)
+            Err(_) => pulled.unreadable += 1,
+        }
+    }
+    Ok(pulled)
+}
+
+/// Tells the gateway that one message is stored.
+pub async fn confirm(
+    gateway: &Gateway,
+    service_id: &str,
+    message_id: &str,
+    now: Timestamp,
+    limit: Duration,
+) -> Result<(), Trouble> {
+    let outgoing = confirm_request(gateway, service_id, message_id, now);
+    let document = gateway.send(outgoing, limit).await.0?;
+    let response = response(&document, "sendDeliveryNotificationResponse");
+    response.map(|_| ()).ok_or(Trouble::Unreadable)
+}
+
+pub(super) fn pull_request(gateway: &Gateway, service_id: &str, now: Timestamp) -> Outgoing {
+    let mut outgoing = open("getMessages");
+    let xml = &mut outgoing.xml;
+    xml.open("request").leaf("requestDate", &write_moment(now)).leaf("serviceId", service_id);
+    gateway.write_sender(&mut outgoing);
+    let xml = &mut outgoing.xml;
+    xml.leaf("amount", &AMOUNT_MAX.to_string()).close("request");
+    close(xml, "getMessages");
+    outgoing
+}
+
+pub(super) fn confirm_request(
+    gateway: &Gateway,
+    service_id: &str,
+    message_id: &str,
+    now: Timestamp,
+) -> Outgoing {
+    let date = write_moment(now);
+    let mut outgoing = open("sendDeliveryNotification");
+    let xml = &mut outgoing.xml;
+    xml.raw("<request><notification>").leaf("messageId", message_id);
+    xml.leaf("serviceId", service_id).leaf("notificationDate", &date);
+    xml.open("deliveryStatus").leaf("receiveStatus", "MESSAGE_ACCEPTED");
+    xml.leaf("statusDate", &date).leaf("resendMessage", "NOT_RESEND");
+    xml.raw("</deliveryStatus></notification>").leaf("requestDate", &date);
+    gateway.write_sender(&mut outgoing);
+    let xml = &mut outgoing.xml;
+    xml.close("request");
+    close(xml, "sendDeliveryNotification");
+    outgoing
+}
