@@ -10,13 +10,20 @@
 //!
 //! *Guarantee*: the invariants of the README, each held by a named test.
 
+pub mod admin;
 pub mod broker;
 pub mod chance;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod inbound;
 pub mod pipeline;
 pub mod policy;
+pub mod relay;
+pub mod rescue;
+pub mod run;
 pub mod seal;
 pub mod services;
 pub mod store;
 pub mod telemetry;
+pub mod timers;

@@ -42,8 +42,6 @@ pub struct Stored {
     pub system: String,
     /// `push` or `pull`.
     pub source: String,
-    /// Its conversation.
-    pub correlation_id: String,
     /// The raw message.
     pub sealed: Sealed,
     /// How often its job was looked for.
@@ -113,25 +111,25 @@ impl Store {
         .await
     }
 
-    /// Messages to look at now: this one, those of this conversation, or those whose look is due.
-    pub async fn open_messages(&self, which: Which<'_>, limit: i64) -> Result<Vec<Stored>, Error> {
-        let (filter, id, system, chain) = match which {
-            Which::Id(id) => ("id = $1", id, "", ""),
-            Which::Chain(system, chain) => ("system = $2 AND correlation_id = $3", 0, system, chain),
-            Which::Due => ("look_at <= statement_timestamp()", 0, "", ""),
+    /// Messages to look at now, oldest first.
+    pub async fn open_messages(&self, which: Which, limit: i64) -> Result<Vec<Stored>, Error> {
+        let (filter, id) = match which {
+            Which::Id(id) => ("id = $1", id),
+            Which::Due => ("look_at <= statement_timestamp() AND $1 = 0", 0),
+            Which::Known => (
+                "$1 = 0 AND EXISTS (SELECT 1 FROM hub.correlation c WHERE c.system = i.system
+                   AND c.correlation_id = i.correlation_id)",
+                0,
+            ),
+            Which::All => ("$1 = 0", 0),
         };
-        // The unused parameters keep one shape of call; the planner drops what is always true.
         let statement = format!(
-            "SELECT id, system, source, correlation_id, key_id, sealed, looks FROM hub.inbound
-              WHERE state IN ('stored', 'parked') AND {filter}
-                AND ($1::bigint IS NOT NULL AND $2::text IS NOT NULL AND $3::text IS NOT NULL)
-              ORDER BY id LIMIT $4"
+            "SELECT id, system, source, key_id, sealed, looks FROM hub.inbound i
+              WHERE state IN ('stored', 'parked') AND {filter} ORDER BY id LIMIT $2"
         );
         within(async {
             let rows = sqlx::query(sqlx::AssertSqlSafe(statement))
                 .bind(id)
-                .bind(system)
-                .bind(chain)
                 .bind(limit)
                 .fetch_all(&self.pool)
                 .await?;
@@ -221,14 +219,16 @@ impl Store {
 }
 
 /// Which open messages.
-#[derive(Debug, Clone, Copy)]
-pub enum Which<'a> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
     /// This one.
     Id(i64),
-    /// Those of a system's conversation.
-    Chain(&'a str, &'a str),
     /// Those whose look is due.
     Due,
+    /// Those whose conversation has become known.
+    Known,
+    /// All: the process has just started.
+    All,
 }
 
 fn stored(row: &sqlx::postgres::PgRow) -> Result<Stored, Error> {
@@ -236,7 +236,6 @@ fn stored(row: &sqlx::postgres::PgRow) -> Result<Stored, Error> {
         id: row.try_get("id")?,
         system: row.try_get("system")?,
         source: row.try_get("source")?,
-        correlation_id: row.try_get("correlation_id")?,
         sealed: Sealed { key_id: row.try_get("key_id")?, bytes: row.try_get("sealed")? },
         looks: row.try_get("looks")?,
     })

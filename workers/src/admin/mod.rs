@@ -1,0 +1,124 @@
+//! The admin listener: `/metrics`, `/health/live`, `/health/ready`.
+//!
+//! *Ready* means: the database answers, the consumer is connected and not stalled, and the schema is
+//! the one that this program knows. *Live* means that the process answers at all; it says nothing of
+//! its neighbours, so that a broken database does not make an orchestrator restart healthy workers.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Json, Response},
+    routing::get,
+};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    broker::consumer::Health,
+    pipeline::Hub,
+    telemetry::metric::{BATCH_BUCKETS, CALL_BUCKETS, JOB_BUCKETS, Metric},
+};
+
+/// Histograms are condensed this often.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// What the admin listener shows.
+#[derive(Clone)]
+pub struct Admin {
+    hub: Arc<Hub>,
+    health: Arc<Health>,
+    page: PrometheusHandle,
+}
+
+impl std::fmt::Debug for Admin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Admin")
+    }
+}
+
+/// Installs the recorder of this process. Once.
+pub fn install_recorder() -> Result<PrometheusHandle, BuildError> {
+    let full = |metric: Metric| Matcher::Full(metric.name().to_owned());
+    PrometheusBuilder::new()
+        .set_buckets(&CALL_BUCKETS)?
+        .set_buckets_for_metric(full(Metric::JobDuration), &JOB_BUCKETS)?
+        .set_buckets_for_metric(full(Metric::BatchSize), &BATCH_BUCKETS)?
+        .install_recorder()
+}
+
+/// Condenses histograms until cancelled.
+pub async fn upkeep(page: PrometheusHandle, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(UPKEEP_EVERY) => page.run_upkeep(),
+        }
+    }
+}
+
+/// The routes of the admin listener.
+pub fn router(hub: Arc<Hub>, health: Arc<Health>, page: PrometheusHandle) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/health/live", get(|| async { "live\n" }))
+        .route("/health/ready", get(ready))
+        .with_state(Admin { hub, health, page })
+}
+
+async fn metrics(State(admin): State<Admin>) -> Response {
+    match admin.hub.store.summary().await {
+        Ok(summary) => {
+            clear_service_gauges(&admin.hub);
+            for (system, state, count) in &summary.jobs {
+                Metric::Jobs.set_read(as_gauge(*count), &[("system", system), ("state", state)]);
+            }
+            for (system, age) in &summary.oldest_s {
+                Metric::OldestJob.set_read(*age, &[("system", system)]);
+            }
+            for (operation, left) in &summary.sla_left_s {
+                Metric::SlaRemaining.set_read(*left, &[("operation", operation)]);
+            }
+            Metric::OutboxOldest.set(summary.outbox_oldest_s, []);
+            Metric::OutboxRows.set(as_gauge(summary.outbox), []);
+            Metric::QuarantineRows.set(as_gauge(summary.quarantined), []);
+            Metric::Workers.set(as_gauge(summary.workers), []);
+        }
+        // The instance metrics are shown all the same; this one tells why the others are old.
+        Err(error) => {
+            tracing::debug!(%error, "service metrics could not be read");
+            Metric::DatabaseUp.set(0.0, []);
+        }
+    }
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (kind, admin.page.render()).into_response()
+}
+
+/// A state that no job is in any more must read zero, not its last value.
+fn clear_service_gauges(hub: &Hub) {
+    use contracts::state::State;
+    for system in hub.systems() {
+        for state in State::ALL.into_iter().filter(|state| !state.is_terminal()) {
+            Metric::Jobs.set(0.0, [("system", system), ("state", state.name())]);
+        }
+        Metric::OldestJob.set(0.0, [("system", system)]);
+    }
+}
+
+fn as_gauge(count: i64) -> f64 {
+    f64::from(i32::try_from(count).unwrap_or(i32::MAX))
+}
+
+async fn ready(State(admin): State<Admin>) -> Response {
+    let broker = admin.health.is_ready();
+    let schema = admin.hub.store.schema_versions().await;
+    let database = schema.is_ok();
+    let current = matches!(schema, Ok((applied, known)) if applied >= known);
+    let all = broker && database && current;
+    let status = if all { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = json!({"ready": all, "broker": broker, "database": database, "schema": current});
+    (status, Json(body)).into_response()
+}

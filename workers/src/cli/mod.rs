@@ -1,0 +1,84 @@
+//! The command line: one file a subcommand.
+//!
+//! Exit codes: 0 done, 1 a check failed or the hub cannot run, 2 wrong use (also wrong settings).
+
+mod check_config;
+mod demo;
+mod migrate;
+mod run;
+mod simulate;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, Error};
+
+/// Done.
+pub const DONE: u8 = 0;
+/// A check failed, or the hub cannot run.
+pub const FAILED: u8 = 1;
+/// Wrong use.
+pub const WRONG_USE: u8 = 2;
+
+/// The message-queue driven integration hub of the portal of social services.
+#[derive(Debug, Parser)]
+#[command(name = "hub", version, about)]
+struct Arguments {
+    /// Settings file (TOML). Every setting can also be given as HUB_<SECTION>__<KEY>.
+    #[arg(long, global = true, env = "HUB_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Do everything: consume, call, record, publish, wait.
+    Run(run::Arguments),
+    /// Bring the database schema up to date.
+    Migrate,
+    /// Read the settings and report every fault in them.
+    CheckConfig,
+    /// Simulators of the government systems, on one port.
+    Simulate(simulate::Arguments),
+    /// Private PostgreSQL and RabbitMQ, simulators, the hub, and a pretend portal.
+    Demo(demo::Arguments),
+}
+
+/// Runs the program with the arguments of the process.
+pub async fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
+    let config = arguments.config.as_deref();
+    let code = match arguments.command {
+        Command::Run(run) => run::run(config, run).await,
+        Command::Migrate => migrate::run(config).await,
+        Command::CheckConfig => check_config::run(config),
+        Command::Simulate(simulate) => simulate::run(simulate).await,
+        Command::Demo(demo) => demo::run(demo).await,
+    };
+    ExitCode::from(code)
+}
+
+/// The settings, or every fault in them on standard error.
+fn load(path: Option<&std::path::Path>) -> Result<Config, u8> {
+    Config::load(path, std::env::vars()).map_err(|error: Error| {
+        complain(&error);
+        WRONG_USE
+    })
+}
+
+/// Says what went wrong, to a person.
+#[expect(clippy::print_stderr, reason = "the command line speaks to a person")]
+fn complain(error: &dyn std::fmt::Display) {
+    eprintln!("hub: {error}");
+}
+
+/// Says what was done, to a person or a program.
+#[expect(clippy::print_stdout, reason = "the command line speaks to a person")]
+fn say(text: &dyn std::fmt::Display) {
+    println!("{text}");
+}

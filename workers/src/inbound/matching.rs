@@ -1,0 +1,227 @@
+//! Matching: from a stored message to the job that it is about.
+//!
+//! | the message | what happens |
+//! |---|---|
+//! | its conversation is ours, number and person match, final | the job is recorded, also during `calling` |
+//! | the same, an interim notice | event `progress`; during `calling` it is parked |
+//! | no conversation yet, but our request number, and the job has none | the same: evidence for `in_doubt` |
+//! | the job has ended | kept as `late`, shown, changes nothing |
+//! | number or person do not match | `refused`, counted, alert |
+//! | nobody knows it | parked; both sides look again; after [`LOOKS_MAX`] looks `unmatched` |
+//!
+//! An answer may arrive before the acknowledgement that names its conversation is committed: the
+//! push looks for the job after its own commit, the acknowledgement looks for parked messages after
+//! its commit, and the sweeper looks again. One of the three always comes second.
+
+use std::{sync::Arc, time::Duration};
+
+use adapters::{
+    attempt::Call,
+    channel::{Message, Reading},
+    transport::shep_async::{self, Push},
+};
+use contracts::{
+    class::{Class, Failure},
+    event::EventName,
+    operation::OperationSpec,
+    personal::Personal,
+    state::{State, Step, after},
+};
+use serde_json::Map;
+use tokio_util::sync::CancellationToken;
+
+use super::{INBOUND, count, pull};
+use crate::{
+    pipeline::{
+        Hub,
+        record::{Record, failure_summary},
+    },
+    store::{
+        Error,
+        inbound::{Candidate, Stored, Which},
+        record::{Change, Guard},
+    },
+};
+
+/// The sweeper looks at least this often.
+pub const SWEEP_EVERY: Duration = Duration::from_secs(2);
+/// Messages in one sweep.
+pub const SWEEP_MAX: i64 = 200;
+/// Looks after which a message that nobody knows is left alone.
+pub const LOOKS_MAX: i32 = 30;
+
+/// Looks at one message, right after it was stored.
+pub async fn look_at(hub: &Hub, id: i64) {
+    look(hub, Which::Id(id)).await;
+}
+
+/// Sweeps until cancelled.
+pub async fn run(hub: Arc<Hub>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(SWEEP_EVERY) => look(&hub, Which::Due).await,
+            () = hub.wake.rematch.notified() => look(&hub, Which::Known).await,
+        }
+    }
+}
+
+/// Looks at everything that is open: what came in before this process started goes first.
+pub async fn catch_up(hub: &Hub) {
+    look(hub, Which::All).await;
+}
+
+async fn look(hub: &Hub, which: Which) {
+    match hub.store.open_messages(which, SWEEP_MAX).await {
+        Ok(messages) => {
+            for stored in messages {
+                if let Err(error) = place(hub, &stored).await {
+                    tracing::warn!(%error, inbound_id = stored.id, "a message waits for its match");
+                }
+            }
+        }
+        Err(error) => tracing::debug!(%error, "messages wait for the database"),
+    }
+}
+
+/// Opens a stored message again.
+fn open(hub: &Hub, stored: &Stored) -> Option<Message> {
+    let raw = hub.sealer.open(INBOUND, &stored.sealed).ok()?;
+    if stored.source == "pull" {
+        return pull::decode(&raw);
+    }
+    match shep_async::read_push(&raw).ok()? {
+        Push::Message(message) => Some(message),
+        Push::StatusChange(_) => None,
+    }
+}
+
+async fn place(hub: &Hub, stored: &Stored) -> Result<(), Error> {
+    let destination = hub.destinations.get(stored.system.as_str());
+    let channel = destination.and_then(|d| d.adapter.channel());
+    let (Some(channel), Some(message)) = (channel, open(hub, stored)) else {
+        count(&stored.system, "unreadable");
+        return hub.store.close_message(stored.id, "refused", "unreadable", None).await;
+    };
+    let number = channel.request_number(&message);
+    let found = hub.store.find_candidate(&stored.system, &message.correlation_id, number).await?;
+    let Some(candidate) = found else { return park(hub, stored, "unmatched").await };
+    let operation = hub.operations.get(candidate.operation.as_str()).copied();
+    let Some(operation) = operation else { return park(hub, stored, "unmatched").await };
+    let call = Call {
+        operation,
+        job_id: candidate.id,
+        input: Personal::new(candidate.input.clone()),
+        now: candidate.now,
+        time_limit: Duration::ZERO,
+    };
+    let reading = channel.judge(&message, &call);
+    apply(hub, stored, &candidate, operation, reading).await
+}
+
+async fn park(hub: &Hub, stored: &Stored, result: &'static str) -> Result<(), Error> {
+    if stored.looks >= LOOKS_MAX {
+        count(&stored.system, "given_up");
+        tracing::warn!(system = stored.system, inbound_id = stored.id, "nobody knows a message");
+        return hub.store.close_message(stored.id, "unmatched", "nobody knows it", None).await;
+    }
+    if stored.looks == 0 {
+        count(&stored.system, result);
+    }
+    // 1, 2, 4 … up to 64 seconds.
+    let pause_ms = 1_000_i64 << stored.looks.clamp(0, 6);
+    hub.store.park_message(stored.id, pause_ms).await
+}
+
+async fn apply(
+    hub: &Hub,
+    stored: &Stored,
+    candidate: &Candidate,
+    operation: &'static OperationSpec,
+    reading: Reading,
+) -> Result<(), Error> {
+    let state = State::from_name(&candidate.state).unwrap_or(State::Failed);
+    let mut change = evidence(stored.id, candidate.seq, operation);
+    let step = match reading {
+        Reading::NotOurs(mismatch) => {
+            count(&stored.system, "mismatch");
+            tracing::error!(
+                system = stored.system, inbound_id = stored.id, why = mismatch.name(),
+                "a message names our job and is not about it; it is kept and not believed"
+            );
+            let seq = Some(candidate.seq);
+            return hub.store.close_message(stored.id, "refused", mismatch.name(), seq).await;
+        }
+        Reading::Progress { .. } if state == State::Calling => {
+            return park(hub, stored, "early").await;
+        }
+        Reading::Progress { summary } => {
+            change.summary = summary;
+            change.event = Some(EventName::Progress);
+            Step::Acknowledge
+        }
+        Reading::Answered(answer) => {
+            change.summary = answer.summary;
+            change.portal = Some(answer.portal.into_exposed());
+            Step::Answer
+        }
+        Reading::Failed(failure) => {
+            change.summary = failure_summary(&failure);
+            change.code = Some(failure.code);
+            step_of(&failure)
+        }
+    };
+    // A notice for a job that is pending already leaves it pending.
+    let to = if state == State::Pending && step == Step::Acknowledge {
+        Some(State::Pending)
+    } else {
+        after(state, step)
+    };
+    let Some(to) = to else {
+        count(&stored.system, "late");
+        let seq = Some(candidate.seq);
+        return hub.store.close_message(stored.id, "late", "the job had ended", seq).await;
+    };
+    change.to = to;
+    count(&stored.system, "applied");
+    // The queue is bounded and its reader never gives up; a closed queue means the process ends.
+    if hub.record.send(Record { change, leaves: None }).await.is_err() {
+        tracing::debug!(inbound_id = stored.id, "the hub stops; the message stays stored");
+    }
+    Ok(())
+}
+
+/// A failure inside a believed message ends the job: they will say no more.
+const fn step_of(failure: &Failure) -> Step {
+    match failure.class {
+        Class::Refused => Step::Refuse,
+        Class::Unreachable
+        | Class::NotNow
+        | Class::Indeterminate
+        | Class::BadRequest
+        | Class::Malformed
+        | Class::Denied
+        | Class::Contract
+        | Class::Defect => Step::Fail,
+    }
+}
+
+fn evidence(inbound_id: i64, seq: i64, operation: &'static OperationSpec) -> Change {
+    Change {
+        seq,
+        operation,
+        guard: Guard::Live,
+        to: State::Succeeded,
+        event: None,
+        spends_attempt: false,
+        strike: false,
+        code: None,
+        summary: Map::new(),
+        portal: None,
+        delay_ms: None,
+        chain: None,
+        attempt: None,
+        inbound_id: Some(inbound_id),
+        may_have_timers: true,
+    }
+}

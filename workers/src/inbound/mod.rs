@@ -1,0 +1,219 @@
+//! What the government calls at us: pushes of the SHEP asynchronous channel.
+//!
+//! ```text
+//! POST /shep/async → size → XML → whose? → peer and sender known? → store (sealed) → acknowledge
+//!                                                     └ no: stored as refused, counted, 403
+//! stored → matching: find the job → judge against it → record │ park │ refuse
+//! ```
+//!
+//! *Guarantee*: a message is on disk before it is acknowledged, and nothing that came in is believed
+//! before its peer and sender are verified and its request number and person match the job
+//! (invariant 11). While the database is away a push is answered with 503, so the gateway keeps it.
+//!
+//! *Limits*: `inbound.body_bytes_max`; [`MATCHES_MAX`] messages are matched at once, the rest by the
+//! sweeper.
+
+pub mod matching;
+pub mod pull;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use adapters::{
+    channel::{Message, MessageKind},
+    transport::shep_async::{self, Push, StatusChange},
+};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{ConnectInfo, DefaultBodyLimit, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use contracts::personal::Personal;
+use secrecy::SecretString;
+
+use crate::{
+    clock::business_now,
+    pipeline::{Hub, destination::Destination},
+    store::inbound::Arrival,
+    telemetry::metric::Metric,
+};
+
+/// The path that the gateway is told.
+pub const PUSH_PATH: &str = "/shep/async";
+/// The purpose that raw messages are sealed for.
+pub const INBOUND: &str = "inbound";
+/// Messages matched at once outside the sweeper.
+pub const MATCHES_MAX: usize = 64;
+
+/// The routes that the government calls.
+pub fn router(hub: Arc<Hub>) -> Router {
+    let limit = DefaultBodyLimit::max(hub.config.inbound_body_bytes_max);
+    let matching = Arc::new(tokio::sync::Semaphore::new(MATCHES_MAX));
+    Router::new().route(PUSH_PATH, post(receive)).layer(limit).with_state((hub, matching))
+}
+
+type Shared = State<(Arc<Hub>, Arc<tokio::sync::Semaphore>)>;
+
+async fn receive(
+    State((hub, matching)): Shared,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    body: Bytes,
+) -> Response {
+    let peer = peer.ip();
+    match shep_async::read_push(&body) {
+        Err(error) => {
+            count("none", "unreadable");
+            tracing::warn!(%error, "a push could not be read");
+            fault(StatusCode::BAD_REQUEST, error.code(), "the message does not match the format")
+        }
+        Ok(Push::Message(message)) => {
+            let stored = store_message(&hub, &message, peer, &body).await;
+            if let Ok(Some(id)) = stored.outcome
+                && let Ok(permit) = matching.try_acquire_owned()
+            {
+                tokio::spawn(async move {
+                    matching::look_at(&hub, id).await;
+                    drop(permit);
+                });
+            }
+            stored.answer
+        }
+        Ok(Push::StatusChange(change)) => store_status(&hub, &change, peer, &body).await,
+    }
+}
+
+/// What became of a message, and what the gateway is told.
+struct Receipt {
+    outcome: Result<Option<i64>, ()>,
+    answer: Response,
+}
+
+async fn store_message(hub: &Hub, message: &Message, peer: IpAddr, raw: &Bytes) -> Receipt {
+    let owner = owner(hub, &message.service_id);
+    let password = message.sender_password.as_ref();
+    let why = match &owner {
+        None => Some("unknown_service"),
+        Some(d) => refusal(d, peer, &message.sender_id, password),
+    };
+    let arrival = Arrival {
+        system: owner.as_ref().map_or("unknown", |d| d.spec.name),
+        source: "push",
+        peer: Some(peer.to_string()),
+        verified: why.is_none(),
+        why,
+        message_id: printable(&message.message_id),
+        correlation_id: printable(&message.correlation_id),
+        kind: kind_name(message.kind),
+        sealed: hub.sealer.seal(INBOUND, raw),
+    };
+    match hub.store.store_arrival(&arrival).await {
+        Err(error) => {
+            tracing::warn!(%error, "a push could not be stored; the gateway keeps it");
+            count(arrival.system, "not_stored");
+            let answer = fault(StatusCode::SERVICE_UNAVAILABLE, "SCE909", "try again later");
+            Receipt { outcome: Err(()), answer }
+        }
+        Ok(stored) => match why {
+            Some(why) => {
+                count(arrival.system, why);
+                tracing::error!(system = arrival.system, why, "a push was stored and not believed");
+                let answer = fault(StatusCode::FORBIDDEN, "SCE005", "the sender is not known here");
+                Receipt { outcome: Err(()), answer }
+            }
+            None => {
+                if stored.is_none() {
+                    count(arrival.system, "duplicate");
+                }
+                let text = shep_async::write_push_ack(message, business_now());
+                Receipt { outcome: Ok(stored), answer: xml(StatusCode::OK, text) }
+            }
+        },
+    }
+}
+
+/// A status of a message of ours is kept and counted; it decides nothing: only an answer does.
+async fn store_status(hub: &Hub, change: &StatusChange, peer: IpAddr, raw: &Bytes) -> Response {
+    let owner = hub.destinations.values().find(|d| {
+        d.adapter.channel().is_some() && d.settings.push_peers.contains(&peer)
+    });
+    let arrival = Arrival {
+        system: owner.map_or("unknown", |d| d.spec.name),
+        source: "push",
+        peer: Some(peer.to_string()),
+        verified: false,
+        why: Some(if owner.is_some() { "status_only" } else { "unknown_peer" }),
+        message_id: printable(&change.notification_id),
+        correlation_id: printable(&change.message_id),
+        kind: "STATUS",
+        sealed: hub.sealer.seal(INBOUND, raw),
+    };
+    if let Err(error) = hub.store.store_arrival(&arrival).await {
+        tracing::warn!(%error, "a status could not be stored; the gateway keeps it");
+        return fault(StatusCode::SERVICE_UNAVAILABLE, "SCE909", "try again later");
+    }
+    if owner.is_none() {
+        count(arrival.system, "unknown_peer");
+        return fault(StatusCode::FORBIDDEN, "SCE005", "the sender is not known here");
+    }
+    count(arrival.system, "status");
+    tracing::info!(system = arrival.system, state = ?change.state, "the gateway reported a status");
+    xml(StatusCode::OK, shep_async::write_status_ack(change.session_id.as_deref(), business_now()))
+}
+
+/// The destination that a service belongs to.
+pub(crate) fn owner<'a>(hub: &'a Hub, service_id: &str) -> Option<&'a Arc<Destination>> {
+    hub.destinations.values().find(|destination| {
+        destination.adapter.channel().is_some_and(|channel| channel.service_id() == service_id)
+    })
+}
+
+/// Why a push is not believed; `None` where peer and sender are both known.
+fn refusal(
+    destination: &Destination,
+    peer: IpAddr,
+    sender_id: &str,
+    password: Option<&Personal<String>>,
+) -> Option<&'static str> {
+    if !destination.settings.push_peers.contains(&peer) {
+        return Some("unknown_peer");
+    }
+    let password: Option<SecretString> = password.map(|p| p.expose().clone().into());
+    let password = password.as_ref().map(secrecy::ExposeSecret::expose_secret);
+    let known = destination.adapter.channel().is_some_and(|c| c.knows_sender(sender_id, password));
+    (!known).then_some("unknown_sender")
+}
+
+/// The name of a kind in the table.
+pub(crate) const fn kind_name(kind: MessageKind) -> &'static str {
+    match kind {
+        MessageKind::Request => "REQUEST",
+        MessageKind::Response => "RESPONSE",
+        MessageKind::Notification => "NOTIFICATION",
+        MessageKind::Update => "UPDATE",
+    }
+}
+
+/// Ids come from outside: bounded before they become rows.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(100).collect()
+}
+
+/// Counts a message by what became of it.
+pub(crate) fn count(system: &str, result: &'static str) {
+    let known = adapters::systems::all();
+    let known = known.iter().map(|s| s.spec().name).find(|name| *name == system);
+    Metric::Inbound.count([("system", known.unwrap_or("unknown")), ("result", result)]);
+}
+
+fn fault(status: StatusCode, code: &str, text: &str) -> Response {
+    xml(status, shep_async::write_fault(code, text, business_now()))
+}
+
+fn xml(status: StatusCode, body: String) -> Response {
+    (status, [(header::CONTENT_TYPE, "text/xml; charset=UTF-8")], body).into_response()
+}

@@ -1,0 +1,161 @@
+//! Pulling: messages that wait for us at the gateway, one drain for a service and interval.
+//!
+//! *Guarantee*: a pulled message is stored before it is confirmed to the gateway, so a crash between
+//! the two only brings it again. A drain that ended well is noted with the business time at which it
+//! began: what has a give-up time before that may end.
+
+use std::{sync::Arc, time::Duration};
+
+use adapters::channel::{AsyncChannel, Message, MessageKind};
+use bytes::Bytes;
+use contracts::{class::Failure, personal::Personal};
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use super::{INBOUND, count, kind_name, matching};
+use crate::{
+    pipeline::{Hub, destination::Destination},
+    store::inbound::Arrival,
+};
+
+/// Due pulls are looked for at least this often.
+pub const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Pages in one drain.
+pub const PAGES_MAX: usize = 1_000;
+
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("the gateway did not give its messages: {} ({})", .0.code, .0.class.name())]
+    Gateway(Failure),
+    #[error(transparent)]
+    Store(#[from] crate::store::Error),
+}
+
+/// Pulls until cancelled.
+pub async fn run(hub: Arc<Hub>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = hub.wake.pull.notified() => {}
+        }
+        pull_due(&hub).await;
+    }
+}
+
+/// Drains what is due.
+pub async fn pull_due(hub: &Hub) {
+    let pulled: Vec<&Arc<Destination>> = hub
+        .destinations
+        .values()
+        .filter(|d| d.adapter.channel().is_some() && d.settings.pull_interval_s > 0)
+        .collect();
+    if pulled.is_empty() {
+        return;
+    }
+    let systems: Vec<&str> = pulled.iter().map(|d| d.spec.name).collect();
+    let intervals: Vec<Duration> =
+        pulled.iter().map(|d| Duration::from_secs(d.settings.pull_interval_s)).collect();
+    let due = match hub.store.take_due_pulls(&systems, &intervals).await {
+        Ok(due) => due,
+        Err(error) => {
+            tracing::debug!(%error, "pulls wait for the database");
+            return;
+        }
+    };
+    for destination in pulled.into_iter().filter(|d| due.iter().any(|name| name == d.spec.name)) {
+        let system = destination.spec.name;
+        let Some(channel) = destination.adapter.channel() else { continue };
+        match drain(hub, system, channel).await {
+            Ok(0) => {}
+            Ok(messages) => tracing::info!(system, messages, "waiting messages were pulled"),
+            Err(error) => tracing::warn!(%error, system, "a pull failed; the next one comes in time"),
+        }
+    }
+}
+
+async fn drain(hub: &Hub, system: &'static str, channel: &dyn AsyncChannel) -> Result<usize, Error> {
+    let began = hub.store.business_now().await?;
+    let mut total = 0;
+    let mut last: Vec<String> = Vec::new();
+    for _ in 0..PAGES_MAX {
+        let page = channel.pull(hub.store.business_now().await?).await.map_err(Error::Gateway)?;
+        let ids: Vec<String> = page.iter().map(|message| message.message_id.clone()).collect();
+        // A gateway that gives the same page again although we confirmed it is not asked forever.
+        if page.is_empty() || ids == last {
+            break;
+        }
+        for message in page {
+            keep(hub, system, &message).await?;
+        }
+        total += ids.len();
+        channel.confirm(&ids, hub.store.business_now().await?).await.map_err(Error::Gateway)?;
+        last = ids;
+    }
+    hub.store.pulled(system, began).await?;
+    Ok(total)
+}
+
+async fn keep(hub: &Hub, system: &'static str, message: &Message) -> Result<(), Error> {
+    let arrival = Arrival {
+        system,
+        source: "pull",
+        peer: None,
+        // We asked, over our own authenticated connection.
+        verified: true,
+        why: None,
+        message_id: message.message_id.clone(),
+        correlation_id: message.correlation_id.clone(),
+        kind: kind_name(message.kind),
+        sealed: hub.sealer.seal(INBOUND, &encode(message)),
+    };
+    match hub.store.store_arrival(&arrival).await? {
+        Some(id) => matching::look_at(hub, id).await,
+        None => count(system, "duplicate"),
+    }
+    Ok(())
+}
+
+/// One pulled message as it is stored: a page holds many, so its envelope is not kept.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    message_id: String,
+    correlation_id: String,
+    service_id: String,
+    kind: String,
+    sender_id: String,
+    data: String,
+}
+
+fn encode(message: &Message) -> Vec<u8> {
+    let kept = Kept {
+        message_id: message.message_id.clone(),
+        correlation_id: message.correlation_id.clone(),
+        service_id: message.service_id.clone(),
+        kind: kind_name(message.kind).to_owned(),
+        sender_id: message.sender_id.clone(),
+        data: String::from_utf8_lossy(message.data.expose()).into_owned(),
+    };
+    serde_json::to_vec(&kept).unwrap_or_default()
+}
+
+/// Reads a stored pulled message.
+pub(super) fn decode(raw: &[u8]) -> Option<Message> {
+    let kept: Kept = serde_json::from_slice(raw).ok()?;
+    let kinds = [
+        MessageKind::Request,
+        MessageKind::Response,
+        MessageKind::Notification,
+        MessageKind::Update,
+    ];
+    Some(Message {
+        message_id: kept.message_id,
+        correlation_id: kept.correlation_id,
+        service_id: kept.service_id,
+        kind: kinds.into_iter().find(|kind| kind_name(*kind) == kept.kind)?,
+        sender_id: kept.sender_id,
+        sender_password: None,
+        session_id: None,
+        data: Personal::new(Bytes::from(kept.data)),
+    })
+}

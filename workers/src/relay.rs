@@ -1,0 +1,166 @@
+//! Relay: from the outbox to the broker. The only place that publishes events.
+//!
+//! ```text
+//! take unsent rows of my partitions (one a job) → publish all → await all confirms → forget them
+//! ```
+//!
+//! *Guarantee*: a row is forgotten after its confirm. A job has at most one unconfirmed event, so the
+//! order within a job holds whatever the broker refuses. An event that no queue takes is returned
+//! before its confirm; it is kept as unheard and not retried. A reply has one try.
+//!
+//! *Limits*: `pipeline.unconfirmed_max` events a round; nothing is held between rounds.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use contracts::topology::EVENTS_EXCHANGE;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    broker::{
+        self,
+        publisher::{Message, Pending, Published, Publisher},
+    },
+    pipeline::Hub,
+    policy::pause::Pause,
+    store::outbox::{Sent, Unsent},
+    telemetry::metric::Metric,
+};
+
+/// The outbox is looked at least this often.
+pub const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Publishes until cancelled.
+pub async fn run(hub: Arc<Hub>, mut partitions: watch::Receiver<Vec<i16>>, stop: CancellationToken) {
+    let mut pause = Pause::reconnecting(hub.chance.clone());
+    let mut publisher: Option<Publisher> = None;
+    loop {
+        let ended = tokio::select! {
+            () = stop.cancelled() => break,
+            ended = publish(&hub, &mut publisher, &mut partitions, &mut pause) => ended,
+        };
+        if let Err(error) = ended {
+            publisher = None;
+            Metric::BrokerUp.set(0.0, [("connection", "publish")]);
+            let wait = pause.next();
+            tracing::warn!(%error, wait_ms = wait.as_millis(), "events wait");
+            tokio::select! { () = stop.cancelled() => break, () = tokio::time::sleep(wait) => {} }
+        }
+    }
+    if let Some(publisher) = publisher {
+        publisher.close().await;
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Broker(#[from] broker::Error),
+    #[error(transparent)]
+    Store(#[from] crate::store::Error),
+}
+
+async fn publish(
+    hub: &Hub,
+    publisher: &mut Option<Publisher>,
+    partitions: &mut watch::Receiver<Vec<i16>>,
+    pause: &mut Pause,
+) -> Result<(), Error> {
+    let connected = match publisher.take().filter(Publisher::is_open) {
+        Some(connected) => connected,
+        None => {
+            let fresh = Publisher::connect(&hub.config.amqp_url, "publish").await?;
+            fresh.declare(&hub.systems()).await?;
+            Metric::BrokerUp.set(1.0, [("connection", "publish")]);
+            fresh
+        }
+    };
+    let connected = publisher.insert(connected);
+    loop {
+        let mine = partitions.borrow_and_update().clone();
+        let most = hub.config.pipeline.unconfirmed_max;
+        let rows = if mine.is_empty() { Vec::new() } else { hub.store.unsent(&mine, most).await? };
+        if rows.is_empty() {
+            pause.reset();
+            tokio::select! {
+                () = hub.wake.relay.notified() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                changed = partitions.changed() => if changed.is_err() { return Ok(()) },
+            }
+            if !connected.is_open() {
+                return Err(broker::Error::Ended("publishing connection").into());
+            }
+            continue;
+        }
+        round(hub, connected, rows).await?;
+        pause.reset();
+    }
+}
+
+/// Publishes one round and forgets what was confirmed, also where a later publish failed.
+async fn round(hub: &Hub, publisher: &Publisher, rows: Vec<Unsent>) -> Result<(), Error> {
+    let mut jobs = HashSet::new();
+    // Rejections of foreign ids belong to no job and need no order among themselves.
+    let rows: Vec<Unsent> =
+        rows.into_iter().filter(|row| row.job_seq == 0 || jobs.insert(row.job_seq)).collect();
+    let mut pending: Vec<Result<Pending, broker::Error>> = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let sent = publisher.publish(message(row)).await;
+        let failed = sent.is_err();
+        pending.push(sent);
+        if failed {
+            break;
+        }
+    }
+    let mut sent = Vec::with_capacity(rows.len());
+    let mut failure = None;
+    for (row, pending) in rows.iter().zip(pending) {
+        let published = match pending {
+            Ok(pending) => pending.confirmed().await,
+            Err(error) => Err(error),
+        };
+        match (published, &row.reply) {
+            (Ok(_), Some(_)) => note(&mut sent, row, Sent::Done, "reply"),
+            (Ok(Published::Confirmed), None) => note(&mut sent, row, Sent::Done, "confirmed"),
+            (Ok(Published::Returned), None) => note(&mut sent, row, Sent::Unheard, "unheard"),
+            (Ok(Published::Refused), None) => Metric::Published.count([("result", "failed")]),
+            (Err(error), _) => {
+                Metric::Published.count([("result", "failed")]);
+                failure.get_or_insert(error);
+            }
+        }
+    }
+    hub.store.forget_sent(&sent).await?;
+    let refused = failure.is_none() && sent.len() < rows.len();
+    if refused {
+        return Err(broker::Error::Ended("publish: a queue refused it").into());
+    }
+    failure.map_or(Ok(()), |error| Err(error.into()))
+}
+
+fn note(sent: &mut Vec<((i16, i64), Sent)>, row: &Unsent, how: Sent, result: &'static str) {
+    sent.push((row.key, how));
+    Metric::Published.count([("result", result)]);
+}
+
+fn message(row: &Unsent) -> Message<'_> {
+    match &row.reply {
+        None => Message {
+            exchange: EVENTS_EXCHANGE,
+            routing_key: &row.routing_key,
+            body: &row.body,
+            mandatory: true,
+            correlation_id: None,
+            message_id: None,
+        },
+        // The default exchange; with `mandatory` a direct reply is returned although delivered.
+        Some(reply) => Message {
+            exchange: "",
+            routing_key: &reply.to,
+            body: &row.body,
+            mandatory: false,
+            correlation_id: reply.correlation_id.as_deref(),
+            message_id: None,
+        },
+    }
+}

@@ -1,0 +1,239 @@
+//! Rescue: heartbeats, and what a dead worker left.
+//!
+//! ```text
+//! every BEATS_PER_LEASE-th of a lease: raise my beat, read everybody's
+//!   same beat for one whole lease on my own monotonic clock ∧ my own beats succeeded that long
+//!     → take its jobs: queries back to the store, commands to in_doubt, runs raised (fencing)
+//!   my own row is gone → others declared me dead: continue under a new identity
+//! ```
+//!
+//! *Guarantee*: no clock of another machine is read, and after a database outage nobody is rescued
+//! until a whole lease of own successful heartbeats has passed, because until then every beat looks
+//! old. A job that the database says is mine and whose call was never begun goes back to the store.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    pipeline::Hub,
+    store::{
+        Error,
+        worker::{Beat, Rescued},
+    },
+    telemetry::metric::Metric,
+};
+
+/// Heartbeats in one lease.
+pub const BEATS_PER_LEASE: u32 = 4;
+/// Every so many heartbeats the jobs that the database says are mine are compared.
+const BEATS_PER_COMPARISON: u64 = 3;
+
+/// What this worker has seen of the others.
+#[derive(Debug, Default)]
+pub struct Observations {
+    seen: HashMap<Uuid, (i64, Instant)>,
+    steady_since: Option<Instant>,
+}
+
+impl Observations {
+    /// My own heartbeat failed: everything seen so far proves nothing.
+    pub fn interrupted(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Notes everybody's beats; returns those that stood still for a whole lease.
+    pub fn note(&mut self, me: Uuid, beats: &[Beat], now: Instant, lease: Duration) -> Vec<Beat> {
+        let steady_since = *self.steady_since.get_or_insert(now);
+        self.seen.retain(|worker, _| beats.iter().any(|beat| beat.worker == *worker));
+        let mut still = Vec::new();
+        for beat in beats.iter().filter(|beat| beat.worker != me) {
+            let (last, since) = self.seen.entry(beat.worker).or_insert((beat.beat, now));
+            if *last != beat.beat {
+                (*last, *since) = (beat.beat, now);
+            } else if now.duration_since(*since) >= lease
+                && now.duration_since(steady_since) >= lease
+            {
+                still.push(*beat);
+            }
+        }
+        still
+    }
+}
+
+/// Beats until cancelled. `partitions` tells the relay what it may publish.
+pub async fn run(hub: Arc<Hub>, partitions: watch::Sender<Vec<i16>>, stop: CancellationToken) {
+    let every = hub.config.lease / BEATS_PER_LEASE;
+    let mut tick = tokio::time::interval(every);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut observations = Observations::default();
+    let mut beats: u64 = 0;
+    loop {
+        tokio::select! { () = stop.cancelled() => return, _ = tick.tick() => {} }
+        match tokio::time::timeout(every * 2, beat(&hub, &mut observations)).await {
+            Ok(Ok(changed)) => {
+                Metric::DatabaseUp.set(1.0, []);
+                let compare = beats.is_multiple_of(BEATS_PER_COMPARISON);
+                beats += 1;
+                if let Err(error) = tend(&hub, &partitions, changed || compare, compare).await {
+                    tracing::warn!(%error, "the comparison of owned jobs waits");
+                }
+            }
+            Ok(Err(error)) => {
+                observations.interrupted();
+                Metric::DatabaseUp.set(0.0, []);
+                tracing::warn!(%error, "a heartbeat did not reach the database");
+            }
+            Err(_) => {
+                observations.interrupted();
+                Metric::DatabaseUp.set(0.0, []);
+                tracing::warn!("a heartbeat had no answer in time");
+            }
+        }
+    }
+}
+
+/// One heartbeat; `true` where somebody came or went.
+async fn beat(hub: &Hub, observations: &mut Observations) -> Result<bool, Error> {
+    let me = hub.worker();
+    let Some(beats) = hub.store.beat(me).await? else {
+        observations.interrupted();
+        let fresh = hub.renew_worker();
+        hub.store.register_worker(fresh, &worker_name()).await?;
+        tracing::warn!(
+            old = %me, new = %fresh,
+            "the others took this worker for dead: its results of before are not recorded"
+        );
+        return Ok(true);
+    };
+    let before = observations.seen.len();
+    let still = observations.note(me, &beats, Instant::now(), hub.config.lease);
+    let mut changed = before != observations.seen.len();
+    for dead in still {
+        if let Some(rescued) = hub.store.rescue(dead, &hub.operations).await? {
+            tell(hub, dead.worker, &rescued);
+            changed = true;
+        }
+    }
+    Ok(changed)
+}
+
+fn tell(hub: &Hub, worker: Uuid, rescued: &Rescued) {
+    let Rescued { returned, in_doubt } = rescued;
+    Metric::Rescued.add(*returned as u64, [("result", "returned")]);
+    Metric::Rescued.add(*in_doubt as u64, [("result", "in_doubt")]);
+    tracing::warn!(%worker, returned, in_doubt, "a worker stopped beating; its jobs were taken over");
+    hub.wake.claim.notify_one();
+    hub.wake.relay.notify_one();
+    hub.wake.pull.notify_one();
+}
+
+async fn tend(
+    hub: &Hub,
+    partitions: &watch::Sender<Vec<i16>>,
+    balance: bool,
+    compare: bool,
+) -> Result<(), Error> {
+    if balance {
+        let mut mine = hub.store.balance_partitions(hub.worker()).await?;
+        mine.sort_unstable();
+        partitions.send_if_modified(|held| {
+            let changed = *held != mine;
+            *held = mine;
+            changed
+        });
+    }
+    if compare {
+        hand_back_unstarted(hub).await?;
+        let orphans = hub.store.rescue_orphans(&hub.operations).await?;
+        if orphans != Rescued::default() {
+            tell(hub, Uuid::nil(), &orphans);
+        }
+    }
+    Ok(())
+}
+
+async fn hand_back_unstarted(hub: &Hub) -> Result<(), Error> {
+    let settled = hub.registry.settled().await;
+    let owned = hub.store.owned(hub.worker()).await?;
+    let unstarted: Vec<(i64, i32)> = owned
+        .into_iter()
+        .filter(|(_, id, _)| !hub.registry.holds(*id))
+        .map(|(seq, _, run)| (seq, run))
+        .collect();
+    drop(settled);
+    let returned = hub.store.hand_back(&unstarted).await?;
+    if returned > 0 {
+        tracing::warn!(returned, "jobs that were never started went back to the store");
+        hub.wake.claim.notify_one();
+    }
+    Ok(())
+}
+
+/// Host and process, for people.
+pub fn worker_name() -> String {
+    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    format!("{}:{}", host.trim(), std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEASE: Duration = Duration::from_secs(8);
+
+    fn ids() -> (Uuid, Uuid) {
+        (Uuid::from_u128(1), Uuid::from_u128(2))
+    }
+
+    fn beats(of_other: i64) -> Vec<Beat> {
+        let (me, other) = ids();
+        vec![Beat { worker: me, beat: 9 }, Beat { worker: other, beat: of_other }]
+    }
+
+    #[test]
+    fn a_beat_that_stands_still_for_a_lease_is_dead() {
+        let (mut seen, start) = (Observations::default(), Instant::now());
+        for second in 0..8 {
+            let now = start + Duration::from_secs(second);
+            assert!(seen.note(ids().0, &beats(5), now, LEASE).is_empty(), "{second}");
+        }
+        let still = seen.note(ids().0, &beats(5), start + LEASE, LEASE);
+        assert_eq!(still, [Beat { worker: ids().1, beat: 5 }]);
+    }
+
+    #[test]
+    fn a_worker_that_beats_is_alive() {
+        let (mut seen, start) = (Observations::default(), Instant::now());
+        for second in 0..100 {
+            let now = start + Duration::from_secs(u64::try_from(second).expect("small"));
+            assert!(seen.note(ids().0, &beats(second / 7), now, LEASE).is_empty());
+        }
+    }
+
+    #[test]
+    fn after_an_outage_nobody_is_rescued_before_a_whole_lease() {
+        let (mut seen, start) = (Observations::default(), Instant::now());
+        seen.note(ids().0, &beats(5), start, LEASE);
+        seen.interrupted();
+        let back = start + Duration::from_secs(60);
+        assert!(seen.note(ids().0, &beats(5), back, LEASE).is_empty());
+        let later = back + LEASE - Duration::from_secs(1);
+        assert!(seen.note(ids().0, &beats(5), later, LEASE).is_empty());
+        assert_eq!(seen.note(ids().0, &beats(5), back + LEASE, LEASE).len(), 1);
+    }
+
+    #[test]
+    fn a_rescue_comes_within_fifteen_seconds() {
+        let lease = Duration::from_secs(8);
+        let beat = lease / BEATS_PER_LEASE;
+        // Its last beat was just seen; then a whole lease; then the next look.
+        assert!(beat + lease + beat < Duration::from_secs(15));
+    }
+}

@@ -1,0 +1,306 @@
+//! The running hub: all loops, started and stopped in the right order.
+//!
+//! *Start*: settings → database (waited for) → schema → identity → business time → what came in is
+//! matched, what waits is pulled → listeners → timers, relay, claims → consuming.
+//!
+//! *Stop*: consuming ends → running calls finish, within the limit → results are recorded, events
+//! published → what is left is handed back (queries) or put in doubt (commands) → exit.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::Router;
+use contracts::topology;
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    admin,
+    broker::consumer::{self, Delivery, Health, Source},
+    clock,
+    config::Config,
+    inbound::{self, matching, pull},
+    pipeline::{BuildError, Hub, admit, claim, decode, decode::Candidate, record},
+    policy::pause::Pause,
+    relay, rescue,
+    store::Store,
+    telemetry::metric,
+    timers,
+};
+
+/// Deliveries of one queue that wait for their decoding.
+const DELIVERIES_MAX: usize = 64;
+/// How long events may still be published after the last record.
+const LAST_EVENTS_WAIT_MAX: Duration = Duration::from_secs(3);
+
+/// The hub cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot be built from its settings.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// A listener's address is taken or forbidden.
+    #[error("{what} cannot listen on {address}: {source}")]
+    Listen {
+        /// `admin.listen` or `inbound.listen`.
+        what: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Business time is shifted and the settings do not allow it.
+    #[error(
+        "business time is shifted by {0} ms, and clock.allow_shift is false: this database belongs to \
+         a demo or a test"
+    )]
+    Shifted(i64),
+    /// The schema is older than the program.
+    #[error("the schema is at version {0}, this program needs {1}: run `hub migrate`")]
+    Schema(i64, i64),
+    /// The recorder of metrics cannot be installed.
+    #[error("metrics: {0}")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+}
+
+/// Runs until `stop` is cancelled and everything is in order. `only` limits what is consumed.
+pub async fn run(
+    config: Config,
+    only: Option<Vec<String>>,
+    stop: CancellationToken,
+) -> Result<(), Error> {
+    let page = admin::install_recorder()?;
+    let (hub, records) = Hub::build(config)?;
+    let operations: Vec<_> = hub.catalogue.operations();
+    metric::describe(&operations);
+    let admin_listener = listen("admin.listen", hub.config.admin_listen).await?;
+    let inbound_listener = listen("inbound.listen", hub.config.inbound_listen).await?;
+    let health = Arc::new(Health::default());
+    let background = CancellationToken::new();
+    let admin = admin::router(hub.clone(), health.clone(), page.clone());
+    serve(admin_listener, admin, background.clone());
+    tokio::spawn(admin::upkeep(page, background.clone()));
+    if !prepare(&hub, &stop).await? {
+        background.cancel();
+        return Ok(());
+    }
+    let loops = Loops::start(&hub, records, inbound_listener, &background).await;
+    let consuming = start_consuming(&hub, health, only.as_deref(), &stop);
+    tracing::info!(worker = %hub.worker(), systems = ?hub.systems(), "the hub runs");
+    stop.cancelled().await;
+    tracing::info!("stopping: no new jobs; running calls finish");
+    loops.finish(hub, consuming, background).await;
+    Ok(())
+}
+
+async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|source| Error::Listen { what, address, source })
+}
+
+fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move {
+        let serving = axum::serve(listener, service)
+            .with_graceful_shutdown(async move { stop.cancelled().await });
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "a listener ended");
+        }
+    });
+}
+
+/// Waits for the database and makes this worker known; `false` where the hub was stopped meanwhile.
+async fn prepare(hub: &Hub, stop: &CancellationToken) -> Result<bool, Error> {
+    let mut pause = Pause::reconnecting(hub.chance.clone());
+    loop {
+        match introduce(hub).await {
+            Ok(()) => return Ok(true),
+            Err(Introduce::Fatal(error)) => return Err(error),
+            Err(Introduce::Unavailable(error)) => {
+                let wait = pause.next();
+                tracing::warn!(%error, wait_ms = wait.as_millis(), "waiting for the database");
+                tokio::select! {
+                    () = stop.cancelled() => return Ok(false),
+                    () = tokio::time::sleep(wait) => {}
+                }
+            }
+        }
+    }
+}
+
+enum Introduce {
+    Fatal(Error),
+    Unavailable(crate::store::Error),
+}
+
+impl From<crate::store::Error> for Introduce {
+    fn from(error: crate::store::Error) -> Self {
+        Self::Unavailable(error)
+    }
+}
+
+async fn introduce(hub: &Hub) -> Result<(), Introduce> {
+    let (applied, known) = hub.store.schema_versions().await?;
+    if applied < known {
+        return Err(Introduce::Fatal(Error::Schema(applied, known)));
+    }
+    let shift = clock::refresh(&hub.store).await?;
+    if shift != 0 && !hub.config.allow_shift {
+        return Err(Introduce::Fatal(Error::Shifted(shift)));
+    }
+    hub.store.ensure_partitions().await?;
+    hub.store.ensure_destinations(&hub.systems()).await?;
+    hub.store.register_worker(hub.worker(), &rescue::worker_name()).await?;
+    Ok(())
+}
+
+/// The loops that run beside consuming.
+struct Loops {
+    recording: JoinHandle<()>,
+    relaying: JoinHandle<()>,
+    relay_stop: CancellationToken,
+}
+
+impl Loops {
+    async fn start(
+        hub: &Arc<Hub>,
+        records: mpsc::Receiver<record::Record>,
+        inbound_listener: TcpListener,
+        background: &CancellationToken,
+    ) -> Self {
+        let relay_stop = CancellationToken::new();
+        let recording = tokio::spawn(record::run(hub.clone(), records));
+        // Answers before timers: what waited for us is read before anything is given up.
+        matching::catch_up(hub).await;
+        pull::pull_due(hub).await;
+        serve(inbound_listener, inbound::router(hub.clone()), background.clone());
+        let (partitions, mine) = watch::channel(Vec::new());
+        tokio::spawn(clock::follow(hub.clone(), background.clone()));
+        tokio::spawn(rescue::run(hub.clone(), partitions, background.clone()));
+        tokio::spawn(matching::run(hub.clone(), background.clone()));
+        tokio::spawn(pull::run(hub.clone(), background.clone()));
+        tokio::spawn(timers::run(hub.clone(), background.clone()));
+        let relaying = tokio::spawn(relay::run(hub.clone(), mine, relay_stop.clone()));
+        Self { recording, relaying, relay_stop }
+    }
+
+    async fn finish(self, hub: Arc<Hub>, consuming: Consuming, background: CancellationToken) {
+        let limit = hub.config.shutdown_limit;
+        let finished = tokio::time::timeout(limit, async {
+            consuming.stopped().await;
+            hub.registry.empty().await;
+        });
+        if finished.await.is_err() {
+            tracing::warn!(running = hub.registry.len(), "calls did not finish within the limit");
+        }
+        background.cancel();
+        give_up_ownership(&hub).await;
+        let last_events = tokio::time::timeout(LAST_EVENTS_WAIT_MAX, outbox_empty(&hub.store));
+        if last_events.await.is_err() {
+            tracing::info!("events are left for the other workers or the next start");
+        }
+        self.relay_stop.cancel();
+        let relayed = tokio::time::timeout(LAST_EVENTS_WAIT_MAX, self.relaying).await;
+        drop(relayed);
+        self.recording.abort();
+        hub.store.close().await;
+        tracing::info!("stopped");
+    }
+}
+
+/// What still runs is taken from us as from a dead worker: queries go back, commands are in doubt.
+async fn give_up_ownership(hub: &Hub) {
+    let me = hub.worker();
+    let left = async {
+        hub.store.remove_worker(me).await?;
+        hub.store.rescue_orphans(&hub.operations).await
+    };
+    match left.await {
+        Ok(rescued) if rescued == crate::store::worker::Rescued::default() => {}
+        Ok(rescued) => tracing::warn!(?rescued, "unfinished jobs were handed back"),
+        Err(error) => tracing::warn!(%error, "the others will rescue what is left"),
+    }
+}
+
+async fn outbox_empty(store: &Store) {
+    while store.pulse().await.is_ok_and(|pulse| pulse.outbox > 0) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Consuming, decoding, admitting and claiming: everything that starts calls.
+struct Consuming {
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Consuming {
+    async fn stopped(self) {
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a part of consuming ended badly");
+            }
+        }
+    }
+}
+
+fn start_consuming(
+    hub: &Arc<Hub>,
+    health: Arc<Health>,
+    only: Option<&[String]>,
+    stop: &CancellationToken,
+) -> Consuming {
+    let (admitting, candidates) = mpsc::channel(admit::ADMISSION_QUEUE_MAX);
+    let mut tasks = vec![
+        tokio::spawn(admit::run(hub.clone(), candidates, stop.clone())),
+        tokio::spawn(claim::run(hub.clone(), stop.clone())),
+    ];
+    let mut sources = Vec::new();
+    let (_open, never_closed) = watch::channel(false);
+    for destination in hub.destinations.values() {
+        let name = destination.spec.name;
+        if only.is_none_or(|only| only.iter().any(|wanted| wanted == name)) {
+            let queue = topology::job_queue(name);
+            sources.push(source(hub, &queue, destination.gate(), &admitting, &mut tasks));
+        }
+    }
+    for queue in [topology::UNROUTED_QUEUE, topology::DEAD_QUEUE] {
+        sources.push(source(hub, queue, never_closed.clone(), &admitting, &mut tasks));
+    }
+    let options = consumer::Options {
+        url: hub.config.amqp_url.clone(),
+        systems: hub.systems(),
+        prefetch: hub.config.pipeline.prefetch,
+        sources,
+    };
+    let chance = hub.chance.clone();
+    let stop = stop.clone();
+    tasks.push(tokio::spawn(async move {
+        consumer::supervise(options, health, chance, stop).await;
+        // Kept until here: a gate whose keeper is gone would end its consumer.
+        drop(_open);
+    }));
+    Consuming { tasks }
+}
+
+/// A queue with the task that decodes its deliveries, in order.
+fn source(
+    hub: &Arc<Hub>,
+    queue: &str,
+    closed: watch::Receiver<bool>,
+    admitting: &mpsc::Sender<Candidate>,
+    tasks: &mut Vec<JoinHandle<()>>,
+) -> Source {
+    let (sink, mut deliveries) = mpsc::channel::<Delivery>(DELIVERIES_MAX);
+    let (hub, admitting) = (hub.clone(), admitting.clone());
+    tasks.push(tokio::spawn(async move {
+        while let Some(delivery) = deliveries.recv().await {
+            let candidate = decode::decode(&hub, delivery).await;
+            if admitting.send(candidate).await.is_err() {
+                return;
+            }
+        }
+    }));
+    Source { queue: queue.into(), sink, closed }
+}

@@ -1,0 +1,142 @@
+//! Timers: what was waiting, when its time has come.
+//!
+//! Every wait is a row (see `store/timer.rs`). This loop sleeps until the next one is due, at most
+//! [`LOOK_EVERY`], and fires what is due in one commit.
+//!
+//! *Order after a downtime*: what came in is matched and what waits is pulled before any timer runs
+//! (see `run.rs`), and a job that they hold ends only after one successful look past its give-up
+//! time; so an answer that waited for us is never overtaken by its own expiry.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use contracts::state::{Sla, State};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    pipeline::Hub,
+    store::{
+        Kind,
+        timer::{Action, Due},
+    },
+    telemetry::metric::Metric,
+};
+
+/// Timers are looked at least this often.
+pub const LOOK_EVERY: Duration = Duration::from_millis(400);
+/// Timers fired in one commit.
+pub const FIRED_MAX: i64 = 500;
+
+/// Fires until cancelled.
+pub async fn run(hub: Arc<Hub>, stop: CancellationToken) {
+    let mut full = false;
+    loop {
+        if !full {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = hub.wake.timers.notified() => {}
+            }
+        } else if stop.is_cancelled() {
+            return;
+        }
+        full = match fire(&hub).await {
+            Ok(count) => i64::try_from(count).unwrap_or(FIRED_MAX) >= FIRED_MAX,
+            Err(error) => {
+                if error.kind() != Kind::Conflict {
+                    tracing::warn!(%error, "timers wait for the database");
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+                false
+            }
+        };
+    }
+}
+
+async fn fire(hub: &Hub) -> Result<usize, crate::store::Error> {
+    let pulls = |system: &str| {
+        hub.destinations.get(system).is_some_and(|destination| {
+            destination.adapter.channel().is_some() && destination.settings.pull_interval_s > 0
+        })
+    };
+    let began = Instant::now();
+    let decide = |due: &Due| decide(due, pulls(&due.system));
+    let fired = hub.store.fire_due(FIRED_MAX, decide, &hub.operations).await?;
+    if fired.done.is_empty() {
+        return Ok(0);
+    }
+    let mut look = Vec::new();
+    for (due, action) in &fired.done {
+        let late = Duration::from_millis(u64::try_from(due.late_ms).unwrap_or(0));
+        Metric::TimerLateness.observe(late, []);
+        if *action == Action::LookFirst && !look.contains(&due.system) {
+            look.push(due.system.clone());
+        }
+    }
+    for (operation, sla) in &fired.moved {
+        if *sla == Sla::Breached {
+            Metric::SlaBreaches.count([("operation", operation)]);
+        }
+    }
+    hub.store.pull_soon(&look).await?;
+    if !look.is_empty() {
+        hub.wake.pull.notify_one();
+    }
+    for destination in hub.destinations.values() {
+        destination.note_stored(0);
+    }
+    hub.wake.claim.notify_one();
+    hub.wake.relay.notify_one();
+    tracing::debug!(fired = fired.done.len(), took_ms = began.elapsed().as_millis(), "timers fired");
+    Ok(fired.done.len())
+}
+
+/// What a due timer means. Pure.
+fn decide(due: &Due, can_pull: bool) -> Action {
+    match (due.kind.as_str(), due.state) {
+        ("wake", State::Waiting) => Action::Wake,
+        ("sla", state) if !state.is_terminal() && due.sla != Sla::Breached => Action::MoveSla,
+        ("give_up", State::Pending | State::InDoubt) if can_pull && !due.looked => Action::LookFirst,
+        ("give_up", State::Pending) => Action::Expire,
+        ("give_up", State::InDoubt) => Action::EndDoubt,
+        _ => Action::Drop,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn due(kind: &str, state: State, looked: bool) -> Due {
+        Due {
+            seq: 1,
+            kind: kind.to_owned(),
+            state,
+            system: "kpsisu".to_owned(),
+            operation: "kpsisu.check".to_owned(),
+            sla: Sla::OnTime,
+            late_ms: 0,
+            looked,
+        }
+    }
+
+    #[test]
+    fn a_job_that_they_hold_ends_only_after_a_look_past_its_give_up_time() {
+        assert_eq!(decide(&due("give_up", State::Pending, false), true), Action::LookFirst);
+        assert_eq!(decide(&due("give_up", State::Pending, true), true), Action::Expire);
+        assert_eq!(decide(&due("give_up", State::InDoubt, true), true), Action::EndDoubt);
+    }
+
+    #[test]
+    fn where_nothing_can_be_pulled_the_give_up_time_decides_alone() {
+        assert_eq!(decide(&due("give_up", State::Pending, false), false), Action::Expire);
+    }
+
+    #[test]
+    fn a_timer_of_a_state_that_is_past_says_nothing() {
+        assert_eq!(decide(&due("wake", State::Calling, false), true), Action::Drop);
+        assert_eq!(decide(&due("give_up", State::Calling, true), true), Action::Drop);
+    }
+}
