@@ -2,11 +2,18 @@
 //!
 //! Wire format: `contracts/systems/gbdfl/README.md` (gov-services §2).
 
+mod failures;
+mod person;
+#[cfg(test)]
+mod tests;
+mod wire;
+
 use std::{sync::Arc, time::Duration};
 
 use contracts::{
     job::InputCheck,
     operation::{ConsentRule, Effect, OperationSpec, PortalTable, SlaSpec, SystemSpec},
+    schema,
 };
 use serde_json::Value;
 
@@ -14,6 +21,7 @@ use crate::{
     settings::Settings,
     simulation::Simulation,
     system::{Adapter, ConnectError, System},
+    transport::gateway::Gateway,
 };
 
 /// The registered system.
@@ -53,11 +61,11 @@ impl System for Gbdfl {
     }
 
     fn input(&self, _: &OperationSpec) -> (Value, InputCheck) {
-        (Value::Null, |_| Vec::new())
+        (schema::of::<person::Input>(), |_| Vec::new())
     }
 
-    fn connect(&self, _: &Settings) -> Result<Arc<dyn Adapter>, ConnectError> {
-        Err(ConnectError::Url { system: "gbdfl" })
+    fn connect(&self, settings: &Settings) -> Result<Arc<dyn Adapter>, ConnectError> {
+        Ok(Arc::new(person::Persons { gateway: Gateway::new(SPEC.name, settings)? }))
     }
 
     fn simulator(&self, _: Arc<Simulation>) -> axum::Router {
