@@ -24,7 +24,7 @@ pub(super) const RESULT_NOT_FOUND: &str = "SIM-NOT-FOUND";
 pub(super) const STATUS_NOT_FOUND: &str = "SCSE001";
 
 /// The head of an answer's payload, and its person where there is one.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Response<'d> {
     pub(super) request_id: Option<&'d str>,
     pub(super) result: Option<&'d str>,

@@ -46,7 +46,7 @@ pub(super) struct Request<'a> {
 }
 
 /// The part of an answer by which it is matched.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Matching<'d> {
     /// Our request number; the number in `SystemInfo` and that in `ResponseData`, where both came.
     pub(super) request_numbers: [Option<&'d str>; 2],
@@ -56,7 +56,7 @@ pub(super) struct Matching<'d> {
 }
 
 /// The part of an answer that says something.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Response<'d> {
     pub(super) status: Option<&'d str>,
     pub(super) planned_date: Option<Date>,
