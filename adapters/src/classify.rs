@@ -1,7 +1,7 @@
 //! What a lost answer means, by the effect of the operation (design §5).
 //!
-//! A *query* may be asked again: whatever was lost on the way is `Unreachable`. A *command* may have
-//! been executed unless the request certainly did not leave, or the peer refused it before
+//! A *query* may be asked again: whatever was lost on the way is `Unreachable`. A *command* may
+//! have been executed unless the request certainly did not leave, or the peer refused it before
 //! executing it and said so: everything else is `Indeterminate`.
 //!
 //! The tables of fault codes here are those of the gateway (shep §1.5). A system whose service
@@ -87,6 +87,20 @@ fn refused_before_execution(code: &str) -> Option<Class> {
 fn fault(code: &str, of_fault: fn(&str) -> Class) -> Failure {
     Failure::new(of_fault(code), "fault").with_remote(code)
 }
+
+/// The tests of a system's table: `test_name: cause => Class "code";`, one test a row.
+#[cfg(test)]
+macro_rules! class_rows {
+    ($failure:path; $($name:ident: $cause:expr => $class:ident $code:literal;)+) => {
+        $(#[test]
+        fn $name() {
+            let failure = $failure(&$cause);
+            assert_eq!((failure.class, failure.code), (Class::$class, $code));
+        })+
+    };
+}
+#[cfg(test)]
+pub(crate) use class_rows;
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! Their code, or our cause → class, for a query.
 //!
-//! A lost answer means what it means for every query ([`classify::query`]). What breaks the contract
-//! is `Contract`, never "not found": an unknown code must not read as an absent person.
+//! A lost answer means what it means for every query ([`classify::query`]). What breaks the
+//! contract is `Contract`, never "not found": an unknown code must not read as an absent person.
 
 use contracts::class::{Class, Failure};
 
@@ -78,18 +78,10 @@ pub(super) fn failure(cause: &Cause) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classify::class_rows;
 
-    macro_rules! rows {
-        ($($name:ident: $cause:expr => $class:ident $code:literal;)+) => {
-            $(#[test]
-            fn $name() {
-                let failure = failure(&$cause);
-                assert_eq!((failure.class, failure.code), (Class::$class, $code));
-            })+
-        };
-    }
-
-    rows! {
+    class_rows! {
+        failure;
         lost_answer_of_a_query_is_unreachable:
             Cause::Trouble(Trouble::TimedOut) => Unreachable "timed_out";
         broken_input_is_a_defect: Cause::Input => Defect "input_unreadable";

@@ -1,7 +1,7 @@
 //! `kpsisu.check`: starts a check (D7).
 //!
-//! *Guarantee*: the request is sent once. Only a connection that was never made proves that no check
-//! was started; see `failures.rs`.
+//! *Guarantee*: the request is sent once. Only a connection that was never made proves that no
+//! check was started; see `failures.rs`.
 
 use std::time::Duration;
 

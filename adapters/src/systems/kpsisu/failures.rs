@@ -65,18 +65,10 @@ pub(super) fn failure(cause: &Cause) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classify::class_rows;
 
-    macro_rules! rows {
-        ($($name:ident: $cause:expr => $class:ident $code:literal;)+) => {
-            $(#[test]
-            fn $name() {
-                let failure = failure(&$cause);
-                assert_eq!((failure.class, failure.code), (Class::$class, $code));
-            })+
-        };
-    }
-
-    rows! {
+    class_rows! {
+        failure;
         lost_acknowledgement_is_indeterminate:
             Cause::Start(Trouble::TimedOut) => Indeterminate "timed_out";
         lost_page_is_unreachable: Cause::Pull(Trouble::TimedOut) => Unreachable "timed_out";

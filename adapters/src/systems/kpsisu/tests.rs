@@ -24,8 +24,8 @@ use crate::{
 const IIN: &str = "850100300012";
 const ID: &str = "01939f2e-0000-7000-8000-000000000001";
 const DONE: &str = "<CurrentStatus>SIM-DONE</CurrentStatus>";
-const CERTIFICATE: &str = "<Certificate><Number>SIM-000001</Number><IssueDate>2025-02-03</IssueDate>\
-    <FileId>f</FileId></Certificate>";
+const CERTIFICATE: &str = "<Certificate><Number>SIM-000001</Number>\
+    <IssueDate>2025-02-03</IssueDate><FileId>f</FileId></Certificate>";
 const CONVICTIONS: &str = "<Convictions><Conviction><CourtName>Тестовый суд</CourtName>\
     <Article>SIM-ST</Article></Conviction></Convictions>";
 
