@@ -14,6 +14,7 @@
 
 pub mod attempt;
 pub mod channel;
+pub mod classify;
 pub mod settings;
 pub mod simulation;
 pub mod system;

@@ -104,6 +104,9 @@ fn read_plain_date(text: &str) -> Result<Date, NotADate> {
 
 /// Splits `+05:00`, `+0500` or `Z` off the end.
 fn split_offset(text: &str) -> Result<(&str, Option<Offset>), NotADate> {
+    if !text.is_ascii() {
+        return Err(NotADate); // so that every byte below is a character
+    }
     if let Some(local) = text.strip_suffix('Z') {
         return Ok((local, Some(Offset::UTC)));
     }
@@ -160,7 +163,14 @@ mod tests {
         ] {
             assert_eq!(read_moment(text), Ok(Moment { at: expected, offset_assumed }), "{text}");
         }
-        for text in ["", "x", "15.01.2026", "2026-13-01T00:00:00Z", "2026-01-15T10:00:00+5"] {
+        for text in [
+            "",
+            "x",
+            "15.01.2026",
+            "2026-13-01T00:00:00Z",
+            "2026-01-15T10:00:00+5",
+            "2026-01-15T10:00:00+1é0",
+        ] {
             assert_eq!(read_moment(text), Err(NotADate), "{text}");
         }
     }

@@ -49,6 +49,11 @@ impl Gateway {
         })
     }
 
+    /// Our login.
+    pub fn sender_id(&self) -> &str {
+        &self.sender_id
+    }
+
     /// Writes `sender` with our credentials.
     pub fn write_sender(&self, outgoing: &mut Outgoing) {
         let xml = &mut outgoing.xml;

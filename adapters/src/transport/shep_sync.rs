@@ -57,7 +57,12 @@ pub async fn send(
 ) -> (Result<Reply, Trouble>, Exchange) {
     let outgoing = request(gateway, head, write_data);
     let (result, exchange) = gateway.send(outgoing, limit).await;
-    (result.and_then(|document| Reply::new(document).ok_or(Trouble::Unreadable)), exchange)
+    (result.and_then(read), exchange)
+}
+
+/// Reads an answer's envelope.
+pub fn read(document: Document) -> Result<Reply, Trouble> {
+    Reply::new(document).ok_or(Trouble::Unreadable)
 }
 
 /// Writes the request in the order of the schema (shep §1.2).
@@ -117,7 +122,7 @@ impl Reply {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::xml::read, *};
+    use super::{super::xml, *};
     use crate::settings::Settings;
 
     #[test]
@@ -155,7 +160,7 @@ mod tests {
              <t:SendMessageResponse xmlns:t='urn:t'>{response}</t:SendMessageResponse></S:Body>\
              </S:Envelope>"
         );
-        Reply::new(read(text.as_bytes()).expect("reads"))
+        Reply::new(xml::read(text.as_bytes()).expect("reads"))
     }
 
     #[test]

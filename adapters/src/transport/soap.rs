@@ -84,7 +84,8 @@ mod tests {
 
     fn fault_code(body: &str) -> String {
         let text = format!(
-            "<S:Envelope xmlns:S='{SOAP_1_1}'><S:Body><S:Fault>{body}</S:Fault></S:Body></S:Envelope>"
+            "<S:Envelope xmlns:S='{SOAP_1_1}'><S:Body><S:Fault>{body}</S:Fault></S:Body>\
+             </S:Envelope>"
         );
         let document = read(text.as_bytes()).expect("reads");
         match super::body(&document).expect("soap") {

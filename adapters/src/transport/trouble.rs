@@ -45,6 +45,28 @@ pub enum Trouble {
     Fault(Personal<String>),
 }
 
+impl Trouble {
+    /// Our stable name for it, the `code` of a failure.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::NotSent => "not_sent",
+            Self::Unwritable => "request_unwritable",
+            Self::TimedOut => "timed_out",
+            Self::Cut => "connection_cut",
+            Self::TooLarge => "answer_too_large",
+            Self::Broken => "request_broken",
+            Self::Throttled => "throttled",
+            Self::ComeLater => "come_later",
+            Self::Unauthorized => "unauthorized",
+            Self::ServerError => "server_error",
+            Self::Redirect => "redirected",
+            Self::ClientError => "http_status",
+            Self::Unreadable => "answer_unreadable",
+            Self::Fault(_) => "fault",
+        }
+    }
+}
+
 impl From<HttpError> for Trouble {
     fn from(error: HttpError) -> Self {
         match error {

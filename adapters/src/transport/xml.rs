@@ -8,8 +8,8 @@
 //! refused, so only the five predefined entities and character references exist; anything else is
 //! an error. An error never repeats what was read.
 //!
-//! *Limits*: [`BYTES_MAX`], [`DEPTH_MAX`], [`ELEMENTS_MAX`], [`ATTRIBUTES_MAX`] per element and
-//! [`NAMESPACES_MAX`] bindings in scope.
+//! *Limits*: [`BYTES_MAX`], [`DEPTH_MAX`], [`ELEMENTS_MAX`], [`ATTRIBUTES_MAX`] per element, and
+//! [`NAMESPACES_MAX`] namespaces, in all and bound at once.
 //!
 //! *What this does not do*: no schema validation, no encodings but UTF-8, no mixed content (an
 //! element with child elements has no text, so a code that hides children reads as empty).
@@ -32,7 +32,7 @@ pub const DEPTH_MAX: usize = 64;
 pub const ELEMENTS_MAX: usize = 50_000;
 /// Elements with more attributes, namespace declarations included, are refused.
 pub const ATTRIBUTES_MAX: usize = 32;
-/// Documents with more namespace bindings in scope are refused.
+/// Documents with more namespaces, or more bindings in scope, are refused.
 pub const NAMESPACES_MAX: usize = 64;
 
 /// Why bytes are not a document that we read. Never holds what was read.

@@ -2,13 +2,19 @@
 //!
 //! Wire format: `contracts/systems/gbdfl/README.md` (gov-services §2).
 
+mod failures;
+mod person;
 mod simulator;
+#[cfg(test)]
+mod tests;
+mod wire;
 
 use std::{sync::Arc, time::Duration};
 
 use contracts::{
     job::InputCheck,
     operation::{ConsentRule, Effect, OperationSpec, PortalTable, SlaSpec, SystemSpec},
+    schema,
 };
 use serde_json::Value;
 
@@ -16,6 +22,7 @@ use crate::{
     settings::Settings,
     simulation::Simulation,
     system::{Adapter, ConnectError, System},
+    transport::gateway::Gateway,
 };
 
 /// The registered system.
@@ -55,11 +62,11 @@ impl System for Gbdfl {
     }
 
     fn input(&self, _: &OperationSpec) -> (Value, InputCheck) {
-        (Value::Null, |_| Vec::new())
+        (schema::of::<person::Input>(), |_| Vec::new())
     }
 
-    fn connect(&self, _: &Settings) -> Result<Arc<dyn Adapter>, ConnectError> {
-        Err(ConnectError::Url { system: "gbdfl" })
+    fn connect(&self, settings: &Settings) -> Result<Arc<dyn Adapter>, ConnectError> {
+        Ok(Arc::new(person::Persons { gateway: Gateway::new(SPEC.name, settings)? }))
     }
 
     fn simulator(&self, simulation: Arc<Simulation>) -> axum::Router {

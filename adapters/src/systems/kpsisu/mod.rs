@@ -2,13 +2,20 @@
 //!
 //! Wire format: `contracts/systems/kpsisu/README.md` (shep §2 FOUND, gov-services §5 DESIGNED).
 
+mod answers;
+mod check;
+mod failures;
 mod simulator;
+#[cfg(test)]
+mod tests;
+mod wire;
 
 use std::{sync::Arc, time::Duration};
 
 use contracts::{
     job::InputCheck,
     operation::{ConsentRule, Effect, OperationSpec, PortalTable, SlaSpec, SystemSpec},
+    schema,
 };
 use serde_json::Value;
 
@@ -54,11 +61,11 @@ impl System for Kpsisu {
     }
 
     fn input(&self, _: &OperationSpec) -> (Value, InputCheck) {
-        (Value::Null, |_| Vec::new())
+        (schema::of::<check::Input>(), check::check_input)
     }
 
-    fn connect(&self, _: &Settings) -> Result<Arc<dyn Adapter>, ConnectError> {
-        Err(ConnectError::Url { system: "kpsisu" })
+    fn connect(&self, settings: &Settings) -> Result<Arc<dyn Adapter>, ConnectError> {
+        Ok(Arc::new(check::Checks::new(settings)?))
     }
 
     fn simulator(&self, simulation: Arc<Simulation>) -> axum::Router {

@@ -226,11 +226,14 @@ impl<'t> Builder<'t> {
             ResolveResult::Unknown(_) => Err(XmlError::Prefix),
             ResolveResult::Bound(namespace) => {
                 let namespaces = &mut self.document.namespaces;
-                let known = namespaces.iter().position(|one| one == namespace.0);
-                Ok(Some(known.unwrap_or_else(|| {
-                    namespaces.push(namespace.0.to_owned());
-                    namespaces.len() - 1
-                })))
+                if let Some(known) = namespaces.iter().position(|one| one == namespace.0) {
+                    return Ok(Some(known));
+                }
+                if namespaces.len() >= NAMESPACES_MAX {
+                    return Err(XmlError::TooManyAttributes);
+                }
+                namespaces.push(namespace.0.to_owned());
+                Ok(Some(namespaces.len() - 1))
             }
         }
     }

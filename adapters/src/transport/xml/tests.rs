@@ -115,6 +115,10 @@ fn every_limit_holds() {
     assert_eq!(error(&format!("<a{attributes}/>")), Some(XmlError::TooManyAttributes));
     let bindings = many(" xmlns:b", NAMESPACES_MAX);
     assert_eq!(error(&format!("<a{bindings}/>")), Some(XmlError::TooManyAttributes));
+    let distinct: String = (0..=NAMESPACES_MAX)
+        .flat_map(|n| ["<b xmlns='u".to_owned(), n.to_string(), "'/>".to_owned()])
+        .collect();
+    assert_eq!(error(&format!("<a>{distinct}</a>")), Some(XmlError::TooManyAttributes));
     assert_eq!(read(&vec![b' '; BYTES_MAX + 1]).err(), Some(XmlError::TooLong));
 }
 

@@ -1,0 +1,171 @@
+//! What a lost answer means, by the effect of the operation (design §5).
+//!
+//! A *query* may be asked again: whatever was lost on the way is `Unreachable`. A *command* may
+//! have been executed unless the request certainly did not leave, or the peer refused it before
+//! executing it and said so: everything else is `Indeterminate`.
+//!
+//! The tables of fault codes here are those of the gateway (shep §1.5). A system whose service
+//! gives a code another meaning has its own table in its `failures.rs`.
+
+use contracts::class::{Class, Failure};
+
+use crate::transport::trouble::Trouble;
+
+/// What a trouble means for a query.
+///
+/// 401 and 403 are `Denied`: our credential. A redirect, another 4xx, a page of HTML and an answer
+/// past the limit are `Contract`: asking again does not mend them.
+pub fn query(trouble: &Trouble, of_fault: fn(&str) -> Class) -> Failure {
+    let class = match trouble {
+        Trouble::NotSent
+        | Trouble::TimedOut
+        | Trouble::Cut
+        | Trouble::Broken
+        | Trouble::ServerError => Class::Unreachable,
+        Trouble::Throttled | Trouble::ComeLater => Class::NotNow,
+        Trouble::Unauthorized => Class::Denied,
+        Trouble::TooLarge | Trouble::Redirect | Trouble::ClientError | Trouble::Unreadable => {
+            Class::Contract
+        }
+        Trouble::Unwritable => Class::Defect,
+        Trouble::Fault(code) => return fault(code.expose(), of_fault),
+    };
+    Failure::new(class, trouble.name())
+}
+
+/// What a trouble means for a command.
+///
+/// 401, 403 and 429 are refusals at the door. A 503 is not, even with `Retry-After`: a gateway in
+/// front may have passed the request on before it gave up.
+pub fn command(trouble: &Trouble, of_fault: fn(&str) -> Class) -> Failure {
+    let class = match trouble {
+        Trouble::NotSent => Class::Unreachable,
+        Trouble::Throttled => Class::NotNow,
+        Trouble::Unauthorized => Class::Denied,
+        Trouble::TimedOut
+        | Trouble::Cut
+        | Trouble::TooLarge
+        | Trouble::Broken
+        | Trouble::ComeLater
+        | Trouble::ServerError
+        | Trouble::Redirect
+        | Trouble::ClientError
+        | Trouble::Unreadable => Class::Indeterminate,
+        Trouble::Unwritable => Class::Defect,
+        Trouble::Fault(code) => return fault(code.expose(), of_fault),
+    };
+    Failure::new(class, trouble.name())
+}
+
+/// The gateway's fault codes, for a query. `SCE004` ("no such service, or the service is off") is
+/// `NotNow`: nothing was executed and a pause ends by itself. `SCE001` says that *our* message is
+/// broken. `SCE909` is a provider's internal error, which a query may wait out. An unknown code is
+/// `Contract`.
+pub fn query_fault(code: &str) -> Class {
+    match code {
+        "SCE909" => Class::Unreachable,
+        _ => refused_before_execution(code).unwrap_or(Class::Contract),
+    }
+}
+
+/// The gateway's fault codes, for a command: only codes that are known to come before anything is
+/// executed say so, exactly; any other leaves the outcome open.
+pub fn command_fault(code: &str) -> Class {
+    refused_before_execution(code).unwrap_or(Class::Indeterminate)
+}
+
+fn refused_before_execution(code: &str) -> Option<Class> {
+    match code {
+        "SIM-UNAVAILABLE" => Some(Class::Unreachable),
+        "SCE001" => Some(Class::Defect),
+        "SCE004" => Some(Class::NotNow),
+        "SCE005" | "SCE006" | "SCE007" => Some(Class::Denied),
+        _ => None,
+    }
+}
+
+fn fault(code: &str, of_fault: fn(&str) -> Class) -> Failure {
+    Failure::new(of_fault(code), "fault").with_remote(code)
+}
+
+/// The tests of a system's table: `test_name: cause => Class "code";`, one test a row.
+#[cfg(test)]
+macro_rules! class_rows {
+    ($failure:path; $($name:ident: $cause:expr => $class:ident $code:literal;)+) => {
+        $(#[test]
+        fn $name() {
+            let failure = $failure(&$cause);
+            assert_eq!((failure.class, failure.code), (Class::$class, $code));
+        })+
+    };
+}
+#[cfg(test)]
+pub(crate) use class_rows;
+
+#[cfg(test)]
+mod tests {
+    use contracts::personal::Personal;
+
+    use super::*;
+
+    macro_rules! rows {
+        ($($name:ident: $trouble:ident => $query:ident $command:ident;)+) => {
+            $(#[test]
+            fn $name() {
+                let trouble = Trouble::$trouble;
+                assert_eq!(query(&trouble, query_fault).class, Class::$query);
+                assert_eq!(command(&trouble, command_fault).class, Class::$command);
+            })+
+        };
+    }
+
+    macro_rules! fault_rows {
+        ($($name:ident: $code:literal => $query:ident $command:ident;)+) => {
+            $(#[test]
+            fn $name() {
+                let trouble = Trouble::Fault(Personal::new($code.to_owned()));
+                assert_eq!(query(&trouble, query_fault).class, Class::$query);
+                assert_eq!(command(&trouble, command_fault).class, Class::$command);
+            })+
+        };
+    }
+
+    rows! {
+        no_connection_is_unreachable: NotSent => Unreachable Unreachable;
+        timeout_after_send_is_indeterminate_for_a_command: TimedOut => Unreachable Indeterminate;
+        a_cut_connection_leaves_a_command_open: Cut => Unreachable Indeterminate;
+        a_broken_request_leaves_a_command_open: Broken => Unreachable Indeterminate;
+        a_server_error_without_a_fault_is_no_answer: ServerError => Unreachable Indeterminate;
+        an_oversize_answer_cannot_be_understood: TooLarge => Contract Indeterminate;
+        a_redirect_is_not_followed: Redirect => Contract Indeterminate;
+        another_client_error_is_no_answer: ClientError => Contract Indeterminate;
+        html_with_success_cannot_be_understood: Unreadable => Contract Indeterminate;
+        too_many_requests_is_refused_at_the_door: Throttled => NotNow NotNow;
+        a_pause_may_come_after_a_command_was_passed_on: ComeLater => NotNow Indeterminate;
+        a_refused_credential_is_denied: Unauthorized => Denied Denied;
+        a_request_that_cannot_be_written_is_our_defect: Unwritable => Defect Defect;
+    }
+
+    fault_rows! {
+        sim_unavailable_is_unreachable: "SIM-UNAVAILABLE" => Unreachable Unreachable;
+        sce001_our_format_is_a_defect: "SCE001" => Defect Defect;
+        sce004_service_off_is_not_now: "SCE004" => NotNow NotNow;
+        sce005_certificate_is_denied: "SCE005" => Denied Denied;
+        sce006_signature_is_denied: "SCE006" => Denied Denied;
+        sce007_not_signed_is_denied: "SCE007" => Denied Denied;
+        sce909_internal_error_leaves_a_command_open: "SCE909" => Unreachable Indeterminate;
+        an_unknown_fault_leaves_a_command_open: "SCE00" => Contract Indeterminate;
+        a_code_is_compared_exactly: "sce001" => Contract Indeterminate;
+        a_fault_without_a_code_leaves_a_command_open: "" => Contract Indeterminate;
+    }
+
+    #[test]
+    fn their_code_goes_along_cleaned() {
+        let remote = |code: &str| {
+            let trouble = Trouble::Fault(Personal::new(code.to_owned()));
+            query(&trouble, query_fault).remote_code.map(|c| c.as_str().to_owned())
+        };
+        assert_eq!(remote("SCE006").as_deref(), Some("SCE006"));
+        assert_eq!(remote("850100300012").as_deref(), Some("masked"));
+    }
+}
