@@ -14,6 +14,7 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -31,7 +32,7 @@ pub use message::{Message, Sender};
 /// A push is tried this often before the message goes to the mailbox.
 pub const TRIES_MAX: u32 = 25;
 /// Real time between two tries: 25 tries take about ten seconds.
-pub const TRY_PAUSE: std::time::Duration = std::time::Duration::from_millis(400);
+pub const TRY_PAUSE: Duration = Duration::from_millis(400);
 /// Delivered messages that are remembered, for repetitions and for getMessageStatus.
 pub const KEPT_MAX: usize = 10_000;
 
@@ -70,6 +71,8 @@ pub struct Post {
 
 struct Rooms {
     push_urls: Vec<String>,
+    tries_max: u32,
+    try_pause: Duration,
     next_id: u64,
     scheduled: BTreeMap<(Timestamp, u64), Parcel>,
     waiting: BTreeMap<(Instant, u64), Parcel>,
@@ -85,6 +88,8 @@ impl Post {
         let next_id = u64::try_from(now.as_millisecond()).unwrap_or(1);
         let rooms = Rooms {
             push_urls,
+            tries_max: TRIES_MAX,
+            try_pause: TRY_PAUSE,
             next_id,
             scheduled: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -117,6 +122,12 @@ impl Post {
     pub fn set_push_urls(&self, urls: Vec<String>) {
         locked(&self.rooms).push_urls = urls;
         self.wake.notify_one();
+    }
+
+    /// How often and how fast a push is tried, instead of [`TRIES_MAX`] and [`TRY_PAUSE`].
+    pub fn set_patience(&self, tries_max: u32, try_pause: Duration) {
+        let mut rooms = locked(&self.rooms);
+        (rooms.tries_max, rooms.try_pause) = (tries_max, try_pause);
     }
 
     /// Where pushes go.
@@ -252,10 +263,11 @@ impl Post {
         parcel.tries += 1;
         if delivered {
             rooms.keep(id, State::Delivered, Some(parcel));
-        } else if parcel.tries >= TRIES_MAX {
+        } else if parcel.tries >= rooms.tries_max {
             rooms.mailbox.insert(id, parcel);
         } else {
-            rooms.waiting.insert((Instant::now() + TRY_PAUSE, id), parcel);
+            let again = Instant::now() + rooms.try_pause;
+            rooms.waiting.insert((again, id), parcel);
         }
         drop(rooms);
         self.settled.notify_waiters();
