@@ -16,6 +16,7 @@ pub mod chance;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod inbound;
 pub mod pipeline;
 pub mod policy;

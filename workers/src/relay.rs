@@ -31,7 +31,11 @@ use crate::{
 pub const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Publishes until cancelled.
-pub async fn run(hub: Arc<Hub>, mut partitions: watch::Receiver<Vec<i16>>, stop: CancellationToken) {
+pub async fn run(
+    hub: Arc<Hub>,
+    mut partitions: watch::Receiver<Vec<i16>>,
+    stop: CancellationToken,
+) {
     let mut pause = Pause::reconnecting(hub.chance.clone());
     let mut publisher: Option<Publisher> = None;
     loop {
@@ -152,6 +156,7 @@ fn message(row: &Unsent) -> Message<'_> {
             mandatory: true,
             correlation_id: None,
             message_id: None,
+            content_type: contracts::job::CONTENT_TYPE,
         },
         // The default exchange; with `mandatory` a direct reply is returned although delivered.
         Some(reply) => Message {
@@ -161,6 +166,7 @@ fn message(row: &Unsent) -> Message<'_> {
             mandatory: false,
             correlation_id: reply.correlation_id.as_deref(),
             message_id: None,
+            content_type: contracts::job::CONTENT_TYPE,
         },
     }
 }

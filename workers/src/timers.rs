@@ -89,7 +89,11 @@ async fn fire(hub: &Hub) -> Result<usize, crate::store::Error> {
     }
     hub.wake.claim.notify_one();
     hub.wake.relay.notify_one();
-    tracing::debug!(fired = fired.done.len(), took_ms = began.elapsed().as_millis(), "timers fired");
+    tracing::debug!(
+        fired = fired.done.len(),
+        took_ms = began.elapsed().as_millis(),
+        "timers fired"
+    );
     Ok(fired.done.len())
 }
 
@@ -98,7 +102,9 @@ fn decide(due: &Due, can_pull: bool) -> Action {
     match (due.kind.as_str(), due.state) {
         ("wake", State::Waiting) => Action::Wake,
         ("sla", state) if !state.is_terminal() && due.sla != Sla::Breached => Action::MoveSla,
-        ("give_up", State::Pending | State::InDoubt) if can_pull && !due.looked => Action::LookFirst,
+        ("give_up", State::Pending | State::InDoubt) if can_pull && !due.looked => {
+            Action::LookFirst
+        }
         ("give_up", State::Pending) => Action::Expire,
         ("give_up", State::InDoubt) => Action::EndDoubt,
         _ => Action::Drop,

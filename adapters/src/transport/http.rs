@@ -79,6 +79,11 @@ pub struct Partial {
     pub body: Personal<Bytes>,
 }
 
+/// Chooses the TLS provider of this process. The first caller chooses; ring is the only one built in.
+pub fn install_tls() {
+    rustls::crypto::ring::default_provider().install_default().ok();
+}
+
 impl Client {
     /// A client for the address in `settings`.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that builds clients")]
@@ -87,8 +92,7 @@ impl Client {
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(ConnectError::Url { system });
         }
-        // The first caller in the process chooses the provider; ring is the only one built in.
-        rustls::crypto::ring::default_provider().install_default().ok();
+        install_tls();
         let mut builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             .connect_timeout(settings.connect_timeout())

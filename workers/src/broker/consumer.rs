@@ -215,13 +215,9 @@ async fn drain(
         let options =
             BasicConsumeOptions { no_local: false, no_ack: false, exclusive: false, nowait: false };
         let queue = source.queue.as_ref();
-        let mut consumer = within(channel.basic_consume(
-            queue.into(),
-            "".into(),
-            options,
-            FieldTable::default(),
-        ))
-        .await?;
+        let mut consumer =
+            within(channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()))
+                .await?;
         let tag = consumer.tag();
         let mut cancelled = false;
         loop {

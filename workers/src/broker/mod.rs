@@ -6,6 +6,7 @@
 
 pub mod consumer;
 pub mod publisher;
+pub mod subscriber;
 pub mod topology;
 
 use std::time::Duration;

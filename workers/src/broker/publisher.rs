@@ -36,6 +36,8 @@ pub struct Message<'a> {
     pub correlation_id: Option<&'a str>,
     /// `message_id`.
     pub message_id: Option<&'a str>,
+    /// The content type: JSON, unless a test wants otherwise.
+    pub content_type: &'a str,
 }
 
 /// How a publish ended.
@@ -89,7 +91,7 @@ impl Publisher {
     /// Sends one message; its confirm comes later.
     pub async fn publish(&self, message: Message<'_>) -> Result<Pending, Error> {
         let mut properties = BasicProperties::default()
-            .with_content_type(contracts::job::CONTENT_TYPE.into())
+            .with_content_type(message.content_type.into())
             .with_delivery_mode(DELIVERY_MODE_PERSISTENT);
         if let Some(id) = message.correlation_id {
             properties = properties.with_correlation_id(id.into());
@@ -124,9 +126,8 @@ impl Publisher {
 impl Pending {
     /// Waits for the confirm.
     pub async fn confirmed(self) -> Result<Published, Error> {
-        let confirmation = tokio::time::timeout(CONFIRM_WAIT_MAX, self.0)
-            .await
-            .map_err(|_| Error::Timeout)??;
+        let confirmation =
+            tokio::time::timeout(CONFIRM_WAIT_MAX, self.0).await.map_err(|_| Error::Timeout)??;
         Ok(match confirmation {
             Confirmation::Ack(None) => Published::Confirmed,
             Confirmation::Ack(Some(_)) => Published::Returned,

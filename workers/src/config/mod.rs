@@ -231,7 +231,8 @@ fn read_operation(r: &mut Reader, spec: &OperationSpec) -> OperationSettings {
     };
     let SlaSpec { at_risk, deadline, give_up } = settings.sla;
     if !(at_risk <= deadline && deadline <= give_up) {
-        let value = format!("{} / {} / {}", at_risk.as_secs(), deadline.as_secs(), give_up.as_secs());
+        let value =
+            format!("{} / {} / {}", at_risk.as_secs(), deadline.as_secs(), give_up.as_secs());
         r.problem(&key("at_risk_s"), &value, "at_risk_s <= deadline_s <= give_up_s", ());
     }
     settings
@@ -263,12 +264,24 @@ fn read_system(r: &mut Reader, name: &'static str) -> Option<Settings> {
             ms(d.connect_timeout_ms),
             minute,
         )),
-        read_timeout_ms: as_ms(r.millis(&key("read_timeout_ms"), ms(d.read_timeout_ms), 10 * minute)),
+        read_timeout_ms: as_ms(r.millis(
+            &key("read_timeout_ms"),
+            ms(d.read_timeout_ms),
+            10 * minute,
+        )),
         call_timeout_ms: None,
-        idle_timeout_ms: as_ms(r.millis(&key("idle_timeout_ms"), ms(d.idle_timeout_ms), 10 * minute)),
+        idle_timeout_ms: as_ms(r.millis(
+            &key("idle_timeout_ms"),
+            ms(d.idle_timeout_ms),
+            10 * minute,
+        )),
         body_bytes_max: r.size(&key("body_bytes_max"), d.body_bytes_max, 1_024..=64 << 20),
         in_flight_max: r.size(&key("in_flight_max"), d.in_flight_max, 1..=10_000),
-        pull_interval_s: r.number(&key("pull_interval_s"), d.pull_interval_s, 0..=30 * DAY.as_secs()),
+        pull_interval_s: r.number(
+            &key("pull_interval_s"),
+            d.pull_interval_s,
+            0..=30 * DAY.as_secs(),
+        ),
         push_peers: peers,
         push_senders: senders
             .map(|sender_id| Sender { sender_id, password: sender_password.clone() })

@@ -40,7 +40,7 @@ pub struct Reader {
 
 const PREFIX: &str = "HUB_";
 /// Variables of this prefix that are no settings.
-const NOT_SETTINGS: [&str; 2] = ["HUB_CONFIG", "HUB_TEST_"];
+const NOT_SETTINGS: [&str; 3] = ["HUB_CONFIG", "HUB_LOG", "HUB_TEST_"];
 
 impl Reader {
     /// Over a parsed file and the environment.
@@ -92,7 +92,12 @@ impl Reader {
     }
 
     /// A number within a range, as a size.
-    pub fn size(&mut self, key: &str, default: usize, range: std::ops::RangeInclusive<u64>) -> usize {
+    pub fn size(
+        &mut self,
+        key: &str,
+        default: usize,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> usize {
         usize::try_from(self.number(key, default as u64, range)).unwrap_or(usize::MAX)
     }
 
@@ -121,9 +126,12 @@ impl Reader {
     pub fn list(&mut self, key: &str) -> Vec<String> {
         match self.find(key) {
             None => Vec::new(),
-            Some(Value::String(text)) => {
-                text.split(',').map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned).collect()
-            }
+            Some(Value::String(text)) => text
+                .split(',')
+                .map(str::trim)
+                .filter(|t| !t.is_empty())
+                .map(str::to_owned)
+                .collect(),
             Some(Value::Array(items)) if items.iter().all(Value::is_str) => {
                 items.iter().filter_map(Value::as_str).map(str::to_owned).collect()
             }

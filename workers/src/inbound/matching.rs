@@ -146,7 +146,9 @@ async fn apply(
         Reading::NotOurs(mismatch) => {
             count(&stored.system, "mismatch");
             tracing::error!(
-                system = stored.system, inbound_id = stored.id, why = mismatch.name(),
+                system = stored.system,
+                inbound_id = stored.id,
+                why = mismatch.name(),
                 "a message names our job and is not about it; it is kept and not believed"
             );
             let seq = Some(candidate.seq);

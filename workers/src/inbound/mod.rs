@@ -138,9 +138,10 @@ async fn store_message(hub: &Hub, message: &Message, peer: IpAddr, raw: &Bytes) 
 
 /// A status of a message of ours is kept and counted; it decides nothing: only an answer does.
 async fn store_status(hub: &Hub, change: &StatusChange, peer: IpAddr, raw: &Bytes) -> Response {
-    let owner = hub.destinations.values().find(|d| {
-        d.adapter.channel().is_some() && d.settings.push_peers.contains(&peer)
-    });
+    let owner = hub
+        .destinations
+        .values()
+        .find(|d| d.adapter.channel().is_some() && d.settings.push_peers.contains(&peer));
     let arrival = Arrival {
         system: owner.map_or("unknown", |d| d.spec.name),
         source: "push",

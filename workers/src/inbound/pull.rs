@@ -69,12 +69,18 @@ pub async fn pull_due(hub: &Hub) {
         match drain(hub, system, channel).await {
             Ok(0) => {}
             Ok(messages) => tracing::info!(system, messages, "waiting messages were pulled"),
-            Err(error) => tracing::warn!(%error, system, "a pull failed; the next one comes in time"),
+            Err(error) => {
+                tracing::warn!(%error, system, "a pull failed; the next one comes in time")
+            }
         }
     }
 }
 
-async fn drain(hub: &Hub, system: &'static str, channel: &dyn AsyncChannel) -> Result<usize, Error> {
+async fn drain(
+    hub: &Hub,
+    system: &'static str,
+    channel: &dyn AsyncChannel,
+) -> Result<usize, Error> {
     let began = hub.store.business_now().await?;
     let mut total = 0;
     let mut last: Vec<String> = Vec::new();

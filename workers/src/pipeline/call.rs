@@ -69,7 +69,11 @@ async fn bounded(hub: &Hub, call: &Call) -> Attempt {
     let attempt = AssertUnwindSafe(destination.adapter.attempt(call)).catch_unwind();
     match tokio::time::timeout(call.time_limit + OVERTIME_MAX, attempt).await {
         Ok(Ok(attempt)) => attempt,
-        Ok(Err(_)) => without_exchange(Failure::new(Class::Defect, "adapter_panicked")),
+        Ok(Err(_)) => without_exchange(match call.operation.effect {
+            Effect::Query => Failure::new(Class::Defect, "adapter_panicked"),
+            // Nobody knows how far it came.
+            Effect::Command => Failure::new(Class::Indeterminate, "adapter_panicked"),
+        }),
         Err(_) => without_exchange(match call.operation.effect {
             Effect::Query => Failure::new(Class::Unreachable, "no_answer_in_time"),
             Effect::Command => Failure::new(Class::Indeterminate, "no_answer_in_time"),
@@ -96,7 +100,8 @@ fn log(outcome: &Outcome, job_id: Uuid, call: &Call, took: Duration, attempts: i
             tracing::debug!(%job_id, operation, duration_ms, "they answered");
         }
         Outcome::Failed(failure) => {
-            let remote_code = failure.remote_code.as_ref().map(contracts::class::RemoteCode::as_str);
+            let remote_code =
+                failure.remote_code.as_ref().map(contracts::class::RemoteCode::as_str);
             let class = failure.class.name();
             let code = failure.code;
             tracing::info!(%job_id, operation, attempts, duration_ms, class, code, remote_code, "an attempt failed");

@@ -145,7 +145,9 @@ async fn fail(hub: &Hub, change: &mut Change, failure: &Failure, spent: Spent) {
     }
     match failure.class {
         Class::Contract | Class::Defect => tracing::error!(
-            operation = operation.name, code = failure.code, class = failure.class.name(),
+            operation = operation.name,
+            code = failure.code,
+            class = failure.class.name(),
             "an answer or our own code broke the contract; the raw exchange is kept"
         ),
         Class::Unreachable
@@ -280,7 +282,8 @@ fn finish(hub: &Hub, record: Record, recorded: Option<Recorded>) {
         None => {}
         Some(after) if after.state.is_terminal() => {
             let age = Duration::from_millis(u64::try_from(after.age_ms).unwrap_or(0));
-            Metric::JobDuration.observe(age, [("operation", operation), ("state", after.state.name())]);
+            Metric::JobDuration
+                .observe(age, [("operation", operation), ("state", after.state.name())]);
             if after.sla == Sla::Breached && change.inbound_id.is_none() {
                 tracing::debug!(operation, "ended after its deadline");
             }

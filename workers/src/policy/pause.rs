@@ -83,7 +83,8 @@ mod tests {
     fn the_cap_holds_and_is_reached() {
         let chance = Chance::seeded(4);
         let max = Duration::from_secs(2);
-        let most = (0..500).map(|_| full_jitter(Duration::from_millis(500), max, 40, &chance)).max();
+        let most =
+            (0..500).map(|_| full_jitter(Duration::from_millis(500), max, 40, &chance)).max();
         assert!(most.is_some_and(|most| most > Duration::from_secs(1) && most <= max));
     }
 

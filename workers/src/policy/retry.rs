@@ -50,22 +50,24 @@ pub fn decide(
     let strikes = spent.strikes + 1;
     let may_repeat = attempts < i32::from(settings.attempts_max);
     let repetition = u32::try_from(attempts).unwrap_or(1).max(1);
-    let grown =
-        || full_jitter(settings.retry_base, settings.retry_max, repetition, chance);
+    let grown = || full_jitter(settings.retry_base, settings.retry_max, repetition, chance);
     match failure.class {
         Class::Unreachable if may_repeat => wait(grown(), true, false),
         Class::Unreachable => end(Step::Fail, true, false),
-        Class::NotNow => wait(NOT_NOW_PAUSE.mul_f64(f64::midpoint(1.0, chance.fraction())), false, false),
+        Class::NotNow => {
+            wait(NOT_NOW_PAUSE.mul_f64(f64::midpoint(1.0, chance.fraction())), false, false)
+        }
         Class::Denied => Decision { hold: true, ..wait(NOT_NOW_PAUSE, false, false) },
         Class::Indeterminate => end(Step::LoseOutcome, false, false),
         Class::Refused => end(Step::Refuse, false, false),
         Class::BadRequest | Class::Malformed => end(Step::Reject, false, false),
-        Class::Contract | Class::Defect => match effect {
-            // A defect or an answer that cannot be read leaves open whether a command was executed.
-            Effect::Command => end(Step::LoseOutcome, true, true),
-            Effect::Query if strikes < STRIKES_MAX && may_repeat => wait(grown(), true, true),
-            Effect::Query => end(Step::Fail, true, true),
-        },
+        // An answer that cannot be read leaves open whether a command was executed.
+        Class::Contract if effect == Effect::Command => end(Step::LoseOutcome, true, true),
+        // A defect is our own: whoever reports one for a command knows that nothing was executed.
+        Class::Contract | Class::Defect if strikes < STRIKES_MAX && may_repeat => {
+            wait(grown(), true, true)
+        }
+        Class::Contract | Class::Defect => end(Step::Fail, true, true),
     }
 }
 
@@ -119,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_command_whose_answer_was_lost_is_never_repeated() {
-        for class in [Class::Indeterminate, Class::Contract, Class::Defect] {
+        for class in [Class::Indeterminate, Class::Contract] {
             assert_eq!(after_failure(class, Effect::Command, 0, 0).to, State::InDoubt, "{class:?}");
         }
     }
@@ -128,6 +130,14 @@ mod tests {
     fn a_broken_answer_to_a_query_is_repeated_once() {
         assert_eq!(after_failure(Class::Contract, Effect::Query, 0, 0).to, State::Waiting);
         assert_eq!(after_failure(Class::Contract, Effect::Query, 1, 1).to, State::Failed);
+    }
+
+    #[test]
+    fn a_defect_before_anything_was_sent_is_repeated_once() {
+        for effect in [Effect::Query, Effect::Command] {
+            assert_eq!(after_failure(Class::Defect, effect, 0, 0).to, State::Waiting);
+            assert_eq!(after_failure(Class::Defect, effect, 1, 1).to, State::Failed);
+        }
     }
 
     #[test]

@@ -9,9 +9,11 @@ impl Store {
     /// How far business time is ahead of real time, in milliseconds.
     pub async fn clock_shift_ms(&self) -> Result<i64, Error> {
         within(async {
-            Ok(sqlx::query_scalar("SELECT (extract(epoch FROM shift) * 1000)::bigint FROM hub.clock")
-                .fetch_one(&self.pool)
-                .await?)
+            Ok(sqlx::query_scalar(
+                "SELECT (extract(epoch FROM shift) * 1000)::bigint FROM hub.clock",
+            )
+            .fetch_one(&self.pool)
+            .await?)
         })
         .await
     }

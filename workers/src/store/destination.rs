@@ -103,9 +103,11 @@ impl Store {
     /// The systems that are held now.
     pub async fn held(&self) -> Result<Vec<String>, Error> {
         within(async {
-            Ok(sqlx::query_scalar("SELECT system FROM hub.destination WHERE held_until > hub.now()")
-                .fetch_all(&self.pool)
-                .await?)
+            Ok(sqlx::query_scalar(
+                "SELECT system FROM hub.destination WHERE held_until > hub.now()",
+            )
+            .fetch_all(&self.pool)
+            .await?)
         })
         .await
     }

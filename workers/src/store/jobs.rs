@@ -41,6 +41,21 @@ pub struct Pulse {
     pub held: bool,
 }
 
+/// How far a run has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Ids that were decided.
+    pub admitted: usize,
+    /// Jobs at their end.
+    pub jobs: usize,
+    /// Jobs not at their end.
+    pub live: usize,
+    /// Events not yet confirmed.
+    pub outbox: usize,
+    /// Messages in quarantine.
+    pub quarantined: usize,
+}
+
 impl Store {
     /// All jobs, by admission number, up to `limit`.
     pub async fn list_jobs(&self, limit: i64) -> Result<Vec<Listed>, Error> {
@@ -73,17 +88,61 @@ impl Store {
     }
 
     /// How many messages are in quarantine for each reason.
-    pub async fn list_quarantine(&self, limit: i64) -> Result<Vec<(i64, Option<Uuid>, String)>, Error> {
+    pub async fn list_quarantine(
+        &self,
+        limit: i64,
+    ) -> Result<Vec<(i64, Option<Uuid>, String)>, Error> {
         within(async {
-            let rows = sqlx::query(
-                "SELECT id, job_id, code FROM hub.quarantine ORDER BY id LIMIT $1",
-            )
-            .bind(limit)
-            .fetch_all(&self.pool)
-            .await?;
+            let rows =
+                sqlx::query("SELECT id, job_id, code FROM hub.quarantine ORDER BY id LIMIT $1")
+                    .bind(limit)
+                    .fetch_all(&self.pool)
+                    .await?;
             rows.iter()
                 .map(|row| Ok((row.try_get("id")?, row.try_get("job_id")?, row.try_get("code")?)))
                 .collect()
+        })
+        .await
+    }
+
+    /// How far a run has come.
+    pub async fn count_ended(&self) -> Result<Ended, Error> {
+        within(async {
+            let row = sqlx::query(
+                "SELECT (SELECT count(*) FROM hub.job_key) AS admitted,
+                   (SELECT count(*) FROM hub.job WHERE ended_on <> 'infinity') AS jobs,
+                   (SELECT count(*) FROM hub.job_live) AS live,
+                   (SELECT count(*) FROM hub.outbox) AS outbox,
+                   (SELECT count(*) FROM hub.quarantine) AS quarantined",
+            )
+            .fetch_one(&self.pool)
+            .await?;
+            let count = |column: &str| -> Result<usize, Error> {
+                Ok(usize::try_from(row.try_get::<i64, _>(column)?).unwrap_or(0))
+            };
+            Ok(Ended {
+                admitted: count("admitted")?,
+                jobs: count("jobs")?,
+                live: count("live")?,
+                outbox: count("outbox")?,
+                quarantined: count("quarantined")?,
+            })
+        })
+        .await
+    }
+
+    /// Makes a job disappear: the demo's sabotage, to see that its check notices.
+    pub async fn sabotage_lose(&self, id: Uuid) -> Result<(), Error> {
+        within(async {
+            sqlx::query(
+                "WITH k AS (DELETE FROM hub.job_key WHERE id = $1 RETURNING seq),
+                 t AS (DELETE FROM hub.timer t USING k WHERE t.job_seq = k.seq)
+                 DELETE FROM hub.job j USING k WHERE j.seq = k.seq",
+            )
+            .bind(id)
+            .execute(&self.pool)
+            .await?;
+            Ok(())
         })
         .await
     }

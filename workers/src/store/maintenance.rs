@@ -2,7 +2,6 @@
 
 use super::{Error, Store, within};
 
-
 impl Store {
     /// Makes the partitions of this month and the next, in business time.
     pub async fn ensure_partitions(&self) -> Result<(), Error> {

@@ -57,9 +57,8 @@ pub struct Store {
 impl Store {
     /// Prepares connections; opens none yet, so that a database that is down is waited for.
     pub fn new(url: &SecretString, connections_max: u32) -> Result<Self, Error> {
-        let options = PgConnectOptions::from_str(url.expose_secret())?
-            .application_name("hub")
-            .options([
+        let options =
+            PgConnectOptions::from_str(url.expose_secret())?.application_name("hub").options([
                 ("statement_timeout", STATEMENT_WAIT_MAX.as_millis().to_string()),
                 ("idle_in_transaction_session_timeout", "30000".to_owned()),
                 ("jit", "off".to_owned()),
@@ -84,10 +83,9 @@ impl Store {
     /// The newest migration that is applied, and the newest that this program knows.
     pub async fn schema_versions(&self) -> Result<(i64, i64), Error> {
         let known = MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0);
-        let exists: bool =
-            sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
-                .fetch_one(&self.pool)
-                .await?;
+        let exists: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+            .fetch_one(&self.pool)
+            .await?;
         if !exists {
             return Ok((0, known));
         }

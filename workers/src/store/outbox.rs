@@ -91,10 +91,8 @@ pub(super) async fn insert(tx: Tx<'_>, rows: &[Row]) -> Result<(), Error> {
     let body: Vec<&[u8]> = rows.iter().map(|r| r.body.as_slice()).collect();
     let to: Vec<Option<&str>> =
         rows.iter().map(|r| r.reply.as_ref().map(|x| x.to.as_str())).collect();
-    let mark: Vec<Option<&str>> = rows
-        .iter()
-        .map(|r| r.reply.as_ref().and_then(|x| x.correlation_id.as_deref()))
-        .collect();
+    let mark: Vec<Option<&str>> =
+        rows.iter().map(|r| r.reply.as_ref().and_then(|x| x.correlation_id.as_deref())).collect();
     sqlx::query(
         "INSERT INTO hub.outbox (partition, job_seq, sequence, routing_key, body, reply_to,
            correlation_id, created_at)

@@ -19,7 +19,9 @@ use serde_json::{Map, Value};
 use sqlx::Row;
 use uuid::Uuid;
 
-use super::{Error, NOW_MICROS, Store, Tx, admission::Reply, instant, outbox, portal, timer, within};
+use super::{
+    Error, NOW_MICROS, Store, Tx, admission::Reply, instant, outbox, portal, timer, within,
+};
 use crate::seal::Sealed;
 
 /// Who may make a change.
@@ -124,15 +126,14 @@ impl Store {
 }
 
 /// Records a batch in the caller's commit. A job may occur once; later occurrences are lost.
-pub(super) async fn record(
-    tx: Tx<'_>,
-    changes: &[Change],
-) -> Result<Vec<Option<Recorded>>, Error> {
+pub(super) async fn record(tx: Tx<'_>, changes: &[Change]) -> Result<Vec<Option<Recorded>>, Error> {
     let open = open_inbound(tx, changes).await?;
     let mut seen = HashSet::new();
     let first: Vec<bool> = changes
         .iter()
-        .map(|change| change.inbound_id.is_none_or(|id| open.contains(&id)) && seen.insert(change.seq))
+        .map(|change| {
+            change.inbound_id.is_none_or(|id| open.contains(&id)) && seen.insert(change.seq)
+        })
         .collect();
     let unique: Vec<&Change> =
         changes.iter().zip(&first).filter(|(_, first)| **first).map(|(c, _)| c).collect();
@@ -286,13 +287,8 @@ fn events(change: &Change, after: &After) -> Vec<outbox::Row> {
     }
     let by_state = EventName::of_state(after.state).unwrap_or(EventName::Progress);
     let name = if failed_by_time { by_state } else { change.event.unwrap_or(by_state) };
-    let last = outbox::Row::event(
-        change.seq,
-        name,
-        operation,
-        after.now,
-        data(after.events, summary),
-    );
+    let last =
+        outbox::Row::event(change.seq, name, operation, after.now, data(after.events, summary));
     if let Some(reply) = after.reply.as_ref().filter(|_| after.state.is_terminal()) {
         rows.push(last.as_reply(reply));
     }
@@ -416,12 +412,14 @@ async fn settle_inbound(
         let Some(id) = change.inbound_id else { continue };
         // A message for a job that has ended meanwhile is kept and shown; it changes nothing.
         let state = if after.contains_key(&change.seq) { "applied" } else { "late" };
-        sqlx::query("UPDATE hub.inbound SET state = $2, job_seq = $3, look_at = NULL WHERE id = $1")
-            .bind(id)
-            .bind(state)
-            .bind(change.seq)
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query(
+            "UPDATE hub.inbound SET state = $2, job_seq = $3, look_at = NULL WHERE id = $1",
+        )
+        .bind(id)
+        .bind(state)
+        .bind(change.seq)
+        .execute(&mut *tx)
+        .await?;
     }
     Ok(())
 }

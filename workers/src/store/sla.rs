@@ -33,8 +33,7 @@ pub(super) async fn advance(
          RETURNING j.seq, j.id, j.operation, j.subject, j.state, j.sla, j.events,
                    {NOW_MICROS} AS now"
     );
-    let rows =
-        sqlx::query(sqlx::AssertSqlSafe(statement)).bind(seqs).fetch_all(&mut *tx).await?;
+    let rows = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(seqs).fetch_all(&mut *tx).await?;
     let mut events = Vec::with_capacity(rows.len());
     let mut changes = Vec::with_capacity(rows.len());
     let mut moved = Vec::with_capacity(rows.len());

@@ -90,7 +90,6 @@ pub struct Due {
     pub looked: bool,
 }
 
-
 /// Locks due timers with their jobs. Whoever is busy with one of them deals with it later.
 pub(super) async fn lock_due(tx: Tx<'_>, limit: i64) -> Result<Vec<Due>, Error> {
     let rows = sqlx::query(
@@ -220,7 +219,8 @@ impl Store {
             if due.is_empty() {
                 return Ok(Fired::default());
             }
-            let done: Vec<(Due, Action)> = due.into_iter().map(|d| (decide(&d), d)).map(flip).collect();
+            let done: Vec<(Due, Action)> =
+                due.into_iter().map(|d| (decide(&d), d)).map(flip).collect();
             let of = |action: Action| -> Vec<i64> {
                 done.iter().filter(|(_, a)| *a == action).map(|(d, _)| d.seq).collect()
             };

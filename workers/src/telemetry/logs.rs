@@ -24,9 +24,9 @@ pub fn start(default_level: &str) {
     let registry = tracing_subscriber::registry().with(EnvFilter::new(filter));
     let started = match form {
         Form::Json => registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init(),
-        Form::Text => registry
-            .with(fmt::layer().with_target(false).with_writer(std::io::stderr))
-            .try_init(),
+        Form::Text => {
+            registry.with(fmt::layer().with_target(false).with_writer(std::io::stderr)).try_init()
+        }
     };
     // A second start (in tests) leaves the first in place.
     drop(started);

@@ -96,25 +96,81 @@ impl Metric {
     const fn spec(self) -> (&'static str, Kind, &'static str) {
         use Kind::{Counter, Gauge, Histogram};
         match self {
-            Self::Admitted => ("hub_jobs_admitted_total", Counter, "Messages decided, by operation and outcome (job, rejected, known, reused)"),
+            Self::Admitted => (
+                "hub_jobs_admitted_total",
+                Counter,
+                "Messages decided, by operation and outcome (job, rejected, known, reused)",
+            ),
             Self::Quarantined => ("hub_quarantined_total", Counter, "Messages that are no job"),
-            Self::JobDuration => ("hub_job_duration_seconds", Histogram, "Business time from request to end, by operation and state"),
-            Self::CallDuration => ("hub_call_duration_seconds", Histogram, "Real time of one call, by system and class (answered, acknowledged or a failure class)"),
+            Self::JobDuration => (
+                "hub_job_duration_seconds",
+                Histogram,
+                "Business time from request to end, by operation and state",
+            ),
+            Self::CallDuration => (
+                "hub_call_duration_seconds",
+                Histogram,
+                "Real time of one call, by system and class (answered, acknowledged or a failure class)",
+            ),
             Self::CallsInFlight => ("hub_calls_in_flight", Gauge, "Calls under way, by system"),
-            Self::Retries => ("hub_retries_total", Counter, "Attempts that will be repeated, by operation and class"),
-            Self::SlaBreaches => ("hub_sla_breaches_total", Counter, "SLA deadlines that passed before the end, by operation"),
-            Self::TimerLateness => ("hub_timer_lateness_seconds", Histogram, "Time between due and fired"),
-            Self::Published => ("hub_events_published_total", Counter, "Events by result (confirmed, unheard, failed, reply)"),
-            Self::Inbound => ("hub_inbound_messages_total", Counter, "Messages from government systems, by system and match result"),
-            Self::Rescued => ("hub_jobs_rescued_total", Counter, "Jobs taken from dead workers, by result (returned, in_doubt)"),
-            Self::Fenced => ("hub_results_fenced_total", Counter, "Results that were not recorded because the job had been taken over"),
-            Self::BrokerUp => ("hub_broker_up", Gauge, "1 while connected, by connection (consume, publish)"),
-            Self::DatabaseUp => ("hub_database_up", Gauge, "1 while the last heartbeat reached the database"),
-            Self::BatchSize => ("hub_commit_batch_jobs", Histogram, "Jobs in one commit, by commit (admit, record)"),
+            Self::Retries => (
+                "hub_retries_total",
+                Counter,
+                "Attempts that will be repeated, by operation and class",
+            ),
+            Self::SlaBreaches => (
+                "hub_sla_breaches_total",
+                Counter,
+                "SLA deadlines that passed before the end, by operation",
+            ),
+            Self::TimerLateness => {
+                ("hub_timer_lateness_seconds", Histogram, "Time between due and fired")
+            }
+            Self::Published => (
+                "hub_events_published_total",
+                Counter,
+                "Events by result (confirmed, unheard, failed, reply)",
+            ),
+            Self::Inbound => (
+                "hub_inbound_messages_total",
+                Counter,
+                "Messages from government systems, by system and match result",
+            ),
+            Self::Rescued => (
+                "hub_jobs_rescued_total",
+                Counter,
+                "Jobs taken from dead workers, by result (returned, in_doubt)",
+            ),
+            Self::Fenced => (
+                "hub_results_fenced_total",
+                Counter,
+                "Results that were not recorded because the job had been taken over",
+            ),
+            Self::BrokerUp => {
+                ("hub_broker_up", Gauge, "1 while connected, by connection (consume, publish)")
+            }
+            Self::DatabaseUp => {
+                ("hub_database_up", Gauge, "1 while the last heartbeat reached the database")
+            }
+            Self::BatchSize => (
+                "hub_commit_batch_jobs",
+                Histogram,
+                "Jobs in one commit, by commit (admit, record)",
+            ),
             Self::Jobs => ("hub_jobs", Gauge, "Live jobs, by system and state"),
-            Self::OldestJob => ("hub_oldest_job_seconds", Gauge, "Age of the oldest live job in business time, by system"),
-            Self::SlaRemaining => ("hub_sla_remaining_seconds", Gauge, "Smallest business time to a deadline that has not passed, by operation"),
-            Self::OutboxOldest => ("hub_outbox_oldest_seconds", Gauge, "Age of the oldest unsent event in real time"),
+            Self::OldestJob => (
+                "hub_oldest_job_seconds",
+                Gauge,
+                "Age of the oldest live job in business time, by system",
+            ),
+            Self::SlaRemaining => (
+                "hub_sla_remaining_seconds",
+                Gauge,
+                "Smallest business time to a deadline that has not passed, by operation",
+            ),
+            Self::OutboxOldest => {
+                ("hub_outbox_oldest_seconds", Gauge, "Age of the oldest unsent event in real time")
+            }
             Self::OutboxRows => ("hub_outbox_rows", Gauge, "Unsent events"),
             Self::QuarantineRows => ("hub_quarantine_rows", Gauge, "Messages kept in quarantine"),
             Self::Workers => ("hub_workers", Gauge, "Workers that are registered"),
@@ -150,8 +206,10 @@ impl Metric {
 
     /// Sets a gauge whose label values were read from the database (closed sets all the same).
     pub fn set_read(self, to: f64, labels: &[(&'static str, &str)]) {
-        let labels: Vec<Label> =
-            labels.iter().map(|(k, v)| Label::new(*k, SharedString::from((*v).to_owned()))).collect();
+        let labels: Vec<Label> = labels
+            .iter()
+            .map(|(k, v)| Label::new(*k, SharedString::from((*v).to_owned())))
+            .collect();
         metrics::gauge!(self.name(), labels).set(to);
     }
 
@@ -184,7 +242,17 @@ pub const CALL_BUCKETS: [f64; 12] =
     [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 120.0];
 /// Buckets of business durations, seconds: from a second to a month.
 pub const JOB_BUCKETS: [f64; 12] = [
-    0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3_600.0, 86_400.0, 259_200.0, 432_000.0, 864_000.0,
+    0.01,
+    0.1,
+    1.0,
+    10.0,
+    60.0,
+    600.0,
+    3_600.0,
+    86_400.0,
+    259_200.0,
+    432_000.0,
+    864_000.0,
     2_592_000.0,
 ];
 /// Buckets of batch sizes.

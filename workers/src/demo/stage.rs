@@ -1,0 +1,343 @@
+//! The stage: own servers, simulators and hubs, as processes.
+//!
+//! *Guarantee*: everything on it is its own (ports, data, keys) and ends with it, also when its owner
+//! is killed.
+
+use std::{
+    io::Write,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use secrecy::SecretString;
+use tempfile::TempDir;
+
+use crate::{
+    chance::Chance,
+    seal::Sealer,
+    services::{self, Launch, Options, Output, Owned, Services},
+    store::Store,
+};
+
+/// A hub is ready within this.
+pub const READY_WAIT_MAX: Duration = Duration::from_secs(60);
+/// A hub ends within this after it was asked to.
+pub const STOP_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Who signs the simulators' pushes (`adapters/src/systems/kpsisu/simulator.rs`).
+const PUSH_SENDER: &str = "kpsisu";
+const PUSH_PASSWORD: &str = "daeb30e06dcf80565ac935eca8ec3e87a2cd7194440c14842b470d3cb7fed353";
+
+/// What to put on the stage.
+pub struct Plan {
+    /// The program `hub`.
+    pub program: PathBuf,
+    /// How many hubs.
+    pub hubs: usize,
+    /// Decides everything that looks random.
+    pub seed: u64,
+    /// Requests in a thousand that meet a transport fault.
+    pub fault_permille: u16,
+    /// Real time before a synchronous answer.
+    pub latency: Duration,
+    /// More settings of the hub, in TOML.
+    pub settings: String,
+    /// Whether PostgreSQL writes to disk before it says so.
+    pub fsync: bool,
+    /// Says what happens, to a person.
+    pub say: fn(&str),
+}
+
+impl std::fmt::Debug for Plan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plan")
+            .field("hubs", &self.hubs)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is on the stage.
+#[derive(Debug)]
+pub struct Stage {
+    /// PostgreSQL and RabbitMQ.
+    pub services: Services,
+    /// The simulators, by URL.
+    pub simulators: String,
+    /// The running hubs.
+    pub hubs: Vec<Option<Owned>>,
+    /// The database, for looking on.
+    pub store: Store,
+    program: PathBuf,
+    folder: TempDir,
+    addresses: Vec<Addresses>,
+    simulator_process: Owned,
+    http: reqwest::Client,
+}
+
+/// Where one hub listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    /// Metrics and health.
+    pub admin: SocketAddr,
+    /// Pushes.
+    pub inbound: SocketAddr,
+}
+
+/// The stage could not be built, or something on it failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// PostgreSQL or RabbitMQ.
+    #[error(transparent)]
+    Services(#[from] services::Error),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] crate::store::Error),
+    /// The broker.
+    #[error(transparent)]
+    Broker(#[from] crate::broker::Error),
+    /// The key.
+    #[error(transparent)]
+    Seal(#[from] crate::seal::Error),
+    /// A file, a port, a process.
+    #[error("{0}: {1}")]
+    Io(&'static str, std::io::Error),
+    /// The simulators or a hub did not answer.
+    #[error("{0}")]
+    Silent(String),
+}
+
+impl Stage {
+    /// Builds the stage and waits until every hub is ready.
+    pub async fn build(plan: &Plan) -> Result<Self, Error> {
+        let say = plan.say;
+        let options = Options {
+            fsync: plan.fsync,
+            say: Box::new(move |text| say(text)),
+            ..Options::default()
+        };
+        let services = Services::start(&options).await?;
+        let store = Store::new(&SecretString::from(services.postgres.url()), 8)?;
+        store.migrate().await?;
+        let folder = TempDir::with_prefix("hub-demo-").map_err(|e| Error::Io("work folder", e))?;
+        Sealer::create_file(&folder.path().join("seal.key"), &Chance::from_entropy())?;
+        let mut addresses = Vec::new();
+        for _ in 0..plan.hubs {
+            addresses.push(Addresses { admin: free_address()?, inbound: free_address()? });
+        }
+        let http = http_client();
+        let (simulator_process, simulators) =
+            start_simulators(plan, folder.path(), services.postgres.url(), &addresses).await?;
+        let mut stage = Self {
+            services,
+            simulators,
+            hubs: Vec::new(),
+            store,
+            program: plan.program.clone(),
+            folder,
+            addresses,
+            simulator_process,
+            http,
+        };
+        for number in 0..plan.hubs {
+            stage.write_settings(number, &plan.settings)?;
+            stage.hubs.push(None);
+            stage.start_hub(number)?;
+        }
+        for number in 0..plan.hubs {
+            stage.ready(number).await?;
+        }
+        Ok(stage)
+    }
+
+    /// The broker's address.
+    pub fn amqp_url(&self) -> SecretString {
+        SecretString::from(self.services.rabbitmq.url())
+    }
+
+    /// Where a hub listens.
+    pub fn addresses(&self, number: usize) -> Addresses {
+        self.addresses[number]
+    }
+
+    /// The settings file of a hub.
+    pub fn settings_file(&self, number: usize) -> PathBuf {
+        self.folder.path().join(format!("hub-{number}.toml"))
+    }
+
+    /// The log of a hub.
+    pub fn log_file(&self, number: usize) -> PathBuf {
+        self.folder.path().join(format!("hub-{number}.log"))
+    }
+
+    /// A client for the simulators' control page and the hubs' admin pages.
+    pub const fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// Starts a hub that does not run.
+    pub fn start_hub(&mut self, number: usize) -> Result<(), Error> {
+        let hub = Launch::new(&self.program)
+            .args(["run", "--config"])
+            .arg(self.settings_file(number))
+            .env("HUB_LOG", std::env::var("HUB_LOG").unwrap_or_else(|_| "info,lapin=off".into()))
+            .output(Output::Log(self.log_file(number)))
+            .spawn()?;
+        self.hubs[number] = Some(hub);
+        Ok(())
+    }
+
+    /// Kills a hub as the kernel would: nothing is finished.
+    pub async fn kill_hub(&mut self, number: usize) {
+        if let Some(hub) = self.hubs[number].take() {
+            hub.kill().await;
+        }
+    }
+
+    /// Waits until a hub is ready.
+    pub async fn ready(&self, number: usize) -> Result<(), Error> {
+        let url = format!("http://{}/health/ready", self.addresses[number].admin);
+        let deadline = Instant::now() + READY_WAIT_MAX;
+        while Instant::now() < deadline {
+            let answer = self.http.get(&url).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(());
+            }
+            if let Some(exit) = self.hubs[number].as_ref().and_then(Owned::exit) {
+                return Err(Error::Silent(format!(
+                    "hub {number} ended: {exit}\n{}",
+                    self.tail(number)
+                )));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Err(Error::Silent(format!("hub {number} did not become ready\n{}", self.tail(number))))
+    }
+
+    /// The last lines of a hub's log.
+    pub fn tail(&self, number: usize) -> String {
+        let log = std::fs::read_to_string(self.log_file(number)).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().rev().take(20).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+
+    /// Asks the simulators' control page.
+    pub async fn control(&self, page: &str) -> Result<serde_json::Value, Error> {
+        let url = format!("{}/control/{page}", self.simulators);
+        let text = async { self.http.get(&url).send().await?.text().await };
+        let text = text.await.map_err(|e| Error::Silent(format!("simulators: {e}")))?;
+        serde_json::from_str(&text).map_err(|e| Error::Silent(format!("simulators: {e}")))
+    }
+
+    /// Tells the simulators' control page something.
+    pub async fn order(&self, page: &str, body: &serde_json::Value) -> Result<(), Error> {
+        let url = format!("{}/control/{page}", self.simulators);
+        let answer = self.http.post(&url).body(body.to_string()).send().await;
+        let answer = answer.map_err(|e| Error::Silent(format!("simulators: {e}")))?;
+        if answer.status().is_success() {
+            return Ok(());
+        }
+        let text = answer.text().await.unwrap_or_default();
+        Err(Error::Silent(format!("the simulators refused an order: {text}")))
+    }
+
+    /// Ends everything in good order.
+    pub async fn strike(mut self) {
+        for hub in self.hubs.iter_mut().filter_map(Option::take) {
+            hub.stop(STOP_WAIT_MAX).await;
+        }
+        self.simulator_process.kill().await;
+        self.store.close().await;
+        self.services.stop().await;
+    }
+
+    fn write_settings(&self, number: usize, more: &str) -> Result<(), Error> {
+        let Addresses { admin, inbound } = self.addresses[number];
+        let (amqp, database) = (self.services.rabbitmq.url(), self.services.postgres.url());
+        let key = self.folder.path().join("seal.key");
+        let simulators = &self.simulators;
+        let text = format!(
+            r#"
+[amqp]
+url = "{amqp}"
+[database]
+url = "{database}"
+[admin]
+listen = "{admin}"
+[inbound]
+listen = "{inbound}"
+[seal]
+key_file = "{}"
+[clock]
+allow_shift = true
+[systems.gbdfl]
+url = "{simulators}/gbdfl/"
+[systems.kpsisu]
+url = "{simulators}/kpsisu/"
+push_peers = ["127.0.0.1"]
+push_senders = ["{PUSH_SENDER}"]
+push_sender_password = "{PUSH_PASSWORD}"
+{more}
+"#,
+            key.display()
+        );
+        std::fs::File::create(self.settings_file(number))
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .map_err(|e| Error::Io("settings file", e))
+    }
+}
+
+/// A client without limits on redirects or retries of its own: it talks to our own children.
+#[expect(clippy::disallowed_methods, reason = "no government system: our own control pages")]
+fn http_client() -> reqwest::Client {
+    adapters::transport::http::install_tls();
+    reqwest::Client::builder()
+        .timeout(Duration::from_secs(10))
+        .no_proxy()
+        // Loopback only, without TLS: the machine's roots are not needed.
+        .tls_certs_only([])
+        .build()
+        .expect("a plain client needs nothing that can be missing")
+}
+
+/// A loopback address with a port that was free a moment ago.
+fn free_address() -> Result<SocketAddr, Error> {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0));
+    listener.and_then(|l| l.local_addr()).map_err(|e| Error::Io("free port", e))
+}
+
+async fn start_simulators(
+    plan: &Plan,
+    folder: &Path,
+    database: &str,
+    hubs: &[Addresses],
+) -> Result<(Owned, String), Error> {
+    let address = free_address()?;
+    let log = folder.join("simulate.log");
+    let mut launch = Launch::new(&plan.program)
+        .args(["simulate", "--listen", &address.to_string()])
+        .args(["--seed", &plan.seed.to_string()])
+        .args(["--fault-permille", &plan.fault_permille.to_string()])
+        .args(["--latency-ms", &plan.latency.as_millis().to_string()])
+        .env("HUB_DATABASE__URL", database)
+        .output(Output::Log(log.clone()));
+    for hub in hubs {
+        let url = format!("http://{}{}", hub.inbound, crate::inbound::PUSH_PATH);
+        launch = launch.args(["--push-url", &url]);
+    }
+    let process = launch.spawn()?;
+    let url = format!("http://{address}");
+    let client = http_client();
+    let deadline = Instant::now() + READY_WAIT_MAX;
+    while Instant::now() < deadline {
+        if client.get(format!("{url}/control/state")).send().await.is_ok() {
+            return Ok((process, url));
+        }
+        if process.exit().is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    let log = std::fs::read_to_string(log).unwrap_or_default();
+    Err(Error::Silent(format!("the simulators did not start\n{log}")))
+}
