@@ -2,6 +2,8 @@
 //!
 //! Wire format: `contracts/systems/gbdfl/README.md` (gov-services §2).
 
+mod simulator;
+
 use std::{sync::Arc, time::Duration};
 
 use contracts::{
@@ -60,7 +62,7 @@ impl System for Gbdfl {
         Err(ConnectError::Url { system: "gbdfl" })
     }
 
-    fn simulator(&self, _: Arc<Simulation>) -> axum::Router {
-        axum::Router::new()
+    fn simulator(&self, simulation: Arc<Simulation>) -> axum::Router {
+        simulator::router(simulation)
     }
 }

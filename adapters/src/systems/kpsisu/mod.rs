@@ -2,6 +2,8 @@
 //!
 //! Wire format: `contracts/systems/kpsisu/README.md` (shep §2 FOUND, gov-services §5 DESIGNED).
 
+mod simulator;
+
 use std::{sync::Arc, time::Duration};
 
 use contracts::{
@@ -59,7 +61,7 @@ impl System for Kpsisu {
         Err(ConnectError::Url { system: "kpsisu" })
     }
 
-    fn simulator(&self, _: Arc<Simulation>) -> axum::Router {
-        axum::Router::new()
+    fn simulator(&self, simulation: Arc<Simulation>) -> axum::Router {
+        simulator::router(simulation)
     }
 }

@@ -1,0 +1,252 @@
+//! The control API: look at the simulation, order behaviours, send hostile pushes.
+//!
+//! Every answer is JSON. An error says what was wrong (`error`) and what to do (`do`). Nothing here
+//! shows a person's number.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{Query, State, rejection::QueryRejection},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use super::{Simulation, courier, journal::Journal, locked, orders::Order};
+
+type World = State<Arc<Simulation>>;
+
+/// The routes below `/control/`.
+pub fn router(simulation: &Arc<Simulation>) -> Router {
+    Router::new()
+        .route("/state", get(state))
+        .route("/journal", get(journal))
+        .route("/oracle", get(oracle))
+        .route("/behaviours", get(behaviours))
+        .route("/next", post(next))
+        .route("/push-urls", post(push_urls))
+        .route("/forge", post(forge))
+        .fallback(|| async {
+            let paths = "state, journal, oracle, behaviours (GET); next, push-urls, forge (POST)";
+            let advice = format!("use one of: {paths}");
+            Wrong { status: StatusCode::NOT_FOUND, ..Wrong::new("no such page", &advice) }
+        })
+        .with_state(Arc::clone(simulation))
+}
+
+async fn state(State(simulation): World) -> Json<Value> {
+    let now = simulation.now();
+    Json(json!({
+        "now": now,
+        "in_flight": simulation.busy(),
+        "next_due": simulation.post().next_due(now),
+        "mailbox": simulation.post().mailbox_len(),
+        "requests": simulation.journal().requests(),
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JournalQuery {
+    system: Option<String>,
+}
+
+async fn journal(
+    State(simulation): World,
+    query: Result<Query<JournalQuery>, QueryRejection>,
+) -> Result<Json<Value>, Wrong> {
+    let Ok(Query(query)) = query else {
+        return Err(Wrong::new("unknown query", "use /control/journal?system=kpsisu"));
+    };
+    if let Some(system) = &query.system {
+        known_system(&simulation, system)?;
+    }
+    let entries = simulation.journal().entries(query.system.as_deref());
+    let entries: Vec<Value> = entries
+        .into_iter()
+        .map(|(entry, executed_count)| {
+            let mut value = json!(entry);
+            value["executed_count"] = json!(executed_count);
+            value
+        })
+        .collect();
+    Ok(Json(json!(entries)))
+}
+
+async fn oracle(State(simulation): World) -> Json<Value> {
+    let oracle = Journal::oracle(&simulation.journal());
+    Json(json!(oracle))
+}
+
+async fn behaviours(State(simulation): World) -> Json<Value> {
+    let profiles = locked(&simulation.profiles);
+    let described = |pairs: &[(&'static str, &'static str)]| -> Value {
+        pairs.iter().map(|(name, what)| ((*name).to_owned(), json!(what))).collect()
+    };
+    let systems = profiles.values().map(|profile| {
+        let forge = profile.forge.as_ref().map_or(json!({}), |forge| described(forge.kinds()));
+        let value = json!({ "behaviours": described(profile.behaviours), "forge": forge });
+        (profile.system.to_owned(), value)
+    });
+    Json(systems.collect())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Next {
+    system: String,
+    behaviour: String,
+    #[serde(default = "once")]
+    count: u32,
+    request_number: Option<String>,
+    iin: Option<String>,
+}
+
+const fn once() -> u32 {
+    1
+}
+
+async fn next(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wrong> {
+    let shape = r#"{"system":"kpsisu","behaviour":"late","count":1,"request_number"?,"iin"?}"#;
+    let wanted: Next = read(&body, shape)?;
+    let (system, names) = known_system(&simulation, &wanted.system)?;
+    let Some(behaviour) = names.iter().find(|name| **name == wanted.behaviour) else {
+        return Err(Wrong::unknown("behaviour", names));
+    };
+    if wanted.count == 0 {
+        return Err(Wrong::new("count is 0", "order at least one request"));
+    }
+    let order = Order {
+        system,
+        behaviour,
+        count: wanted.count,
+        request_number: wanted.request_number,
+        iin: wanted.iin,
+    };
+    if !simulation.orders().add(order) {
+        return Err(Wrong::conflict("too many orders wait", "let requests use them up"));
+    }
+    Ok(Json(json!({ "ordered": wanted.count })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PushUrls {
+    urls: Vec<String>,
+}
+
+async fn push_urls(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wrong> {
+    let wanted: PushUrls = read(&body, r#"{"urls":["http://127.0.0.1:8081/shep/async"]}"#)?;
+    let is_http = |url: &String| {
+        reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http") && url.has_host())
+    };
+    if !wanted.urls.iter().all(is_http) {
+        return Err(Wrong::new(
+            "not an http URL",
+            "give absolute URLs such as http://127.0.0.1:8081/shep/async",
+        ));
+    }
+    let count = wanted.urls.len();
+    simulation.post().set_push_urls(wanted.urls);
+    Ok(Json(json!({ "push_urls": count })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ForgeOrder {
+    system: String,
+    kind: String,
+}
+
+async fn forge(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wrong> {
+    let wanted: ForgeOrder = read(&body, r#"{"system":"kpsisu","kind":"unknown_sender"}"#)?;
+    known_system(&simulation, &wanted.system)?;
+    let forge = locked(&simulation.profiles)
+        .get(wanted.system.as_str())
+        .and_then(|profile| profile.forge.clone());
+    let Some(forge) = forge else {
+        return Err(Wrong::new(
+            "this system never pushes",
+            "choose one whose kinds /control/behaviours lists",
+        ));
+    };
+    if !forge.kinds().iter().any(|(name, _)| *name == wanted.kind) {
+        return Err(Wrong::unknown("kind", forge.kinds().iter().map(|(name, _)| *name).collect()));
+    }
+    let bytes = match forge.forge(&wanted.kind) {
+        Ok(bytes) => bytes,
+        Err(missing) => return Err(Wrong::conflict("nothing to forge from", missing)),
+    };
+    let client = courier::client();
+    let mut last = None;
+    for url in simulation.post().push_urls() {
+        let pushed = courier::push(&client, &url, bytes.clone()).await;
+        let reached = pushed.status.is_some();
+        last = Some(json!({ "status": pushed.status, "answer": pushed.answer }));
+        if reached {
+            break;
+        }
+    }
+    match last {
+        Some(answer) => Ok(Json(answer)),
+        None => Err(Wrong::conflict("no push URL", "POST /control/push-urls first")),
+    }
+}
+
+/// What was wrong with a request, and what to do instead.
+struct Wrong {
+    status: StatusCode,
+    what: String,
+    advice: String,
+    known: Option<Vec<&'static str>>,
+}
+
+impl Wrong {
+    fn new(what: &str, advice: &str) -> Self {
+        let (what, advice) = (what.to_owned(), advice.to_owned());
+        Self { status: StatusCode::BAD_REQUEST, what, advice, known: None }
+    }
+
+    /// The request is fine, the simulation is not ready for it.
+    fn conflict(what: &str, advice: &str) -> Self {
+        Self { status: StatusCode::CONFLICT, ..Self::new(what, advice) }
+    }
+
+    fn unknown(what: &str, known: Vec<&'static str>) -> Self {
+        let advice = "use one of the known names; /control/behaviours explains them";
+        Self { known: Some(known), ..Self::new(&format!("unknown {what}"), advice) }
+    }
+}
+
+impl IntoResponse for Wrong {
+    fn into_response(self) -> Response {
+        let mut body = json!({ "error": self.what, "do": self.advice });
+        if let Some(known) = self.known {
+            body["known"] = json!(known);
+        }
+        (self.status, Json(body)).into_response()
+    }
+}
+
+fn read<T: DeserializeOwned>(body: &Bytes, shape: &str) -> Result<T, Wrong> {
+    serde_json::from_slice(body)
+        .map_err(|error| Wrong::new(&error.to_string(), &format!("send JSON like {shape}")))
+}
+
+fn known_system(
+    simulation: &Simulation,
+    system: &str,
+) -> Result<(&'static str, Vec<&'static str>), Wrong> {
+    let profiles = locked(&simulation.profiles);
+    match profiles.get(system) {
+        Some(profile) => {
+            let names = profile.behaviours.iter().map(|(name, _)| *name).collect();
+            Ok((profile.system, names))
+        }
+        None => Err(Wrong::unknown("system", profiles.keys().copied().collect())),
+    }
+}

@@ -1,0 +1,86 @@
+//! One message of the asynchronous channel, as it is pushed or pulled.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::simulation::{
+    envelope::{self, Form, Payload, Soap},
+    template::escape,
+};
+
+/// A message to the hub (shep §2.3).
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// The gateway's id.
+    pub message_id: u64,
+    /// The chain.
+    pub correlation_id: u64,
+    /// The registry's id of the interaction.
+    pub service_id: &'static str,
+    /// RESPONSE or NOTIFICATION.
+    pub kind: &'static str,
+    /// Who sends it.
+    pub sender: Sender,
+    /// Business time.
+    pub at: Timestamp,
+    /// The date is written without an offset, as in a captured push.
+    pub bare_date: bool,
+    /// The gateway's session.
+    pub session: Uuid,
+    /// How it is written.
+    pub form: Form,
+    /// The payload: a document with one root.
+    pub payload: String,
+}
+
+/// Who sends a message.
+#[derive(Debug, Clone, Copy)]
+pub struct Sender {
+    /// Login at the gateway.
+    pub id: &'static str,
+    /// What the gateway puts beside it.
+    pub password: &'static str,
+}
+
+impl Message {
+    /// The push.
+    pub fn push(&self) -> Vec<u8> {
+        let prefix = if self.form == Form::ForeignPrefixes { "SOAP-ENV" } else { "soapenv" };
+        Soap {
+            header: &envelope::security_header(prefix),
+            body_attributes: &envelope::body_ids(),
+            namespace: envelope::ASYNC,
+            wrapper: "sendMessage",
+            child: "request",
+            inner: &self.content(self.form),
+        }
+        .text(self.form)
+        .into_bytes()
+    }
+
+    /// `messageInfo` and `messageData`: what getMessages hands out too.
+    pub fn content(&self, form: Form) -> String {
+        let session = format!("{{{}}}", self.session);
+        let date = if self.bare_date {
+            envelope::date_time_without_offset(self.at)
+        } else {
+            envelope::date_time(self.at)
+        };
+        let payload =
+            Payload { elements: &self.payload, document: &self.payload, type_attributes: "" };
+        format!(
+            "<messageInfo><messageId>{}</messageId><correlationId>{}</correlationId>\
+             <serviceId>{}</serviceId><messageType>{}</messageType>\
+             <messageDate>{date}</messageDate><sender><senderId>{}</senderId>\
+             <password>{}</password><sessionId>{session}</sessionId></sender>\
+             <sessionId>{session}</sessionId></messageInfo><messageData>{}</messageData>",
+            self.message_id,
+            self.correlation_id,
+            self.service_id,
+            self.kind,
+            escape(self.sender.id),
+            escape(self.sender.password),
+            payload.data(form),
+        )
+    }
+}

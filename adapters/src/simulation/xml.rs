@@ -1,0 +1,127 @@
+//! A small tree of a request: namespaces resolved, text and CDATA joined, DOCTYPE refused.
+//!
+//! *Limits*: [`DEPTH_MAX`] levels; the size is limited where the request is read.
+
+use quick_xml::{
+    NsReader,
+    escape::resolve_predefined_entity,
+    events::{BytesRef, BytesStart, Event},
+    name::ResolveResult,
+};
+
+/// Deeper documents are refused.
+pub const DEPTH_MAX: usize = 64;
+
+/// Why a document cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unreadable(pub String);
+
+/// One element.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Its namespace, where it has one.
+    pub namespace: Option<String>,
+    /// Its local name.
+    pub name: String,
+    /// Its own text, joined.
+    pub text: String,
+    /// Its children.
+    pub children: Vec<Self>,
+}
+
+impl Node {
+    /// The first child with this local name.
+    pub fn child(&self, name: &str) -> Option<&Self> {
+        self.children.iter().find(|child| child.name == name)
+    }
+
+    /// The element below, name by name.
+    pub fn at(&self, path: &[&str]) -> Option<&Self> {
+        path.iter().try_fold(self, |node, name| node.child(name))
+    }
+
+    /// Its local name, where nothing else is needed any more.
+    pub fn into_name(self) -> String {
+        self.name
+    }
+
+    /// The trimmed text of the element below; empty where there is none.
+    pub fn text_at(&self, path: &[&str]) -> &str {
+        self.at(path).map_or("", |node| node.text.trim())
+    }
+}
+
+/// Reads a document.
+pub fn parse(bytes: &[u8]) -> Result<Node, Unreadable> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Unreadable("not UTF-8".to_owned()))?;
+    parse_text(text.trim_start_matches('\u{feff}'))
+}
+
+/// Reads a document that is text already, such as the content of a CDATA payload.
+pub fn parse_text(text: &str) -> Result<Node, Unreadable> {
+    let mut reader = NsReader::from_str(text.trim_start());
+    let mut open: Vec<Node> = Vec::new();
+    let mut root = None;
+    loop {
+        let (namespace, event) =
+            reader.read_resolved_event().map_err(|error| Unreadable(error.to_string()))?;
+        match event {
+            Event::Start(start) => {
+                if open.len() == DEPTH_MAX || (open.is_empty() && root.is_some()) {
+                    return Err(Unreadable("too deep, or more than one root".to_owned()));
+                }
+                open.push(node(&namespace, &start)?);
+            }
+            Event::Empty(start) => close(node(&namespace, &start)?, &mut open, &mut root),
+            Event::End(_) => {
+                if let Some(node) = open.pop() {
+                    close(node, &mut open, &mut root);
+                }
+            }
+            Event::Text(text) => add(&mut open, &text.xml10_content()),
+            Event::CData(text) => add(&mut open, &text.xml10_content()),
+            Event::GeneralRef(reference) => add(&mut open, &resolve(&reference)?),
+            Event::DocType(_) => return Err(Unreadable("DOCTYPE is not allowed".to_owned())),
+            Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
+            Event::Eof if open.is_empty() => {
+                return root.ok_or_else(|| Unreadable("no element".to_owned()));
+            }
+            Event::Eof => return Err(Unreadable("ends before its last element does".to_owned())),
+        }
+    }
+}
+
+fn node(namespace: &ResolveResult<'_>, start: &BytesStart<'_>) -> Result<Node, Unreadable> {
+    let namespace = match namespace {
+        ResolveResult::Bound(namespace) => Some(namespace.0.to_owned()),
+        ResolveResult::Unbound => None,
+        ResolveResult::Unknown(_) => return Err(Unreadable("undeclared prefix".to_owned())),
+    };
+    let name = start.local_name().as_ref().to_owned();
+    Ok(Node { namespace, name, ..Node::default() })
+}
+
+fn close(node: Node, open: &mut [Node], root: &mut Option<Node>) {
+    match open.last_mut() {
+        Some(parent) => parent.children.push(node),
+        None => *root = Some(node),
+    }
+}
+
+fn add(open: &mut [Node], text: &str) {
+    if let Some(node) = open.last_mut() {
+        node.text.push_str(text);
+    }
+}
+
+fn resolve(reference: &BytesRef<'_>) -> Result<String, Unreadable> {
+    let char = reference.resolve_char_ref().map_err(|error| Unreadable(error.to_string()))?;
+    if let Some(char) = char {
+        return Ok(char.to_string());
+    }
+    let name = reference.xml10_content();
+    resolve_predefined_entity(&name)
+        .map(str::to_owned)
+        .ok_or_else(|| Unreadable("undeclared entity".to_owned()))
+}
