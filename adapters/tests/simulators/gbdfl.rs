@@ -13,7 +13,7 @@ use crate::world::{World, payload};
 
 const FOUND: &str = "850100300012";
 
-pub fn request(number: &str, iin: &str) -> String {
+pub(crate) fn request(number: &str, iin: &str) -> String {
     format!(
         r#"<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"
             xmlns:typ="http://bip.bee.kz/SyncChannel/v10/Types"><soapenv:Header/><soapenv:Body>
@@ -42,8 +42,10 @@ fn read(bytes: &[u8]) -> (String, Option<xml::Node>) {
 async fn raw(world: &World, number: &str) -> (Vec<u8>, std::io::Result<usize>) {
     let mut stream = TcpStream::connect(&world.address).await.unwrap();
     let body = request(number, FOUND);
-    let head =
-        format!("POST /gbdfl/ HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "POST /gbdfl/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
     stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
     let mut bytes = Vec::new();
     let end = stream.read_to_end(&mut bytes).await;
@@ -255,7 +257,7 @@ async fn random_faults_hit_one_number_at_most_twice() {
     let world = World::with(vec![], 3, 1_000).await;
     for number in ["a", "b", "c"] {
         for _ in 0..2 {
-            raw(&world, number).await;
+            drop(raw(&world, number).await);
         }
         let (status, bytes) = ask(&world, number, FOUND).await;
         assert_eq!((status, read(&bytes).0.as_str()), (200, "SCSS001"));

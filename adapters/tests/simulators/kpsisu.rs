@@ -6,9 +6,9 @@ use serde_json::json;
 
 use crate::world::{Hub, Push, World};
 
-pub const CLEAR: &str = "850100300012";
+pub(crate) const CLEAR: &str = "850100300012";
 
-pub fn request(number: &str, iin: &str) -> String {
+pub(crate) fn request(number: &str, iin: &str) -> String {
     format!(
         r#"<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body>
         <ns:sendMessage xmlns:ns="http://bip.bee.kz/AsyncChannel/v10/Types"><request><messageInfo>
@@ -23,7 +23,7 @@ pub fn request(number: &str, iin: &str) -> String {
     )
 }
 
-pub async fn ask(world: &World, number: &str, iin: &str) -> Result<(u16, Vec<u8>), String> {
+pub(crate) async fn ask(world: &World, number: &str, iin: &str) -> Result<(u16, Vec<u8>), String> {
     let call = world.client.post(world.url("/kpsisu/")).body(request(number, iin));
     let response = call.send().await.map_err(|error| error.to_string())?;
     let status = response.status().as_u16();
@@ -31,7 +31,7 @@ pub async fn ask(world: &World, number: &str, iin: &str) -> Result<(u16, Vec<u8>
 }
 
 /// messageId and correlationId of an acknowledgement.
-pub async fn acknowledged(world: &World, number: &str, iin: &str) -> (String, String) {
+pub(crate) async fn acknowledged(world: &World, number: &str, iin: &str) -> (String, String) {
     let (status, bytes) = ask(world, number, iin).await.unwrap();
     assert_eq!(status, 200, "{}", String::from_utf8_lossy(&bytes));
     let root = xml::parse(&bytes).unwrap();
@@ -48,15 +48,10 @@ fn minutes(count: i64) -> SignedDuration {
     SignedDuration::from_mins(count)
 }
 
-/// A world whose answers are pushed: a seed is looked for under which this number is.
-async fn pushing(hub: &Hub) -> World {
-    World::start(vec![hub.url.clone()]).await
-}
-
 #[tokio::test]
 async fn an_answer_is_pushed_when_business_time_reaches_it() {
     let hub = Hub::start().await;
-    let world = pushing(&hub).await;
+    let world = World::start(vec![hub.url.clone()]).await;
     let (message, chain) = acknowledged(&world, "n1", CLEAR).await;
     assert!(message.parse::<u64>().is_ok() && chain.parse::<u64>().is_ok());
     let state = world.until_quiet().await;
@@ -145,7 +140,7 @@ async fn drain(world: &World, expected: usize) -> Vec<Push> {
 #[tokio::test]
 async fn the_answer_can_come_before_the_acknowledgement() {
     let hub = Hub::start().await;
-    let world = pushing(&hub).await;
+    let world = World::start(vec![hub.url.clone()]).await;
     world.order("kpsisu", "early").await;
     let (_, chain) = acknowledged(&world, "early", CLEAR).await;
     assert_eq!(hub.count(), 1, "the push came first");

@@ -18,9 +18,9 @@ use reqwest::Client;
 use serde_json::Value;
 use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
 
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-pub struct ManualClock(Mutex<Timestamp>);
+pub(crate) struct ManualClock(Mutex<Timestamp>);
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
@@ -29,17 +29,17 @@ impl Clock for ManualClock {
 }
 
 impl ManualClock {
-    pub fn advance(&self, by: SignedDuration) {
+    pub(crate) fn advance(&self, by: SignedDuration) {
         let mut now = self.0.lock().unwrap();
         *now = now.checked_add(by).unwrap();
     }
 }
 
-pub struct World {
-    pub simulation: Arc<Simulation>,
-    pub clock: Arc<ManualClock>,
-    pub client: Client,
-    pub address: String,
+pub(crate) struct World {
+    pub(crate) simulation: Arc<Simulation>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) client: Client,
+    pub(crate) address: String,
     serving: JoinHandle<()>,
 }
 
@@ -50,11 +50,11 @@ impl Drop for World {
 }
 
 impl World {
-    pub async fn start(push_urls: Vec<String>) -> Self {
+    pub(crate) async fn start(push_urls: Vec<String>) -> Self {
         Self::with(push_urls, 7, 0).await
     }
 
-    pub async fn with(push_urls: Vec<String>, seed: u64, fault_permille: u16) -> Self {
+    pub(crate) async fn with(push_urls: Vec<String>, seed: u64, fault_permille: u16) -> Self {
         let start: Timestamp = "2026-03-02T05:00:00Z".parse().unwrap();
         let clock = Arc::new(ManualClock(Mutex::new(start)));
         let simulation = Simulation::new(Options {
@@ -71,38 +71,38 @@ impl World {
         Self { simulation, clock, client: client(), address, serving }
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    pub async fn send(&self, path: &str, body: String) -> (u16, Vec<u8>) {
+    pub(crate) async fn send(&self, path: &str, body: String) -> (u16, Vec<u8>) {
         let response = self.client.post(self.url(path)).body(body).send().await.unwrap();
         (response.status().as_u16(), response.bytes().await.unwrap().to_vec())
     }
 
-    pub async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         let response = self.client.get(self.url(path)).send().await.unwrap();
         serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> (u16, Value) {
         let (status, bytes) = self.send(path, body.to_string()).await;
         (status, serde_json::from_slice(&bytes).unwrap())
     }
 
-    pub async fn order(&self, system: &str, behaviour: &str) {
+    pub(crate) async fn order(&self, system: &str, behaviour: &str) {
         let order = serde_json::json!({ "system": system, "behaviour": behaviour });
         let (status, answer) = self.post("/control/next", order).await;
         assert_eq!(status, 200, "{answer}");
     }
 
-    pub async fn journal(&self, system: &str) -> Vec<Value> {
+    pub(crate) async fn journal(&self, system: &str) -> Vec<Value> {
         let journal = self.get(&format!("/control/journal?system={system}")).await;
         journal.as_array().unwrap().clone()
     }
 
     /// Waits until the state fits.
-    pub async fn until(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
             let state = self.get("/control/state").await;
@@ -114,14 +114,14 @@ impl World {
         }
     }
 
-    pub async fn until_quiet(&self) -> Value {
+    pub(crate) async fn until_quiet(&self) -> Value {
         self.until("quiet", |state| state["in_flight"] == 0).await
     }
 }
 
 /// A pretended hub: keeps what it is sent and answers with the status that it is told.
-pub struct Hub {
-    pub url: String,
+pub(crate) struct Hub {
+    pub(crate) url: String,
     inner: Arc<Inner>,
     serving: JoinHandle<()>,
 }
@@ -139,7 +139,7 @@ impl Drop for Hub {
 }
 
 impl Hub {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let inner = Arc::new(Inner {
             status: AtomicU16::new(200),
             pushes: Mutex::default(),
@@ -152,16 +152,16 @@ impl Hub {
         Self { url, inner, serving }
     }
 
-    pub fn answer(&self, status: u16) {
+    pub(crate) fn answer(&self, status: u16) {
         self.inner.status.store(status, Ordering::SeqCst);
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.inner.pushes.lock().unwrap().len()
     }
 
     /// Waits for that many pushes and reads all of them.
-    pub async fn pushes(&self, count: usize) -> Vec<Push> {
+    pub(crate) async fn pushes(&self, count: usize) -> Vec<Push> {
         let wait = async {
             loop {
                 let came = self.inner.came.notified();
@@ -191,15 +191,15 @@ async fn take(State(inner): State<Arc<Inner>>, body: Bytes) -> (StatusCode, &'st
 
 /// A message of KPSiSU, read.
 #[derive(Debug)]
-pub struct Push {
-    pub text: String,
-    pub info: Node,
+pub(crate) struct Push {
+    pub(crate) text: String,
+    pub(crate) info: Node,
     /// `None` where the payload is no XML.
-    pub payload: Option<Node>,
+    pub(crate) payload: Option<Node>,
 }
 
 impl Push {
-    pub fn read(bytes: &[u8]) -> Self {
+    pub(crate) fn read(bytes: &[u8]) -> Self {
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         let root = xml::parse(bytes).unwrap();
         let request = root.at(&["Body", "sendMessage", "request"]).unwrap();
@@ -210,21 +210,21 @@ impl Push {
         }
     }
 
-    pub fn info(&self, name: &str) -> &str {
+    pub(crate) fn info(&self, name: &str) -> &str {
         self.info.text_at(&[name])
     }
 
-    pub fn data(&self, name: &str) -> &str {
+    pub(crate) fn data(&self, name: &str) -> &str {
         self.payload.as_ref().unwrap().text_at(&["ResponseData", name])
     }
 
-    pub fn code(&self) -> &str {
+    pub(crate) fn code(&self) -> &str {
         self.payload.as_ref().unwrap().text_at(&["ResponseData", "RecordStatus", "Code"])
     }
 }
 
 /// The element in `data`, whatever form it has.
-pub fn payload(data: &Node) -> Option<Node> {
+pub(crate) fn payload(data: &Node) -> Option<Node> {
     match data.children.as_slice() {
         [] => xml::parse_text(data.text.trim()).ok(),
         [only] => Some(only.clone()),

@@ -119,7 +119,7 @@ impl Person {
             _ => 19,
         };
         let month = (digit(2) * 10 + digit(3)).clamp(1, 12);
-        let birth = format!("{century}{}-{month:02}-{:02}", &iin[..2], serial % 28 + 1);
+        let birth = format!("{century}{}-{month:02}-{:02}", &iin[..2], (serial + 13) % 28 + 1);
         let surnames = if female {
             ["ТЕСТОВА", "ПРИМЕРОВА", "ОБРАЗЦОВА", "ҮЛГІЛІ"]
         } else {
@@ -132,7 +132,7 @@ impl Person {
             ("1", "Мужской", "Ер", "КАЗАХ")
         };
         let document = format!("0{:08}", serial * 10 + digit(11));
-        let (surname, name) = (surnames[serial % 4], names[serial % 2]);
+        let (surname, name) = (surnames[(serial + 3) % 4], names[(serial + 1) % 2]);
         Self { surname, name, birth, sex, document }
     }
 }
@@ -157,7 +157,8 @@ fn whole(text: Text, form: Form) -> String {
     let payload = Payload {
         elements: &elements,
         document: &document,
-        type_attributes: &format!(" xmlns:cs=\"{MESSAGE}\" xmlns:xsi=\"{XSI}\" xsi:type=\"cs:Response\""),
+        type_attributes: &format!(
+            " xmlns:cs=\"{MESSAGE}\" xmlns:xsi=\"{XSI}\" xsi:type=\"cs:Response\""),
     };
     let data = match text {
         Text::NotFoundB => String::new(),
@@ -223,14 +224,14 @@ fn person(text: Text) -> String {
             .replace("{{districts}}", SWAPPED)
             .replace("<documents>", &format!("<documents>{CARD}")),
         Text::Deceased => PERSON
-            .replace("</birthDate><gender>", "</birthDate><deathDate>2021-09-13</deathDate><gender>")
+            .replace("</birthDate><gender>", DIED)
             .replace(ALIVE, DEAD)
             .replace("<birthPlace>", &format!("{DEATH_CERTIFICATE}<birthPlace>")),
         Text::Excluded => PERSON
             .replace("<documents>", &format!("{EXCLUDED}<documents>"))
             .replace("<removed>false", "<removed>true"),
         Text::NoIin => PERSON.replace("<iin>{{iin}}</iin>", ""),
-        Text::EmptyBirthDate => PERSON.replacen("<birthDate>{{birth}}</birthDate>", "<birthDate/>", 1),
+        Text::EmptyBirthDate => PERSON.replacen(BORN, "<birthDate/>", 1),
         Text::UnknownLifeStatus => PERSON.replace(ALIVE, UNKNOWN_LIFE),
         Text::Found | Text::NotFound | Text::NotFoundB | Text::WrongPerson
         | Text::WrongRequestId | Text::NoPerson | Text::UnknownResult | Text::UnknownStatus
@@ -262,6 +263,10 @@ const DEAD: &str = "<lifeStatus><code>3</code><nameRu>Умерший</nameRu>\
 
 const UNKNOWN_LIFE: &str = "<lifeStatus><code>SIM-9</code><nameRu>?</nameRu>\
     <nameKz>?</nameKz></lifeStatus>";
+
+const BORN: &str = "<birthDate>{{birth}}</birthDate>";
+
+const DIED: &str = "</birthDate><deathDate>2021-09-13</deathDate><gender>";
 
 const DEATH_CERTIFICATE: &str = "<deathCertificate><number>SIM-000001</number>\
     <beginDate>2021-09-14</beginDate></deathCertificate>";

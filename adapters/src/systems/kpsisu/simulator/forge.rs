@@ -64,7 +64,10 @@ impl Forge for Office {
             }
             "cut" => text.chars().take(text.chars().count() / 2).collect(),
             "doctype" => format!("<!DOCTYPE a [<!ENTITY x SYSTEM \"file:///etc/passwd\">]>{text}"),
-            "oversize" => text.replace("<data>", &format!("<data>{}", "filler ".repeat(OVERSIZE_REPEATS))),
+            "oversize" => {
+                let filler = "filler ".repeat(OVERSIZE_REPEATS);
+                text.replace("<data>", &format!("<data>{filler}"))
+            }
             _ => text,
         }
         .into_bytes())
