@@ -59,7 +59,6 @@ pub(super) struct Arguments {
 
 /// The demo's own settings: short limits, so that slow systems do not make a person wait.
 const SETTINGS: &str = r#"
-pull_interval_s = 43200
 [operations.gbdfl.person]
 call_timeout_ms = 1500
 attempts_max = 4

@@ -40,7 +40,7 @@ pub struct Plan {
     pub fault_permille: u16,
     /// Real time before a synchronous answer.
     pub latency: Duration,
-    /// More settings of the hub, in TOML.
+    /// More settings of the hub, in TOML; the first lines belong to `[systems.gbdfl]`.
     pub settings: String,
     /// Whether PostgreSQL writes to disk before it says so.
     pub fsync: bool,
@@ -270,13 +270,14 @@ listen = "{inbound}"
 key_file = "{}"
 [clock]
 allow_shift = true
-[systems.gbdfl]
-url = "{simulators}/gbdfl/"
 [systems.kpsisu]
 url = "{simulators}/kpsisu/"
 push_peers = ["127.0.0.1"]
 push_senders = ["{PUSH_SENDER}"]
 push_sender_password = "{PUSH_PASSWORD}"
+pull_interval_s = 43200
+[systems.gbdfl]
+url = "{simulators}/gbdfl/"
 {more}
 "#,
             key.display()
