@@ -74,7 +74,7 @@ CREATE TABLE hub.destination (
   pulled_at      timestamptz
 );
 COMMENT ON COLUMN hub.destination.held_until IS
-  'Business time until which nothing is started, because our credential was rejected.';
+  'Real time until which nothing is started, because our credential was rejected.';
 COMMENT ON COLUMN hub.destination.pulled_at IS
   'Business time at which the last successful look for waiting answers began.';
 

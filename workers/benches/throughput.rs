@@ -199,7 +199,8 @@ async fn paced(
     let mut delays = Vec::with_capacity(jobs);
     while delays.len() < jobs {
         let next = tokio::time::timeout(Duration::from_secs(60), heard.next()).await;
-        let (key, body) = next.context("no event for a minute")?.context("the subscription ended")?;
+        let (key, body) =
+            next.context("no event for a minute")?.context("the subscription ended")?;
         if key.ends_with(".succeeded") {
             while let Ok((id, at)) = sent.try_recv() {
                 began.insert(id, at);
@@ -223,7 +224,8 @@ fn median(values: &mut [f64]) -> f64 {
 
 fn memory(pid: u32) -> String {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let wanted = status.lines().filter(|line| line.starts_with("VmRSS") || line.starts_with("VmHWM"));
+    let wanted =
+        status.lines().filter(|line| line.starts_with("VmRSS") || line.starts_with("VmHWM"));
     wanted.map(|line| line.replace('\t', " ")).collect::<Vec<_>>().join(", ")
 }
 

@@ -177,14 +177,17 @@ async fn write(
         }
         let mut confirms = Vec::with_capacity(batch.len());
         for done in batch.drain(..) {
-            confirms.push(publishing.basic_publish(
-                EVENTS.into(),
-                "gbdfl.person.succeeded".into(),
-                BasicPublishOptions { mandatory: true, immediate: false },
-                format!("{{\"data\":{{\"job_id\":\"{}\"}}}}", done.id).as_bytes(),
-                BasicProperties::default().with_delivery_mode(2),
-            )
-            .await?);
+            confirms.push(
+                publishing
+                    .basic_publish(
+                        EVENTS.into(),
+                        "gbdfl.person.succeeded".into(),
+                        BasicPublishOptions { mandatory: true, immediate: false },
+                        format!("{{\"data\":{{\"job_id\":\"{}\"}}}}", done.id).as_bytes(),
+                        BasicProperties::default().with_delivery_mode(2),
+                    )
+                    .await?,
+            );
         }
         for confirm in confirms {
             confirm.await?;

@@ -27,7 +27,7 @@ pub async fn run(hub: Arc<Hub>, stop: CancellationToken) {
             tracing::debug!(%error, "stored jobs could not be counted");
             continue;
         }
-        for destination in hub.destinations.values().filter(|d| d.has_backlog()) {
+        for destination in hub.destinations.values().filter(|d| d.is_claimable()) {
             if let Err(error) = claim(&hub, destination).await {
                 tracing::warn!(%error, system = destination.spec.name, "stored jobs wait");
             }
@@ -39,11 +39,10 @@ pub async fn run(hub: Arc<Hub>, stop: CancellationToken) {
 async fn count_stored(hub: &Hub) -> Result<(), Error> {
     let systems = hub.systems();
     let counts = hub.store.stored(&systems, hub.config.pipeline.stored_max).await?;
-    for (destination, count) in hub.destinations.values().zip(counts) {
+    for (destination, (count, held)) in hub.destinations.values().zip(counts) {
+        destination.note_held(held);
         destination.note_count(count);
-        if count == 0 {
-            destination.note_drained();
-        } else {
+        if count > 0 {
             destination.note_stored(0);
         }
     }
@@ -57,16 +56,20 @@ async fn claim(hub: &Arc<Hub>, destination: &Destination) -> Result<(), Error> {
             return Ok(());
         }
         let asked = permits.len();
+        destination.note_claiming();
         let claiming = hub.registry.claiming().await;
-        let claimed = hub.store.claim(hub.worker(), destination.spec.name, asked).await?;
+        let claimed = hub.store.claim(hub.worker(), destination.spec.name, asked).await;
+        let claimed = claimed.inspect_err(|_| destination.note_stored(0))?;
         for job in &claimed {
             hub.registry.enter(job.id);
         }
         drop(claiming);
-        if claimed.len() < asked {
-            destination.note_drained();
-        }
         let drained = claimed.len() < asked;
+        if drained {
+            destination.note_drained();
+        } else {
+            destination.note_more();
+        }
         for job in claimed {
             let operation = hub.operations.get(job.operation.as_str()).copied();
             let (Some(operation), Some(permit)) = (operation, permits.pop()) else {

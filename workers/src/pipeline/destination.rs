@@ -28,6 +28,8 @@ pub struct Destination {
     pub settings: Settings,
     permits: Arc<Semaphore>,
     backlog: AtomicBool,
+    claimable: AtomicBool,
+    held: AtomicBool,
     stored: AtomicUsize,
     stored_max: usize,
     gate: watch::Sender<bool>,
@@ -53,6 +55,8 @@ impl Destination {
             permits: Arc::new(Semaphore::new(settings.in_flight_max)),
             settings,
             backlog: AtomicBool::new(true),
+            claimable: AtomicBool::new(true),
+            held: AtomicBool::new(false),
             stored: AtomicUsize::new(0),
             stored_max,
             gate: watch::Sender::new(false),
@@ -62,7 +66,7 @@ impl Destination {
     /// A permit for a job that has just arrived: at once, or after a short wait; none while stored
     /// jobs wait.
     pub async fn permit(&self, wait: Duration) -> Option<OwnedSemaphorePermit> {
-        if self.has_backlog() {
+        if self.has_backlog() || self.held.load(Ordering::Relaxed) {
             return None;
         }
         if let Ok(permit) = self.permits.clone().try_acquire_owned() {
@@ -83,21 +87,43 @@ impl Destination {
         (0..free).map_while(|_| self.permits.clone().try_acquire_owned().ok()).collect()
     }
 
-    /// Whether jobs may be stored for it.
-    pub fn has_backlog(&self) -> bool {
+    /// Whether newcomers must be stored, because stored jobs wait for a permit.
+    fn has_backlog(&self) -> bool {
         self.backlog.load(Ordering::Relaxed)
     }
 
-    /// Jobs were stored.
+    /// Whether nothing may be started: our credential was rejected.
+    pub fn note_held(&self, held: bool) {
+        self.held.store(held, Ordering::Relaxed);
+    }
+
+    /// Whether a claim may find something.
+    pub fn is_claimable(&self) -> bool {
+        self.claimable.load(Ordering::Relaxed)
+    }
+
+    /// Jobs were stored. They are claimed at once where permits are free; only a claim that finds as
+    /// many as it asked for leaves a backlog.
     pub fn note_stored(&self, count: usize) {
-        self.backlog.store(true, Ordering::Relaxed);
+        self.claimable.store(true, Ordering::Relaxed);
         let stored = self.stored.fetch_add(count, Ordering::Relaxed) + count;
         if stored >= self.stored_max {
             self.gate.send_if_modified(|closed| !std::mem::replace(closed, true));
         }
     }
 
-    /// A claim found fewer jobs than it asked for: nothing is stored now.
+    /// A claim begins: what is stored from now on is for the next one.
+    pub fn note_claiming(&self) {
+        self.claimable.store(false, Ordering::Relaxed);
+    }
+
+    /// A claim found as many jobs as it asked for: more may wait.
+    pub fn note_more(&self) {
+        self.claimable.store(true, Ordering::Relaxed);
+        self.backlog.store(true, Ordering::Relaxed);
+    }
+
+    /// A claim found fewer jobs than it asked for: nothing waits now.
     pub fn note_drained(&self) {
         self.backlog.store(false, Ordering::Relaxed);
         self.note_count(0);

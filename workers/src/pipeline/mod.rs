@@ -16,6 +16,7 @@ pub mod call;
 pub mod claim;
 pub mod decode;
 pub mod destination;
+pub mod exchange;
 pub mod record;
 pub mod registry;
 pub mod settle;

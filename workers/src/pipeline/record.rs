@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use adapters::attempt::{Attempt, Exchange, Outcome};
+use adapters::attempt::{Attempt, Outcome};
 use contracts::{
     class::{Class, Failure, RemoteCode},
     operation::OperationSpec,
@@ -16,22 +16,18 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::{Hub, admit::count};
+use super::{Hub, admit::count, exchange};
 use crate::{
     policy::{
         pause::Pause,
         retry::{self, Spent},
     },
-    seal::Sealed,
     store::{
         Kind,
         record::{AttemptRow, Change, Guard, Recorded},
     },
     telemetry::metric::Metric,
 };
-
-/// The purpose that raw exchanges are sealed for.
-pub const EXCHANGE: &str = "exchange";
 
 /// A change on its way to its commit.
 #[derive(Debug)]
@@ -124,7 +120,7 @@ async fn change(hub: &Hub, finished: Finished) -> Change {
             fail(hub, &mut change, &failure, spent).await;
         }
     }
-    row.exchange = keep.then(|| seal_exchange(hub, &exchange)).flatten();
+    row.exchange = keep.then(|| exchange::seal(&hub.sealer, &exchange)).flatten();
     change.attempt = Some(row);
     change
 }
@@ -166,6 +162,9 @@ async fn fail(hub: &Hub, change: &mut Change, failure: &Failure, spent: Spent) {
 /// Our credential was rejected: nothing more is started until somebody or something mends it.
 async fn hold(hub: &Hub, system: &str, reason: &str) {
     tracing::error!(system, reason, "our credential was rejected; the system is held");
+    if let Some(destination) = hub.destinations.get(system) {
+        destination.note_held(true);
+    }
     if let Err(error) = hub.store.hold(system, retry::NOT_NOW_PAUSE, reason).await {
         tracing::warn!(%error, system, "the hold could not be written; the next attempt tries again");
     }
@@ -183,19 +182,6 @@ pub fn failure_summary(failure: &Failure) -> Map<String, Value> {
         summary.insert("reason".to_owned(), serde_json::json!(reason));
     }
     summary
-}
-
-fn seal_exchange(hub: &Hub, exchange: &Exchange) -> Option<Sealed> {
-    if exchange.request.is_empty() && exchange.response.is_empty() {
-        return None;
-    }
-    // Length of the request, the request, the answer.
-    let length = u32::try_from(exchange.request.len()).unwrap_or(u32::MAX);
-    let mut plain = Vec::with_capacity(4 + exchange.request.len() + exchange.response.len());
-    plain.extend(length.to_be_bytes());
-    plain.extend_from_slice(&exchange.request);
-    plain.extend_from_slice(&exchange.response);
-    Some(hub.sealer.seal(EXCHANGE, &plain))
 }
 
 /// Records until every sender is gone.
@@ -243,7 +229,6 @@ async fn record(hub: &Hub, batch: Vec<Record>) {
         todo.retain(|batch| !batch.is_empty());
     }
     hub.wake.relay.notify_one();
-    hub.wake.timers.notify_one();
 }
 
 /// The change that is left when the answer itself cannot be stored.

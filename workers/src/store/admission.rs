@@ -134,7 +134,7 @@ impl Store {
         quarantined: &[Quarantined],
     ) -> Result<Vec<Admitted>, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.admitting.begin().await?;
             let admitted = admit(&mut tx, worker, entries, quarantined).await?;
             tx.commit().await?;
             Ok(admitted)

@@ -38,7 +38,7 @@ impl Store {
                    SELECT seq FROM hub.job_live
                     WHERE state = 'accepted' AND system = $2
                       AND NOT EXISTS (SELECT 1 FROM hub.destination d
-                                       WHERE d.system = $2 AND d.held_until > hub.now())
+                                       WHERE d.system = $2 AND d.held_until > statement_timestamp())
                     ORDER BY priority, seq LIMIT $3 FOR UPDATE SKIP LOCKED)
                  UPDATE hub.job_live j SET state = 'calling', owner = $1, run = j.run + 1
                    FROM picked WHERE j.seq = picked.seq
@@ -66,20 +66,32 @@ impl Store {
         .await
     }
 
-    /// How many jobs of each system are stored and startable; counting stops at `limit`.
-    pub async fn stored(&self, systems: &[&str], limit: usize) -> Result<Vec<usize>, Error> {
+    /// Of each system: how many jobs are stored and startable (counting stops at `limit`), and
+    /// whether it is held.
+    pub async fn stored(
+        &self,
+        systems: &[&str],
+        limit: usize,
+    ) -> Result<Vec<(usize, bool)>, Error> {
         within(async {
-            let counts: Vec<i64> = sqlx::query_scalar(
+            let rows = sqlx::query(
                 "SELECT (SELECT count(*) FROM (
                            SELECT 1 FROM hub.job_live j
-                            WHERE j.state = 'accepted' AND j.system = s.system LIMIT $2) few)
+                            WHERE j.state = 'accepted' AND j.system = s.system LIMIT $2) few) AS n,
+                        EXISTS (SELECT 1 FROM hub.destination d WHERE d.system = s.system
+                                   AND d.held_until > statement_timestamp()) AS held
                    FROM UNNEST($1::text[]) WITH ORDINALITY s (system, ord) ORDER BY ord",
             )
             .bind(systems)
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(&self.pool)
             .await?;
-            Ok(counts.into_iter().map(|count| usize::try_from(count).unwrap_or(0)).collect())
+            rows.iter()
+                .map(|row| {
+                    let count = usize::try_from(row.try_get::<i64, _>("n")?).unwrap_or(0);
+                    Ok((count, row.try_get("held")?))
+                })
+                .collect()
         })
         .await
     }

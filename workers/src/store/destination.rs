@@ -83,12 +83,12 @@ impl Store {
         .await
     }
 
-    /// Starts nothing of this system for a while: our credential was rejected.
+    /// Starts nothing of this system for a while, in real time: our credential was rejected.
     pub async fn hold(&self, system: &str, pause: Duration, reason: &str) -> Result<(), Error> {
         within(async {
             sqlx::query(
                 "UPDATE hub.destination SET held_reason = $3,
-                    held_until = hub.now() + $2 * interval '1 millisecond' WHERE system = $1",
+                    held_until = statement_timestamp() + $2 * interval '1 millisecond' WHERE system = $1",
             )
             .bind(system)
             .bind(millis(pause))
@@ -96,18 +96,6 @@ impl Store {
             .execute(&self.pool)
             .await?;
             Ok(())
-        })
-        .await
-    }
-
-    /// The systems that are held now.
-    pub async fn held(&self) -> Result<Vec<String>, Error> {
-        within(async {
-            Ok(sqlx::query_scalar(
-                "SELECT system FROM hub.destination WHERE held_until > hub.now()",
-            )
-            .fetch_all(&self.pool)
-            .await?)
         })
         .await
     }

@@ -162,7 +162,7 @@ impl Store {
                          SELECT 1 FROM hub.job_live j WHERE j.system = d.system
                             AND j.state IN ('pending', 'in_doubt')))) - hub.now()) * 1000)::bigint)
                      AS next_ms,
-                   EXISTS (SELECT 1 FROM hub.destination WHERE held_until > hub.now()) AS held",
+                   EXISTS (SELECT 1 FROM hub.destination WHERE held_until > statement_timestamp()) AS held",
             )
             .fetch_one(&self.pool)
             .await?;

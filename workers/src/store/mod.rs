@@ -48,11 +48,20 @@ pub const IDS_PER_QUERY_MAX: usize = 1_000;
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
 /// The database.
+///
+/// The three writers that a busy hub lives by have a connection each, so that their statements are
+/// planned once; everything else shares a pool.
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: PgPool,
+    admitting: PgPool,
+    recording: PgPool,
+    relaying: PgPool,
     options: PgConnectOptions,
 }
+
+/// Connections that are not in the shared pool.
+const WRITERS: u32 = 3;
 
 impl Store {
     /// Prepares connections; opens none yet, so that a database that is down is waited for.
@@ -62,17 +71,31 @@ impl Store {
                 ("statement_timeout", STATEMENT_WAIT_MAX.as_millis().to_string()),
                 ("idle_in_transaction_session_timeout", "30000".to_owned()),
                 ("jit", "off".to_owned()),
-                // Every hot statement goes by an index. A plan made while a table was empty must not
-                // stick to a sequential scan, and a bitmap scan never marks dead index entries.
+                // Every hot statement goes by an index, row by row. A plan made while a table was empty
+                // must not stick to reading all of it, and a bitmap scan never marks dead entries.
                 ("enable_seqscan", "off".to_owned()),
                 ("enable_bitmapscan", "off".to_owned()),
+                ("enable_hashjoin", "off".to_owned()),
+                ("enable_mergejoin", "off".to_owned()),
+                ("plan_cache_mode", "force_generic_plan".to_owned()),
             ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(connections_max)
-            .acquire_timeout(CONNECTION_WAIT_MAX)
-            .test_before_acquire(false)
-            .connect_lazy_with(options.clone());
-        Ok(Self { pool, options })
+        // A relay that forgets after a crash that an event was confirmed publishes it again, which is
+        // what at-least-once means; so its deletes do not wait for the disk.
+        let relaxed = options.clone().options([("synchronous_commit", "off")]);
+        let pool = |most: u32, options: &PgConnectOptions| {
+            PgPoolOptions::new()
+                .max_connections(most)
+                .acquire_timeout(CONNECTION_WAIT_MAX)
+                .test_before_acquire(false)
+                .connect_lazy_with(options.clone())
+        };
+        Ok(Self {
+            pool: pool(connections_max.saturating_sub(WRITERS).max(2), &options),
+            admitting: pool(1, &options),
+            recording: pool(1, &options),
+            relaying: pool(1, &relaxed),
+            options,
+        })
     }
 
     /// Brings the schema up to date.
@@ -103,7 +126,9 @@ impl Store {
 
     /// Closes all connections.
     pub async fn close(&self) {
-        self.pool.close().await;
+        for pool in [&self.pool, &self.admitting, &self.recording, &self.relaying] {
+            pool.close().await;
+        }
     }
 
     /// A connection of its own, for the demo's and the tests' questions.

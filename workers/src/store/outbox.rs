@@ -127,7 +127,7 @@ impl Store {
             )
             .bind(partitions)
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(&self.pool)
+            .fetch_all(&self.relaying)
             .await?;
             rows.iter()
                 .map(|row| {
@@ -169,7 +169,7 @@ impl Store {
             .bind(partition)
             .bind(id)
             .bind(unheard)
-            .execute(&self.pool)
+            .execute(&self.relaying)
             .await?;
             Ok(())
         })

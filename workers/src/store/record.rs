@@ -116,7 +116,7 @@ impl Store {
     /// Records a batch; `None` for changes that lost their job.
     pub async fn record(&self, changes: &[Change]) -> Result<Vec<Option<Recorded>>, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.recording.begin().await?;
             let recorded = record(&mut tx, changes).await?;
             tx.commit().await?;
             Ok(recorded)
