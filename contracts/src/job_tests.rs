@@ -1,3 +1,5 @@
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it expects")]
+
 use std::time::Duration;
 
 use serde_json::json;

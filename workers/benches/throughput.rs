@@ -103,7 +103,7 @@ async fn main() -> Result<()> {
     if let Some(pid) = stage.hubs[0].as_ref().map(workers::services::Owned::pid) {
         println!("memory of the hub: {}", memory(pid));
     }
-    raw.stop().await;
+    raw.stop();
     stage.strike().await;
     Ok(())
 }

@@ -34,7 +34,7 @@ impl Chance {
 
     /// From 0 up to, but not including, 1.
     pub fn fraction(&self) -> f64 {
-        self.with(|rng| rng.random())
+        self.with(rand::RngExt::random)
     }
 
     /// From 0 up to, but not including, `below` (0 where `below` is 0).

@@ -70,14 +70,13 @@ async fn publish(
     partitions: &mut watch::Receiver<Vec<i16>>,
     pause: &mut Pause,
 ) -> Result<(), Error> {
-    let connected = match publisher.take().filter(Publisher::is_open) {
-        Some(connected) => connected,
-        None => {
-            let fresh = Publisher::connect(&hub.config.amqp_url, "publish").await?;
-            fresh.declare(&hub.systems()).await?;
-            Metric::BrokerUp.set(1.0, [("connection", "publish")]);
-            fresh
-        }
+    let connected = if let Some(connected) = publisher.take().filter(Publisher::is_open) {
+        connected
+    } else {
+        let fresh = Publisher::connect(&hub.config.amqp_url, "publish").await?;
+        fresh.declare(&hub.systems()).await?;
+        Metric::BrokerUp.set(1.0, [("connection", "publish")]);
+        fresh
     };
     let connected = publisher.insert(connected);
     loop {

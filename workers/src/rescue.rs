@@ -224,7 +224,7 @@ mod tests {
         seen.interrupted();
         let back = start + Duration::from_secs(60);
         assert!(seen.note(ids().0, &beats(5), back, LEASE).is_empty());
-        let later = back + LEASE - Duration::from_secs(1);
+        let later = (back + LEASE).checked_sub(Duration::from_secs(1)).unwrap();
         assert!(seen.note(ids().0, &beats(5), later, LEASE).is_empty());
         assert_eq!(seen.note(ids().0, &beats(5), back + LEASE, LEASE).len(), 1);
     }

@@ -257,7 +257,7 @@ fn start_consuming(
         tokio::spawn(claim::run(hub.clone(), stop.clone())),
     ];
     let mut sources = Vec::new();
-    let (_open, never_closed) = watch::channel(false);
+    let (open, never_closed) = watch::channel(false);
     for destination in hub.destinations.values() {
         let name = destination.spec.name;
         if only.is_none_or(|only| only.iter().any(|wanted| wanted == name)) {
@@ -279,7 +279,7 @@ fn start_consuming(
     tasks.push(tokio::spawn(async move {
         consumer::supervise(options, health, chance, stop).await;
         // Kept until here: a gate whose keeper is gone would end its consumer.
-        drop(_open);
+        drop(open);
     }));
     Consuming { tasks }
 }

@@ -41,7 +41,7 @@ pub struct Raw {
 
 impl Raw {
     /// Ends it.
-    pub async fn stop(self) {
+    pub fn stop(self) {
         for task in self.tasks {
             task.abort();
         }

@@ -32,7 +32,6 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 
 /// What to play.
 #[derive(Debug, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "independent switches of a command line")]
 pub(super) struct Arguments {
     /// End when every job has ended. Otherwise everything stays up until Ctrl-C.
     #[arg(long)]
@@ -58,13 +57,13 @@ pub(super) struct Arguments {
 }
 
 /// The demo's own settings: short limits, so that slow systems do not make a person wait.
-const SETTINGS: &str = r#"
+const SETTINGS: &str = r"
 [operations.gbdfl.person]
 call_timeout_ms = 1500
 attempts_max = 4
 [operations.kpsisu.check]
 call_timeout_ms = 1500
-"#;
+";
 
 pub(super) async fn run(arguments: Arguments) -> u8 {
     logs::start("warn");

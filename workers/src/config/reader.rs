@@ -67,10 +67,9 @@ impl Reader {
 
     /// A text that may be absent.
     pub fn optional(&mut self, key: &str) -> Option<String> {
-        self.find(key).map(|value| match value {
-            Value::String(text) => text,
-            other => self.problem(key, &shown(&other), "a text", String::new()),
-        })
+        let value = self.find(key)?;
+        let text = value.as_str().map(str::to_owned);
+        Some(text.unwrap_or_else(|| self.problem(key, &shown(&value), "a text", String::new())))
     }
 
     /// A whole number within a range.
@@ -82,12 +81,11 @@ impl Reader {
             Some(Value::String(text)) => text.trim().parse().ok(),
             Some(_) => None,
         };
-        match number.filter(|number| range.contains(number)) {
-            Some(number) => number,
-            None => {
-                let value = self.find(key).map_or_else(String::new, |v| shown(&v));
-                self.problem(key, &value, &expected, default)
-            }
+        if let Some(number) = number.filter(|number| range.contains(number)) {
+            number
+        } else {
+            let value = self.find(key).map_or_else(String::new, |v| shown(&v));
+            self.problem(key, &value, &expected, default)
         }
     }
 

@@ -100,24 +100,24 @@ fn part(n: usize, chance: &Chance, now: Timestamp) -> Part {
     }
 }
 
-fn encore(chance: &Chance, part: Part) -> Part {
-    let encore = match chance.below(12) {
+fn encore(chance: &Chance, mut part: Part) -> Part {
+    part.encore = match chance.below(12) {
         0 => Encore::Same,
         1 => Encore::Reused,
         _ => Encore::None,
     };
-    Part { encore, ..part }
+    part
 }
 
 /// A job of `gbdfl.person`.
 pub fn person(chance: &Chance, iin: &str, subject: &str, now: Timestamp) -> Part {
-    job(chance, "gbdfl.person", subject, now, json!({ "iin": iin }), &Value::Null)
+    job(chance, "gbdfl.person", subject, now, &json!({ "iin": iin }), &Value::Null)
 }
 
 /// A job of `kpsisu.check`.
 pub fn check(chance: &Chance, iin: &str, subject: &str, now: Timestamp) -> Part {
     let consent = json!({"kind": "eds", "accepted_at": now, "text_version": "2019-10"});
-    job(chance, "kpsisu.check", subject, now, json!({ "iin": iin }), &consent)
+    job(chance, "kpsisu.check", subject, now, &json!({ "iin": iin }), &consent)
 }
 
 fn job(
@@ -125,7 +125,7 @@ fn job(
     operation: &str,
     subject: &str,
     now: Timestamp,
-    input: Value,
+    input: &Value,
     consent: &Value,
 ) -> Part {
     let id = chance.uuid();
@@ -153,11 +153,11 @@ fn rejected(n: usize, chance: &Chance, iin: &str, now: Timestamp) -> Part {
     let subject = format!("rejected:{n}");
     let mut part = match chance.below(5) {
         0 => person(chance, WRONG_CHECK_DIGIT, &subject, now),
-        1 => job(chance, "kpsisu.check", &subject, now, json!({"iin": iin}), &Value::Null),
-        2 => job(chance, "gbdfl.person", &subject, now, json!({"inn": iin}), &Value::Null),
+        1 => job(chance, "kpsisu.check", &subject, now, &json!({"iin": iin}), &Value::Null),
+        2 => job(chance, "gbdfl.person", &subject, now, &json!({"inn": iin}), &Value::Null),
         3 => {
             let consent = json!({"kind": "sms_code", "code_ref": "r-1", "code": "0000"});
-            job(chance, "kpsisu.check", &subject, now, json!({"iin": iin}), &consent)
+            job(chance, "kpsisu.check", &subject, now, &json!({"iin": iin}), &consent)
         }
         _ => {
             let unknown = Part {

@@ -178,16 +178,13 @@ fn quarantine_line<'a>(
         Some(id) => quarantine.iter().find(|(_, of, _)| *of == Some(id)),
         None => nameless.next(),
     };
-    match found {
-        Some((row, of, code)) => {
-            let id = of.map_or_else(|| format!("quarantine:{row}"), |id| id.to_string());
-            (line(id, part, "quarantined", Some(code.clone())), None)
-        }
-        None => {
-            let id = part.id.map_or_else(|| "unknown".to_owned(), |id| id.to_string());
-            let why = format!("{id}: not in quarantine");
-            (line(id, part, "lost", None), Some(why))
-        }
+    if let Some((row, of, code)) = found {
+        let id = of.map_or_else(|| format!("quarantine:{row}"), |id| id.to_string());
+        (line(id, part, "quarantined", Some(code.clone())), None)
+    } else {
+        let id = part.id.map_or_else(|| "unknown".to_owned(), |id| id.to_string());
+        let why = format!("{id}: not in quarantine");
+        (line(id, part, "lost", None), Some(why))
     }
 }
 

@@ -111,11 +111,7 @@ impl Stage {
     /// Builds the stage and waits until every hub is ready.
     pub async fn build(plan: &Plan) -> Result<Self, Error> {
         let say = plan.say;
-        let options = Options {
-            fsync: plan.fsync,
-            say: Box::new(move |text| say(text)),
-            ..Options::default()
-        };
+        let options = Options { fsync: plan.fsync, say: Box::new(say), ..Options::default() };
         let services = Services::start(&options).await?;
         let store = Store::new(&SecretString::from(services.postgres.url()), 8)?;
         store.migrate().await?;

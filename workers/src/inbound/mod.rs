@@ -118,21 +118,20 @@ async fn store_message(hub: &Hub, message: &Message, peer: IpAddr, raw: &Bytes) 
             let answer = fault(StatusCode::SERVICE_UNAVAILABLE, "SCE909", "try again later");
             Receipt { outcome: Err(()), answer }
         }
-        Ok(stored) => match why {
-            Some(why) => {
+        Ok(stored) => {
+            if let Some(why) = why {
                 count(arrival.system, why);
                 tracing::error!(system = arrival.system, why, "a push was stored and not believed");
                 let answer = fault(StatusCode::FORBIDDEN, "SCE005", "the sender is not known here");
                 Receipt { outcome: Err(()), answer }
-            }
-            None => {
+            } else {
                 if stored.is_none() {
                     count(arrival.system, "duplicate");
                 }
                 let text = shep_async::write_push_ack(message, business_now());
                 Receipt { outcome: Ok(stored), answer: xml(StatusCode::OK, text) }
             }
-        },
+        }
     }
 }
 

@@ -70,7 +70,7 @@ pub async fn pull_due(hub: &Hub) {
             Ok(0) => {}
             Ok(messages) => tracing::info!(system, messages, "waiting messages were pulled"),
             Err(error) => {
-                tracing::warn!(%error, system, "a pull failed; the next one comes in time")
+                tracing::warn!(%error, system, "a pull failed; the next one comes in time");
             }
         }
     }

@@ -10,7 +10,7 @@ use adapters::attempt::{Attempt, Outcome};
 use contracts::{
     class::{Class, Failure, RemoteCode},
     operation::OperationSpec,
-    state::{Sla, State},
+    state::State,
 };
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
@@ -264,15 +264,11 @@ fn finish(hub: &Hub, record: Record, recorded: Option<Recorded>) {
             Metric::Fenced.count([]);
             tracing::info!(operation, "a result came from a lost run and was not recorded");
         }
-        None => {}
         Some(after) if after.state.is_terminal() => {
             let age = Duration::from_millis(u64::try_from(after.age_ms).unwrap_or(0));
-            Metric::JobDuration
-                .observe(age, [("operation", operation), ("state", after.state.name())]);
-            if after.sla == Sla::Breached && change.inbound_id.is_none() {
-                tracing::debug!(operation, "ended after its deadline");
-            }
+            let labels = [("operation", operation), ("state", after.state.name())];
+            Metric::JobDuration.observe(age, labels);
         }
-        Some(_) => {}
+        None | Some(_) => {}
     }
 }

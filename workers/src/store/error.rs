@@ -42,7 +42,7 @@ impl Error {
                     | sqlx::Error::ColumnDecode { .. }
                     | sqlx::Error::TypeNotFound { .. },
                 ) => Kind::Data,
-                _ => Kind::Unavailable,
+                Self::Sql(_) | Self::Timeout | Self::Migrate(_) => Kind::Unavailable,
             };
         };
         let code = error.code().unwrap_or_default();
@@ -55,6 +55,7 @@ impl Error {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the driver's list of errors is open")]
 fn describe(error: &sqlx::Error) -> String {
     match error.as_database_error() {
         Some(database) => format!(

@@ -73,6 +73,7 @@ impl Row {
     }
 
     /// The same, as a reply.
+    #[must_use]
     pub fn as_reply(&self, reply: &Reply) -> Self {
         Self { reply: Some(reply.clone()), ..self.clone() }
     }

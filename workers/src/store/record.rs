@@ -249,10 +249,10 @@ fn portal_change(change: &Change, after: &After) -> Option<portal::Change> {
         subject: after.subject.clone()?,
         seq: change.seq,
         // A job that the adapter found unusable ends as `rejected`; its row says that it failed.
-        status: match after.state {
-            State::Rejected => State::Failed.name(),
-            State::Calling => State::Accepted.name(),
-            other => other.name(),
+        status: if after.state == State::Rejected {
+            State::Failed.name()
+        } else {
+            after.state.name()
         },
         sla: after.sla.name(),
         completed_at: ended.then(|| after.now.to_string()),
