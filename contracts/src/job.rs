@@ -230,7 +230,12 @@ pub fn job_schema(operation: &str, input: &Value) -> Value {
     let mut whole = schema::of::<Envelope>();
     whole["title"] = format!("Job of {operation}, version 1").into();
     whole["properties"]["operation"] = serde_json::json!({ "const": operation });
-    whole["properties"]["input"] = input.clone();
+    let mut input = input.clone();
+    // The dialect is named once, by the whole document.
+    if let Some(schema) = input.as_object_mut() {
+        schema.remove("$schema");
+    }
+    whole["properties"]["input"] = input;
     whole
 }
 

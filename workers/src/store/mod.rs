@@ -68,6 +68,9 @@ impl Store {
     pub fn new(url: &SecretString, connections_max: u32) -> Result<Self, Error> {
         let options =
             PgConnectOptions::from_str(url.expose_secret())?.application_name("hub").options([
+                // Every name is written with its schema but that of the table of migrations: without
+                // this a login called `hub` would look for it in schema `hub`.
+                ("search_path", "public".to_owned()),
                 ("statement_timeout", STATEMENT_WAIT_MAX.as_millis().to_string()),
                 ("idle_in_transaction_session_timeout", "30000".to_owned()),
                 ("jit", "off".to_owned()),
@@ -98,9 +101,12 @@ impl Store {
         })
     }
 
-    /// Brings the schema up to date.
+    /// Brings the schema up to date. Who works must be able to read which version it is: the table
+    /// of migrations exists before the first migration, so no default privilege covers it.
     pub async fn migrate(&self) -> Result<(), Error> {
-        MIGRATIONS.run(&self.pool).await.map_err(Error::from)
+        MIGRATIONS.run(&self.pool).await?;
+        sqlx::query("GRANT SELECT ON _sqlx_migrations TO hub_app").execute(&self.pool).await?;
+        Ok(())
     }
 
     /// The newest migration that is applied, and the newest that this program knows.
