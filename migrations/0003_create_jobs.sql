@@ -95,7 +95,8 @@ CREATE TABLE hub.exchange (
   sealed      bytea       NOT NULL
 ) PARTITION BY RANGE (recorded_at);
 COMMENT ON TABLE hub.exchange IS
-  'Raw request and answer, sealed with the key that key_id names; kept 30 days.';
+  'Raw request and answer, sealed with the key that key_id names. '
+  'A month is dropped when its last day is 30 days old.';
 
 CREATE TABLE hub.timer (
   job_seq bigint      NOT NULL,

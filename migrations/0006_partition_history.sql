@@ -28,6 +28,26 @@ END $$;
 COMMENT ON FUNCTION hub.ensure_month(date) IS
   'Makes the partitions of one month. Runs with its owner''s rights: hub_app may not create tables.';
 
+CREATE FUNCTION hub.drop_old_exchanges(keep interval) RETURNS integer
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+  old     record;
+  dropped integer := 0;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('hub.ensure_month'));
+  FOR old IN
+    SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+     WHERE i.inhparent = 'hub.exchange'::regclass AND c.relname ~ '^exchange_[0-9]{6}$'
+       AND to_date(right(c.relname, 6), 'YYYYMM') + interval '1 month' < hub.now() - keep
+  LOOP
+    EXECUTE format('DROP TABLE hub.%I', old.relname);
+    dropped := dropped + 1;
+  END LOOP;
+  RETURN dropped;
+END $$;
+COMMENT ON FUNCTION hub.drop_old_exchanges(interval) IS
+  'Drops the months of raw exchanges that are older than this as a whole.';
+
 CREATE TABLE hub.attempt_other  PARTITION OF hub.attempt  DEFAULT;
 CREATE TABLE hub.exchange_other PARTITION OF hub.exchange DEFAULT;
 CREATE TABLE hub.unheard_other  PARTITION OF hub.unheard  DEFAULT;

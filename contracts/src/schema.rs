@@ -99,6 +99,8 @@ fn describe(kind: &Kind) -> (&'static str, String) {
             ("wrong_type", "the value has another JSON type than the schema".into())
         }
         Kind::Enum { options } => ("not_allowed", format!("must be one of {options}")),
+        // A choice of words, each with a description of its own, is a choice of schemas.
+        Kind::OneOfNotValid { .. } => ("not_allowed", "must be one of the schema's values".into()),
         Kind::Constant { expected_value } => ("not_allowed", format!("must be {expected_value}")),
         Kind::Format { format } if format == "iin" || format == "bin" => {
             ("check_digit", format!("not a valid {format}: the check digit or digit 5 is wrong"))

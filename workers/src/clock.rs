@@ -4,15 +4,21 @@
 //! kept here is a copy for dates inside requests, where a moment's delay after a jump does no harm.
 //! Leases, time limits and pauses use `std::time::Instant` and are never shifted.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::{pipeline::Hub, policy::pause::Pause, store::Store};
+
+/// Without a jump, partitions are looked after this often.
+pub const MAINTENANCE_EVERY: Duration = Duration::from_secs(600);
 
 static SHIFT_MS: AtomicI64 = AtomicI64::new(0);
 
@@ -55,10 +61,15 @@ async fn hear(hub: &Hub, pause: &mut Pause) -> Result<(), crate::store::Error> {
     pause.reset();
     loop {
         refresh(&hub.store).await?;
-        // The partitions of the month that we may have jumped into.
-        hub.store.ensure_partitions().await?;
+        // The partitions of the month that time may have moved into.
+        let dropped = hub.store.maintain().await?;
+        if dropped > 0 {
+            tracing::info!(dropped, "months of raw exchanges were dropped");
+        }
         hub.wake.timers.notify_one();
         hub.wake.pull.notify_one();
-        jumps.next().await?;
+        if let Ok(heard) = tokio::time::timeout(MAINTENANCE_EVERY, jumps.next()).await {
+            heard?;
+        }
     }
 }

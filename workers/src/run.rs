@@ -150,7 +150,7 @@ async fn introduce(hub: &Hub) -> Result<(), Introduce> {
     if shift != 0 && !hub.config.allow_shift {
         return Err(Introduce::Fatal(Error::Shifted(shift)));
     }
-    hub.store.ensure_partitions().await?;
+    hub.store.maintain().await?;
     hub.store.ensure_destinations(&hub.systems()).await?;
     hub.store.register_worker(hub.worker(), &rescue::worker_name()).await?;
     Ok(())

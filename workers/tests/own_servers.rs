@@ -72,7 +72,7 @@ mod tests {
         let worker = store(&url, "hub_worker:change-me");
         let (applied, known) = worker.schema_versions().await.expect("may read the version");
         assert_eq!(applied, known);
-        worker.ensure_partitions().await.expect("may make partitions");
+        worker.maintain().await.expect("may make and drop partitions");
         worker.ensure_destinations(&["gbdfl"]).await.expect("may write");
         worker.register_worker(Uuid::from_u128(1), "a test").await.expect("may write");
 
