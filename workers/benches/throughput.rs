@@ -73,6 +73,8 @@ async fn main() -> Result<()> {
         fault_permille: 0,
         latency: arguments.latency,
         settings: format!("in_flight_max = 256\n{}", arguments.settings),
+        environment: Vec::new(),
+        servers: None,
         fsync: true,
         say: |text| eprintln!("{text}"),
     };

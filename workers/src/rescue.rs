@@ -164,7 +164,7 @@ async fn hand_back_unstarted(hub: &Hub) -> Result<(), Error> {
     let owned = hub.store.owned(hub.worker()).await?;
     let unstarted: Vec<(i64, i32)> = owned
         .into_iter()
-        .filter(|(_, id, _)| !hub.registry.holds(*id))
+        .filter(|(_, id, run)| !hub.registry.holds(*id, *run))
         .map(|(seq, _, run)| (seq, run))
         .collect();
     drop(settled);

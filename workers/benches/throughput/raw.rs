@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use adapters::attempt::{Call, Outcome};
 use adapters::system::Adapter;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use contracts::personal::Personal;
 use futures_util::StreamExt;
 use lapin::{
@@ -69,11 +69,9 @@ pub async fn start(stage: &Stage, in_flight: usize) -> Result<Raw> {
         channel.basic_consume(QUEUE.into(), "".into(), options, FieldTable::default()).await?;
     let events = publishing.create_channel().await?;
     events.confirm_select(ConfirmSelectOptions { nowait: false }).await?;
-    stage
-        .services
-        .postgres
-        .query("CREATE SCHEMA raw; CREATE TABLE raw.person (subject text PRIMARY KEY, data jsonb)")
-        .await?;
+    let services = stage.services.as_ref().context("the benchmark has servers of its own")?;
+    let table = "CREATE SCHEMA raw; CREATE TABLE raw.person (subject text PRIMARY KEY, data jsonb)";
+    services.postgres.query(table).await?;
     let (done, results) = mpsc::channel(4_096);
     let adapter = super::adapter(&stage.simulators)?;
     let permits = Arc::new(Semaphore::new(in_flight));
@@ -92,7 +90,7 @@ pub async fn start(stage: &Stage, in_flight: usize) -> Result<Raw> {
         }
         Ok(())
     });
-    let database = stage.services.postgres.url().to_owned();
+    let database = stage.servers.database_url.expose_secret().to_owned();
     let writing = tokio::spawn(write(database, channel, events, results));
     Ok(Raw { tasks: vec![calling, writing], _connections: [consuming, publishing] })
 }

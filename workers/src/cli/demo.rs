@@ -7,6 +7,7 @@ use std::{
 
 use comfy_table::Table;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::{DONE, FAILED, complain, say};
@@ -81,6 +82,8 @@ pub(super) async fn run(arguments: Arguments) -> u8 {
         fault_permille: 60,
         latency: Duration::from_millis(5),
         settings: SETTINGS.to_owned(),
+        environment: Vec::new(),
+        servers: None,
         fsync: true,
         say: |text| complain(&text),
     };
@@ -222,8 +225,8 @@ fn progress_bar(count: usize) -> ProgressBar {
 }
 
 fn say_addresses(arguments: &Arguments, stage: &Stage) {
-    let broker = stage.services.rabbitmq.url();
-    let database = stage.services.postgres.url();
+    let broker = stage.servers.amqp_url.expose_secret();
+    let database = stage.servers.database_url.expose_secret();
     let admin = stage.addresses(0).admin;
     let simulators = &stage.simulators;
     let publish = publish_command(broker);

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
 
 use crate::{
@@ -42,10 +42,23 @@ pub struct Plan {
     pub latency: Duration,
     /// More settings of the hub, in TOML; the first lines belong to `[systems.gbdfl]`.
     pub settings: String,
-    /// Whether PostgreSQL writes to disk before it says so.
+    /// More environment of the hubs.
+    pub environment: Vec<(String, String)>,
+    /// Servers that somebody else runs, instead of private ones.
+    pub servers: Option<Servers>,
+    /// Whether a private PostgreSQL writes to disk before it says so.
     pub fsync: bool,
     /// Says what happens, to a person.
     pub say: fn(&str),
+}
+
+/// The addresses of a database and a broker that are the stage's alone.
+#[derive(Debug, Clone)]
+pub struct Servers {
+    /// The database.
+    pub database_url: SecretString,
+    /// The broker, with its virtual host.
+    pub amqp_url: SecretString,
 }
 
 impl std::fmt::Debug for Plan {
@@ -60,8 +73,10 @@ impl std::fmt::Debug for Plan {
 /// What is on the stage.
 #[derive(Debug)]
 pub struct Stage {
-    /// PostgreSQL and RabbitMQ.
-    pub services: Services,
+    /// The private PostgreSQL and RabbitMQ, where the plan named no others.
+    pub services: Option<Services>,
+    /// Where database and broker are.
+    pub servers: Servers,
     /// The simulators, by URL.
     pub simulators: String,
     /// The running hubs.
@@ -69,6 +84,7 @@ pub struct Stage {
     /// The database, for looking on.
     pub store: Store,
     program: PathBuf,
+    environment: Vec<(String, String)>,
     folder: TempDir,
     addresses: Vec<Addresses>,
     simulator_process: Owned,
@@ -110,10 +126,11 @@ pub enum Error {
 impl Stage {
     /// Builds the stage and waits until every hub is ready.
     pub async fn build(plan: &Plan) -> Result<Self, Error> {
-        let say = plan.say;
-        let options = Options { fsync: plan.fsync, say: Box::new(say), ..Options::default() };
-        let services = Services::start(&options).await?;
-        let store = Store::new(&SecretString::from(services.postgres.url()), 8)?;
+        let (services, servers) = match &plan.servers {
+            Some(servers) => (None, servers.clone()),
+            None => start_services(plan).await?,
+        };
+        let store = Store::new(&servers.database_url, 8)?;
         store.migrate().await?;
         let folder = TempDir::with_prefix("hub-demo-").map_err(|e| Error::Io("work folder", e))?;
         Sealer::create_file(&folder.path().join("seal.key"), &Chance::from_entropy())?;
@@ -123,13 +140,15 @@ impl Stage {
         }
         let http = http_client();
         let (simulator_process, simulators) =
-            start_simulators(plan, folder.path(), services.postgres.url(), &addresses).await?;
+            start_simulators(plan, folder.path(), &servers.database_url, &addresses).await?;
         let mut stage = Self {
             services,
+            servers,
             simulators,
             hubs: Vec::new(),
             store,
             program: plan.program.clone(),
+            environment: plan.environment.clone(),
             folder,
             addresses,
             simulator_process,
@@ -148,12 +167,17 @@ impl Stage {
 
     /// The broker's address.
     pub fn amqp_url(&self) -> SecretString {
-        SecretString::from(self.services.rabbitmq.url())
+        self.servers.amqp_url.clone()
     }
 
     /// Where a hub listens.
     pub fn addresses(&self, number: usize) -> Addresses {
         self.addresses[number]
+    }
+
+    /// The key that every hub here seals with.
+    pub fn key_file(&self) -> PathBuf {
+        self.folder.path().join("seal.key")
     }
 
     /// The settings file of a hub.
@@ -173,13 +197,15 @@ impl Stage {
 
     /// Starts a hub that does not run.
     pub fn start_hub(&mut self, number: usize) -> Result<(), Error> {
-        let hub = Launch::new(&self.program)
+        let log = std::env::var("HUB_LOG").unwrap_or_else(|_| "info,lapin=off".into());
+        let launch = Launch::new(&self.program)
             .args(["run", "--config"])
             .arg(self.settings_file(number))
-            .env("HUB_LOG", std::env::var("HUB_LOG").unwrap_or_else(|_| "info,lapin=off".into()))
-            .output(Output::Log(self.log_file(number)))
-            .spawn()?;
-        self.hubs[number] = Some(hub);
+            .env("HUB_LOG", log)
+            .output(Output::Log(self.log_file(number)));
+        let environment = self.environment.iter();
+        let launch = environment.fold(launch, |launch, (name, value)| launch.env(name, value));
+        self.hubs[number] = Some(launch.spawn()?);
         Ok(())
     }
 
@@ -244,13 +270,16 @@ impl Stage {
         }
         self.simulator_process.kill().await;
         self.store.close().await;
-        self.services.stop().await;
+        if let Some(services) = self.services {
+            services.stop().await;
+        }
     }
 
     fn write_settings(&self, number: usize, more: &str) -> Result<(), Error> {
         let Addresses { admin, inbound } = self.addresses[number];
-        let (amqp, database) = (self.services.rabbitmq.url(), self.services.postgres.url());
-        let key = self.folder.path().join("seal.key");
+        let (amqp, database) =
+            (self.servers.amqp_url.expose_secret(), self.servers.database_url.expose_secret());
+        let key = self.key_file();
         let simulators = &self.simulators;
         let text = format!(
             r#"
@@ -303,10 +332,22 @@ fn free_address() -> Result<SocketAddr, Error> {
     listener.and_then(|l| l.local_addr()).map_err(|e| Error::Io("free port", e))
 }
 
+async fn start_services(plan: &Plan) -> Result<(Option<Services>, Servers), Error> {
+    let say = plan.say;
+    let options =
+        Options { fsync: plan.fsync, say: Box::new(say), ..Options::default() };
+    let services = Services::start(&options).await?;
+    let servers = Servers {
+        database_url: SecretString::from(services.postgres.url()),
+        amqp_url: SecretString::from(services.rabbitmq.url()),
+    };
+    Ok((Some(services), servers))
+}
+
 async fn start_simulators(
     plan: &Plan,
     folder: &Path,
-    database: &str,
+    database: &SecretString,
     hubs: &[Addresses],
 ) -> Result<(Owned, String), Error> {
     let address = free_address()?;
@@ -316,7 +357,7 @@ async fn start_simulators(
         .args(["--seed", &plan.seed.to_string()])
         .args(["--fault-permille", &plan.fault_permille.to_string()])
         .args(["--latency-ms", &plan.latency.as_millis().to_string()])
-        .env("HUB_DATABASE__URL", database)
+        .env("HUB_DATABASE__URL", database.expose_secret())
         .output(Output::Log(log.clone()));
     for hub in hubs {
         let url = format!("http://{}{}", hub.inbound, crate::inbound::PUSH_PATH);

@@ -31,6 +31,9 @@ use crate::{
 /// Decoded messages that wait for the admission commit.
 pub const ADMISSION_QUEUE_MAX: usize = 2_048;
 
+/// The run of a job that its admission starts.
+pub const FIRST_RUN: i32 = 1;
+
 /// A job whose call begins now.
 #[derive(Debug)]
 pub struct Start {
@@ -175,7 +178,7 @@ fn finish(hub: &Arc<Hub>, batch: Vec<Candidate>, results: Vec<Option<Admitted>>)
         match (result, permit) {
             (Some(Admitted::Job { seq, .. }), permit) => start_or_store(hub, *entry, seq, permit),
             // A duplicate had been entered for a start that does not happen.
-            (_, Some(_)) => hub.registry.leave(entry.id),
+            (_, Some(_)) => hub.registry.leave(entry.id, FIRST_RUN),
             (_, None) => {}
         }
     }
@@ -203,7 +206,7 @@ fn start_or_store(
             id: entry.id,
             operation,
             input: body.input,
-            run: 1,
+            run: FIRST_RUN,
             attempts: 0,
             strikes: 0,
             may_have_timers: false,
@@ -228,6 +231,6 @@ fn set_apart(hub: &Hub, bad: Candidate) -> Candidate {
 /// Takes back the entry of a job that will not be started from this delivery.
 pub fn leave(hub: &Hub, candidate: &Candidate) {
     if let (Message::Entry(entry), Some(_)) = (&candidate.message, &candidate.permit) {
-        hub.registry.leave(entry.id);
+        hub.registry.leave(entry.id, FIRST_RUN);
     }
 }

@@ -61,7 +61,7 @@ async fn claim(hub: &Arc<Hub>, destination: &Destination) -> Result<(), Error> {
         let claimed = hub.store.claim(hub.worker(), destination.spec.name, asked).await;
         let claimed = claimed.inspect_err(|_| destination.note_stored(0))?;
         for job in &claimed {
-            hub.registry.enter(job.id);
+            hub.registry.enter(job.id, job.run);
         }
         drop(claiming);
         let drained = claimed.len() < asked;
@@ -74,7 +74,7 @@ async fn claim(hub: &Arc<Hub>, destination: &Destination) -> Result<(), Error> {
             let operation = hub.operations.get(job.operation.as_str()).copied();
             let (Some(operation), Some(permit)) = (operation, permits.pop()) else {
                 // An operation that this build does not know: the comparison returns the job.
-                hub.registry.leave(job.id);
+                hub.registry.leave(job.id, job.run);
                 continue;
             };
             call::spawn(

@@ -6,7 +6,7 @@ use contracts::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::Hub;
+use super::{Hub, admit::FIRST_RUN};
 use crate::{
     broker::consumer::{Ack, Delivery},
     store::admission::{Body, Entry, Fate, Quarantined, Reply},
@@ -80,7 +80,7 @@ async fn accepted(
         None => None,
     };
     // Entered before the commit that starts it; a duplicate of a job that runs here only asks.
-    if permit.is_some() && !hub.registry.enter(job.id) {
+    if permit.is_some() && !hub.registry.enter(job.id, FIRST_RUN) {
         permit = None;
     }
     let consent = job.consent.as_ref().map(|c| serde_json::json!(c));

@@ -34,8 +34,8 @@ use crate::{
 pub struct Record {
     /// What changes.
     pub change: Change,
-    /// The job to remove from the registry afterwards.
-    pub leaves: Option<Uuid>,
+    /// The run to remove from the registry afterwards.
+    pub leaves: Option<(Uuid, i32)>,
 }
 
 /// A finished attempt.
@@ -61,11 +61,12 @@ pub struct Finished {
 
 /// Puts a finished attempt into the queue of the record commit.
 pub async fn send(hub: &Hub, id: Uuid, finished: Finished) {
+    let run = finished.run;
     let change = change(hub, finished).await;
-    let record = Record { change, leaves: Some(id) };
+    let record = Record { change, leaves: Some((id, run)) };
     if hub.record.send(record).await.is_err() {
         // Only at the very end of the process: the rescue of others finds the job.
-        hub.registry.leave(id);
+        hub.registry.leave(id, run);
     }
 }
 
@@ -236,8 +237,8 @@ fn as_defect(hub: &Hub, bad: Record) -> Option<Record> {
     let Record { mut change, leaves } = bad;
     if change.code == Some("answer_cannot_be_stored") {
         // Even that failed: the job stays owned, and the heartbeat's comparison returns it.
-        if let Some(id) = leaves {
-            hub.registry.leave(id);
+        if let Some((id, run)) = leaves {
+            hub.registry.leave(id, run);
         }
         return None;
     }
@@ -252,8 +253,8 @@ fn as_defect(hub: &Hub, bad: Record) -> Option<Record> {
 
 fn finish(hub: &Hub, record: Record, recorded: Option<Recorded>) {
     let Record { change, leaves } = record;
-    if let Some(id) = leaves {
-        hub.registry.leave(id);
+    if let Some((id, run)) = leaves {
+        hub.registry.leave(id, run);
     }
     if change.chain.is_some() {
         hub.wake.rematch.notify_one();

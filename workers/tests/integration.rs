@@ -1,0 +1,52 @@
+//! The hub from outside: what a portal publishes and hears, what the tables hold, what the
+//! government saw. Real servers, real processes, no sleeps.
+//!
+//! Servers are started once and shared; every world has a database, a virtual host, simulators and
+//! hubs of its own. `HUB_TEST_DATABASE_URL` and `HUB_TEST_AMQP_URL` name running servers instead;
+//! `HUB_TEST_SEED` another seed. `cfg(test)` tells the lints that helpers here are test code too.
+
+#[cfg(test)]
+#[path = "integration/decisions.rs"]
+mod decisions;
+#[cfg(test)]
+#[path = "integration/demo.rs"]
+mod demo;
+#[cfg(test)]
+#[path = "integration/events.rs"]
+mod events;
+#[cfg(test)]
+#[path = "integration/invariants.rs"]
+mod invariants;
+#[cfg(test)]
+#[path = "integration/outages.rs"]
+mod outages;
+#[cfg(test)]
+#[path = "integration/persons.rs"]
+mod persons;
+#[cfg(test)]
+#[path = "integration/pushes.rs"]
+mod pushes;
+#[cfg(test)]
+#[path = "integration/quarantine.rs"]
+mod quarantine;
+#[cfg(test)]
+#[path = "integration/secrecy.rs"]
+mod secrecy;
+#[cfg(test)]
+#[path = "integration/servers.rs"]
+mod servers;
+#[cfg(test)]
+#[path = "integration/shutdown.rs"]
+mod shutdown;
+#[cfg(test)]
+#[path = "integration/status.rs"]
+mod status;
+#[cfg(test)]
+#[path = "integration/stories.rs"]
+mod stories;
+#[cfg(test)]
+#[path = "integration/told.rs"]
+mod told;
+#[cfg(test)]
+#[path = "integration/world.rs"]
+mod world;

@@ -1,0 +1,192 @@
+//! Hostile and mistaken pushes: stored where they can be read, counted, and never believed.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use crate::{
+    servers::run,
+    world::{Scene, World, check, id, sum, until},
+};
+
+/// What became of each kind of push.
+struct Forged {
+    answers: BTreeMap<&'static str, Value>,
+    rows: BTreeMap<&'static str, Vec<Value>>,
+    page: String,
+    job: Value,
+    portal: Value,
+    events: Vec<String>,
+}
+
+const KINDS: [&str; 13] = [
+    "duplicate",
+    "unknown_correlation",
+    "wrong_person",
+    "wrong_request_number",
+    "unknown_sender",
+    "wrong_password",
+    "no_correlation",
+    "other_service",
+    "request",
+    "not_xml",
+    "cut",
+    "doctype",
+    "oversize",
+];
+
+async fn forged() -> &'static Forged {
+    static FORGED: OnceCell<Forged> = OnceCell::const_new();
+    FORGED.get_or_init(forge_all).await
+}
+
+async fn forge_all() -> Forged {
+    let world = World::build(Scene::default()).await;
+    // One message that arrived, so that it can come again.
+    world.play(&check("delivered"), &["early"]).await;
+    world.ended(id("delivered")).await;
+    let victim = check("victim");
+    world.play(&victim, &["never"]).await;
+    world.in_state(id("victim"), "pending").await;
+    let (mut answers, mut rows) = (BTreeMap::new(), BTreeMap::new());
+    for kind in KINDS {
+        let last = "SELECT coalesce(max(id), 0) AS id FROM hub.inbound";
+        let before = world.row(last).await["id"].as_i64().unwrap();
+        answers.insert(kind, forge(&world, kind).await);
+        let open = "SELECT 1 FROM hub.inbound WHERE state = 'stored'";
+        until("it was looked at", async || world.rows(open).await.is_empty().then_some(())).await;
+        let new = format!("SELECT * FROM hub.inbound WHERE id > {before}");
+        rows.insert(kind, world.rows(&new).await);
+    }
+    let forged = Forged {
+        answers,
+        rows,
+        page: world.get(0, "/metrics").await.1,
+        job: world.job(id("victim")).await.unwrap(),
+        portal: world.portal("specialist_check", &victim).await,
+        events: world.events.names(id("victim")),
+    };
+    world.strike().await;
+    forged
+}
+
+async fn forge(world: &World, kind: &str) -> Value {
+    let url = format!("{}/control/forge", world.stage.simulators);
+    let order = json!({"system": "kpsisu", "kind": kind}).to_string();
+    let answer = world.stage.http().post(url).body(order).send().await.unwrap();
+    serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+}
+
+impl Forged {
+    /// Status of the answer; state, reason and verification of the row; the count.
+    fn expect(&self, kind: &str, status: u16, row: Option<(&str, &str, bool)>, result: &str) {
+        assert_eq!(self.answers[kind]["status"], status, "{kind}: {}", self.answers[kind]);
+        let rows = &self.rows[kind];
+        match row {
+            None => assert!(rows.is_empty(), "{kind}: {rows:?}"),
+            Some((state, why, verified)) => {
+                assert_eq!(rows.len(), 1, "{kind}: {rows:?}");
+                let found = (&rows[0]["state"], &rows[0]["verified"]);
+                assert_eq!(found, (&json!(state), &json!(verified)), "{kind}");
+                assert_eq!(rows[0]["why"].as_str().unwrap_or_default(), why, "{kind}");
+            }
+        }
+        let counted = sum(&self.page, "hub_inbound_messages_total", &[("result", result)]);
+        assert!(counted > 0.5, "{kind}: {result} was not counted");
+    }
+}
+
+#[test]
+fn invariant_11_an_unknown_sender_is_stored_and_never_applied() {
+    run(async {
+        let forged = forged().await;
+        for kind in ["unknown_sender", "wrong_password"] {
+            let row = Some(("refused", "unknown_sender", false));
+            forged.expect(kind, 403, row, "unknown_sender");
+        }
+        let row = Some(("refused", "unknown_service", false));
+        forged.expect("other_service", 403, row, "unknown_service");
+    });
+}
+
+#[test]
+fn invariant_11_a_believed_sender_with_another_person_or_number_is_refused() {
+    run(async {
+        let forged = forged().await;
+        forged.expect("wrong_person", 200, Some(("refused", "person", true)), "mismatch");
+        let number = Some(("refused", "request_number", true));
+        forged.expect("wrong_request_number", 200, number, "mismatch");
+        forged.expect("request", 200, Some(("refused", "unreadable", true)), "mismatch");
+    });
+}
+
+#[test]
+fn an_unknown_conversation_is_parked_until_somebody_knows_it() {
+    run(async {
+        let parked = Some(("parked", "", true));
+        forged().await.expect("unknown_correlation", 200, parked, "unmatched");
+    });
+}
+
+#[test]
+fn a_push_that_cannot_be_read_gets_a_fault() {
+    run(async {
+        let forged = forged().await;
+        for kind in ["not_xml", "cut", "doctype", "no_correlation"] {
+            forged.expect(kind, 400, None, "unreadable");
+            let answer = forged.answers[kind]["answer"].as_str().unwrap_or_default();
+            assert!(answer.contains("Fault"), "{kind}: {answer}");
+        }
+        assert_eq!(forged.answers["oversize"]["status"], 413);
+        assert!(forged.rows["oversize"].is_empty());
+    });
+}
+
+#[test]
+fn a_message_that_comes_again_is_acknowledged_and_not_kept_twice() {
+    run(async {
+        forged().await.expect("duplicate", 200, None, "duplicate");
+    });
+}
+
+#[test]
+fn invariant_11_nothing_forged_changed_the_job() {
+    run(async {
+        let forged = forged().await;
+        assert_eq!(forged.job["state"], "pending");
+        assert_eq!(forged.portal["verdict"], "unknown");
+        assert_eq!(forged.events, ["accepted", "pending"]);
+    });
+}
+
+#[test]
+fn invariant_11_a_right_answer_from_an_unknown_peer_is_stored_and_never_applied() {
+    run(async {
+        let nobody = [("HUB_SYSTEMS__KPSISU__PUSH_PEERS", "")];
+        let scene = Scene { environment: nobody.to_vec(), ..Scene::default() };
+        let world = World::build(scene).await;
+        // Some answers are never pushed; of several, one is.
+        let names = ["unbelieved", "unbelieved too", "nor this one"];
+        for name in names {
+            world.play(&check(name), &["clear"]).await;
+            world.in_state(id(name), "pending").await;
+        }
+        let now = world.stage.store.business_now().await.unwrap();
+        let later = now.checked_add(jiff::SignedDuration::from_mins(11)).unwrap();
+        world.stage.store.jump_to(later).await.unwrap();
+        let row = until("the push is stored", async || {
+            world.rows("SELECT * FROM hub.inbound").await.into_iter().next()
+        })
+        .await;
+        let found = (&row["state"], &row["why"], &row["verified"], &row["peer"]);
+        let refused = (json!("refused"), json!("unknown_peer"), json!(false), json!("127.0.0.1"));
+        assert_eq!(found, (&refused.0, &refused.1, &refused.2, &refused.3));
+        let labels = [("system", "kpsisu"), ("result", "unknown_peer")];
+        assert!(world.metric(0, "hub_inbound_messages_total", &labels).await > 0.5);
+        for name in names {
+            assert_eq!(world.job(id(name)).await.unwrap()["state"], "pending");
+        }
+        world.strike().await;
+    });
+}

@@ -1,0 +1,139 @@
+//! What is no job: kept with its bytes and the reason, told to whoever can be told, acknowledged.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    servers::run,
+    world::{QUICK, Scene, World, common, id, person, properties, until},
+};
+
+/// The kept message of this length with this code.
+async fn kept(world: &World, code: &str, bytes: &[u8]) -> Value {
+    until(&format!("kept as {code}"), async || {
+        let sql = format!(
+            "SELECT * FROM hub.quarantine WHERE code = '{code}' AND bytes = {}",
+            bytes.len()
+        );
+        let rows = world.rows(&sql).await;
+        rows.into_iter().find(|row| world.unseal("quarantine", row) == bytes)
+    })
+    .await
+}
+
+async fn told(world: &World, id: Uuid, code: &str) {
+    let event = world.events.wait_for(id, "rejected").await;
+    assert_eq!(event["data"]["sequence"], 0);
+    assert_eq!(event["data"]["summary"]["code"], "malformed");
+    assert_eq!(event["data"]["errors"][0]["code"], code);
+    assert!(world.job(id).await.is_none(), "what is no job has no row");
+}
+
+#[test]
+fn bytes_without_an_id_are_kept_as_they_came_and_nobody_is_told() {
+    run(async {
+        let world = common().await;
+        for (code, body) in [
+            ("not_json", b"{ this is no JSON \xff".to_vec()),
+            ("not_an_object", b"[\"a list\"]".to_vec()),
+            ("no_id", br#"{"operation":"gbdfl.person","version":1}"#.to_vec()),
+            ("no_id", br#"{"id":"850100300012","operation":"gbdfl.person"}"#.to_vec()),
+        ] {
+            assert!(world.publish("gbdfl.person", &body, properties()).await);
+            let row = kept(world, code, &body).await;
+            assert_eq!(
+                (&row["queue"], &row["routing_key"], &row["job_id"], &row["state"]),
+                (&json!("hub.jobs.gbdfl"), &json!("gbdfl.person"), &Value::Null, &json!("kept"))
+            );
+        }
+    });
+}
+
+#[test]
+fn u0000_is_refused_at_the_door_and_its_publisher_is_told() {
+    run(async {
+        let world = common().await;
+        let body = person("nul").to_string().replace("person:nul", "person:\\u0000");
+        assert!(world.publish("gbdfl.person", body.as_bytes(), properties()).await);
+        let row = kept(world, "nul_character", body.as_bytes()).await;
+        assert_eq!(row["job_id"], id("nul").to_string());
+        told(world, id("nul"), "nul_character").await;
+    });
+}
+
+#[test]
+fn another_content_type_is_no_job() {
+    run(async {
+        let world = common().await;
+        let body = person("text/plain").to_string().into_bytes();
+        let plain = properties().with_content_type("text/plain".into());
+        assert!(world.publish("gbdfl.person", &body, plain).await);
+        let row = kept(world, "content_type", &body).await;
+        assert_eq!(row["content_type"], "text/plain");
+        told(world, id("text/plain"), "content_type").await;
+    });
+}
+
+#[test]
+fn another_version_is_no_job_and_its_publisher_is_told() {
+    run(async {
+        let world = common().await;
+        let mut job = person("version 2");
+        job["version"] = 2.into();
+        let body = job.to_string().into_bytes();
+        assert!(world.publish("gbdfl.person", &body, properties()).await);
+        kept(world, "unknown_version", &body).await;
+        told(world, id("version 2"), "unknown_version").await;
+    });
+}
+
+#[test]
+fn invariant_7_a_body_over_256_kib_is_kept_and_one_below_is_read() {
+    run(async {
+        let world = common().await;
+        for (name, size, code) in [("fits", 256 * 1024, None), ("large", 256 * 1024 + 1, Some(()))]
+        {
+            let mut body = person(name).to_string().into_bytes();
+            body.resize(size, b' ');
+            assert!(world.publish("gbdfl.person", &body, properties()).await);
+            match code {
+                Some(()) => {
+                    assert_eq!(kept(world, "too_large", &body).await["job_id"], json!(null))
+                }
+                None => drop(world.ended(id(name)).await),
+            }
+        }
+    });
+}
+
+#[test]
+fn what_is_no_job_is_acknowledged_like_a_job() {
+    run(async {
+        let scene = Scene { settings: QUICK.to_owned(), ..Scene::default() };
+        let mut world = World::build(scene).await;
+        for body in [&b"no JSON"[..], b"{}"] {
+            for key in ["gbdfl.person", "kpsisu.check", "nobody.listens"] {
+                // An alternate exchange takes what no queue is bound for, so nothing is returned.
+                assert!(world.publish(key, body, properties()).await);
+            }
+        }
+        until("all are kept", async || {
+            let rows = world.rows("SELECT id FROM hub.quarantine").await;
+            (rows.len() == 6).then_some(())
+        })
+        .await;
+        // Whatever was not acknowledged comes back to its queue when the consumer goes.
+        world.stage.kill_hub(0).await;
+        let queues = ["hub.jobs.gbdfl", "hub.jobs.kpsisu", "hub.unrouted", "hub.dead"];
+        until("the consumers are gone", async || {
+            let mut left = 0;
+            for queue in queues {
+                left += world.ready_messages(queue).await;
+            }
+            assert_eq!(left, 0, "a delivery was not acknowledged");
+            Some(())
+        })
+        .await;
+        world.strike().await;
+    });
+}
