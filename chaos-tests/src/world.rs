@@ -78,7 +78,7 @@ pub struct World {
 /// Short limits, so that slow systems do not make a test wait; few permits, so that both ways into
 /// a call are gone: started at admission, and stored and claimed.
 const SETTINGS: &str = r"
-pull_interval_s = 43200
+pull_interval_s = 172800
 in_flight_max = 24
 [operations.gbdfl.person]
 call_timeout_ms = 2500
@@ -163,6 +163,17 @@ impl World {
         self.stage.kill_hub(number).await;
     }
 
+    /// Asks a hub to stop in good order; how long that took.
+    pub async fn stop(&mut self, number: usize) -> Duration {
+        self.fault(format_args!("hub {number} is asked to stop"));
+        let began = Instant::now();
+        if let Some(hub) = self.stage.hubs[number].take() {
+            hub.stop(workers::demo::stage::STOP_WAIT_MAX).await;
+        }
+        self.fault(format_args!("hub {number} has stopped after {:.1?}", began.elapsed()));
+        began.elapsed()
+    }
+
     /// Starts a hub that does not run.
     pub fn start(&mut self, number: usize) -> Outcome<()> {
         self.fault(format_args!("hub {number} starts"));
@@ -181,6 +192,23 @@ impl World {
         self.fault(format_args!("hub {number} is thawed"));
         self.hub(number)?.signal(Signal::CONT);
         Ok(())
+    }
+
+    /// The series of one metric, summed over the hubs that run.
+    pub async fn metric_of_all(&self, name: &str) -> Outcome<f64> {
+        let mut sum = 0.0;
+        for number in 0..self.stage.hubs.len() {
+            sum += self.metric(number, name).await?;
+        }
+        Ok(sum)
+    }
+
+    /// A query that counts the calls of these workers.
+    pub fn calls_of(workers: &[String]) -> String {
+        let workers = workers.join("', '");
+        format!(
+            "SELECT count(*) FROM hub.job_live WHERE state = 'calling' AND owner IN ('{workers}')"
+        )
     }
 
     /// The rows of a query, as JSON objects.
