@@ -297,7 +297,8 @@ fn source(
     tasks.push(tokio::spawn(async move {
         while let Some(delivery) = deliveries.recv().await {
             let candidate = decode::decode(&hub, delivery).await;
-            if admitting.send(candidate).await.is_err() {
+            if let Err(unsent) = admitting.send(candidate).await {
+                admit::leave(&hub, &unsent.0);
                 return;
             }
         }

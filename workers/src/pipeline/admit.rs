@@ -63,8 +63,13 @@ pub async fn run(hub: Arc<Hub>, mut queue: mpsc::Receiver<Candidate>, stop: Canc
         Metric::BatchSize.observe_value(count(candidates.len()), [("commit", "admit")]);
         admit(&hub, candidates, &stop).await;
         if stop.is_cancelled() {
-            return;
+            break;
         }
+    }
+    // What was decoded and is not admitted stays with the broker; nobody waits for its call.
+    queue.close();
+    while let Some(candidate) = queue.recv().await {
+        leave(&hub, &candidate);
     }
 }
 
@@ -220,7 +225,8 @@ fn set_apart(hub: &Hub, bad: Candidate) -> Candidate {
     Candidate { message, permit: None, ..bad }
 }
 
-fn leave(hub: &Hub, candidate: &Candidate) {
+/// Nothing becomes of a candidate here.
+pub fn leave(hub: &Hub, candidate: &Candidate) {
     if let (Message::Entry(entry), Some(_)) = (&candidate.message, &candidate.permit) {
         hub.registry.leave(entry.id);
     }

@@ -80,7 +80,7 @@ async fn accepted(
         None => None,
     };
     // Entered before the commit that starts it; a duplicate of a job that runs here only asks.
-    if permit.is_some() && !hub.registry.enter(job.id) {
+    if permit.is_some() && !hub.registry.enter_first(job.id) {
         permit = None;
     }
     let consent = job.consent.as_ref().map(|c| serde_json::json!(c));
