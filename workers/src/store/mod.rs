@@ -38,6 +38,9 @@ pub use self::error::{Error, Kind};
 
 /// The server ends a statement after this.
 pub const STATEMENT_WAIT_MAX: Duration = Duration::from_secs(15);
+/// The server ends a session that holds a transaction open for this long without a statement: its
+/// process is frozen, and its locks would hold up the others. Shorter than a lease.
+pub const IDLE_WAIT_MAX: Duration = Duration::from_secs(5);
 /// A call on the store ends after this, whatever happens to the server or the network.
 pub const CALL_WAIT_MAX: Duration = Duration::from_secs(20);
 /// How long a call waits for a free connection.
@@ -60,7 +63,7 @@ impl Store {
         let options =
             PgConnectOptions::from_str(url.expose_secret())?.application_name("hub").options([
                 ("statement_timeout", STATEMENT_WAIT_MAX.as_millis().to_string()),
-                ("idle_in_transaction_session_timeout", "30000".to_owned()),
+                ("idle_in_transaction_session_timeout", IDLE_WAIT_MAX.as_millis().to_string()),
                 ("jit", "off".to_owned()),
                 // Every hot statement goes by an index. A plan made while a table was empty must not
                 // stick to a sequential scan, and a bitmap scan never marks dead index entries.
