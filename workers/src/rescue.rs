@@ -77,12 +77,17 @@ pub async fn run(hub: Arc<Hub>, partitions: watch::Sender<Vec<i16>>, stop: Cance
     loop {
         tokio::select! { () = stop.cancelled() => return, _ = tick.tick() => {} }
         match tokio::time::timeout(every * 2, beat(&hub, &mut observations)).await {
-            Ok(Ok(changed)) => {
+            Ok(Ok(seen)) => {
                 Metric::DatabaseUp.set(1.0, []);
+                let changed = take_over(&hub, &seen.still, every * 2).await || seen.changed;
                 let compare = beats.is_multiple_of(BEATS_PER_COMPARISON);
                 beats += 1;
-                if let Err(error) = tend(&hub, &partitions, changed || compare, compare).await {
-                    tracing::warn!(%error, "the comparison of owned jobs waits");
+                // Bounded: somebody's lock must not make this worker look dead.
+                let tended = tend(&hub, &partitions, changed || compare, compare);
+                match tokio::time::timeout(every * 2, tended).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::warn!(%error, "the comparison of owned jobs waits"),
+                    Err(_) => tracing::warn!("the comparison of owned jobs took too long"),
                 }
             }
             Ok(Err(error)) => {
@@ -99,29 +104,52 @@ pub async fn run(hub: Arc<Hub>, partitions: watch::Sender<Vec<i16>>, stop: Cance
     }
 }
 
-/// One heartbeat; `true` where somebody came or went.
-async fn beat(hub: &Hub, observations: &mut Observations) -> Result<bool, Error> {
+/// What a heartbeat saw.
+struct Seen {
+    /// Somebody came or went.
+    changed: bool,
+    /// Whose beat stood still for a lease.
+    still: Vec<Beat>,
+}
+
+/// One heartbeat.
+async fn beat(hub: &Hub, observations: &mut Observations) -> Result<Seen, Error> {
     let me = hub.worker();
     let Some(beats) = hub.store.beat(me).await? else {
         observations.interrupted();
-        let fresh = hub.renew_worker();
+        let fresh = hub.chance.uuid();
         hub.store.register_worker(fresh, &worker_name()).await?;
+        hub.become_worker(fresh);
         tracing::warn!(
             old = %me, new = %fresh,
             "the others took this worker for dead: its results of before are not recorded"
         );
-        return Ok(true);
+        return Ok(Seen { changed: true, still: Vec::new() });
     };
     let before = observations.seen.len();
     let still = observations.note(me, &beats, Instant::now(), hub.config.lease);
-    let mut changed = before != observations.seen.len();
+    Ok(Seen { changed: before != observations.seen.len(), still })
+}
+
+/// Takes over from the dead; `true` where there was one. A failure says nothing about my own
+/// heartbeat: they are still dead at the next one.
+async fn take_over(hub: &Hub, still: &[Beat], wait_max: Duration) -> bool {
+    let mut changed = false;
     for dead in still {
-        if let Some(rescued) = hub.store.rescue(dead, &hub.operations).await? {
-            tell(hub, dead.worker, &rescued);
-            changed = true;
+        let rescued = hub.store.rescue(*dead, &hub.operations);
+        match tokio::time::timeout(wait_max, rescued).await {
+            Ok(Ok(Some(rescued))) => {
+                tell(hub, dead.worker, &rescued);
+                changed = true;
+            }
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, worker = %dead.worker, "a rescue failed; the next beat tries");
+            }
+            Err(_) => tracing::warn!(worker = %dead.worker, "a rescue took too long"),
         }
     }
-    Ok(changed)
+    changed
 }
 
 fn tell(hub: &Hub, worker: Uuid, rescued: &Rescued) {

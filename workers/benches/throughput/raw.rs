@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use adapters::attempt::{Call, Outcome};
 use adapters::system::Adapter;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use contracts::personal::Personal;
 use futures_util::StreamExt;
 use lapin::{
@@ -69,9 +69,8 @@ pub async fn start(stage: &Stage, in_flight: usize) -> Result<Raw> {
         channel.basic_consume(QUEUE.into(), "".into(), options, FieldTable::default()).await?;
     let events = publishing.create_channel().await?;
     events.confirm_select(ConfirmSelectOptions { nowait: false }).await?;
-    let services = stage.services.as_ref().context("the benchmark has servers of its own")?;
     let table = "CREATE SCHEMA raw; CREATE TABLE raw.person (subject text PRIMARY KEY, data jsonb)";
-    services.postgres.query(table).await?;
+    stage.own()?.postgres.query(table).await?;
     let (done, results) = mpsc::channel(4_096);
     let adapter = super::adapter(&stage.simulators)?;
     let permits = Arc::new(Semaphore::new(in_flight));

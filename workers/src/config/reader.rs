@@ -40,7 +40,7 @@ pub struct Reader {
 
 const PREFIX: &str = "HUB_";
 /// Variables of this prefix that are no settings.
-const NOT_SETTINGS: [&str; 3] = ["HUB_CONFIG", "HUB_LOG", "HUB_TEST_"];
+const NOT_SETTINGS: [&str; 4] = ["HUB_CONFIG", "HUB_LOG", "HUB_TEST_", "HUB_CHAOS_"];
 
 impl Reader {
     /// Over a parsed file and the environment.

@@ -28,6 +28,8 @@ pub const STOP_WAIT_MAX: Duration = Duration::from_secs(30);
 const PUSH_SENDER: &str = "kpsisu";
 const PUSH_PASSWORD: &str = "daeb30e06dcf80565ac935eca8ec3e87a2cd7194440c14842b470d3cb7fed353";
 
+const NOT_OWN: &str = "the servers of this stage belong to somebody else";
+
 /// What to put on the stage.
 pub struct Plan {
     /// The program `hub`.
@@ -168,6 +170,16 @@ impl Stage {
     /// The broker's address.
     pub fn amqp_url(&self) -> SecretString {
         self.servers.amqp_url.clone()
+    }
+
+    /// The stage's own servers, to ask them.
+    pub fn own(&self) -> Result<&Services, Error> {
+        self.services.as_ref().ok_or_else(|| Error::Silent(NOT_OWN.to_owned()))
+    }
+
+    /// The stage's own servers, to stop and start them.
+    pub fn own_mut(&mut self) -> Result<&mut Services, Error> {
+        self.services.as_mut().ok_or_else(|| Error::Silent(NOT_OWN.to_owned()))
     }
 
     /// Where a hub listens.

@@ -62,25 +62,33 @@ pub async fn run(hub: Arc<Hub>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(SWEEP_EVERY) => look(&hub, Which::Due).await,
             () = hub.wake.rematch.notified() => look(&hub, Which::Known).await,
-        }
+        };
     }
 }
 
 /// Looks at everything that is open: what came in before this process started goes first.
 pub async fn catch_up(hub: &Hub) {
-    look(hub, Which::All).await;
+    let mut after = 0;
+    while let Some(last) = look(hub, Which::All { after }).await {
+        after = last;
+    }
 }
 
-async fn look(hub: &Hub, which: Which) {
+/// Returns the id of the last message that was looked at.
+async fn look(hub: &Hub, which: Which) -> Option<i64> {
     match hub.store.open_messages(which, SWEEP_MAX).await {
         Ok(messages) => {
-            for stored in messages {
-                if let Err(error) = place(hub, &stored).await {
+            for stored in &messages {
+                if let Err(error) = place(hub, stored).await {
                     tracing::warn!(%error, inbound_id = stored.id, "a message waits for its match");
                 }
             }
+            messages.last().map(|stored| stored.id)
         }
-        Err(error) => tracing::debug!(%error, "messages wait for the database"),
+        Err(error) => {
+            tracing::debug!(%error, "messages wait for the database");
+            None
+        }
     }
 }
 

@@ -155,11 +155,10 @@ impl Hub {
         *self.worker.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A new identity, after the others declared the old one dead.
-    pub fn renew_worker(&self) -> Uuid {
-        let fresh = self.chance.uuid();
+    /// Takes a new identity, which the database must know already: a job of an unknown owner counts
+    /// as left behind.
+    pub fn become_worker(&self, fresh: Uuid) {
         *self.worker.write().unwrap_or_else(PoisonError::into_inner) = fresh;
-        fresh
     }
 
     /// The names of the configured systems.

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use adapters::attempt::{Attempt, Outcome};
 use contracts::{
     class::{Class, Failure, RemoteCode},
-    operation::OperationSpec,
+    operation::{Effect, OperationSpec},
     state::State,
 };
 use serde_json::{Map, Value};
@@ -235,19 +235,28 @@ async fn record(hub: &Hub, batch: Vec<Record>) {
 /// The change that is left when the answer itself cannot be stored.
 fn as_defect(hub: &Hub, bad: Record) -> Option<Record> {
     let Record { mut change, leaves } = bad;
+    let was_sent = leaves.is_some() && change.operation.effect == Effect::Command;
     if change.code == Some("answer_cannot_be_stored") {
-        // Even that failed: the job stays owned, and the heartbeat's comparison returns it.
-        if let Some((id, run)) = leaves {
+        // Even that failed: the job stays owned, and the heartbeat's comparison returns it. A command
+        // was sent and must not be: it stays with this process, and a rescue puts it in doubt.
+        if let Some((id, run)) = leaves.filter(|_| !was_sent) {
             hub.registry.leave(id, run);
         }
         return None;
     }
     let failure = Failure::new(Class::Defect, "answer_cannot_be_stored");
     change.summary = failure_summary(&failure);
-    change.to = State::Failed;
+    change.to = if was_sent { State::InDoubt } else { State::Failed };
     change.code = Some(failure.code);
     change.portal = None;
     change.event = None;
+    change.delay_ms = None;
+    // Any of their words may be what cannot be stored.
+    change.chain = None;
+    if let Some(attempt) = &mut change.attempt {
+        attempt.remote_code = None;
+        attempt.exchange = None;
+    }
     Some(Record { change, leaves })
 }
 

@@ -121,7 +121,7 @@ impl Store {
                    AND c.correlation_id = i.correlation_id)",
                 0,
             ),
-            Which::All => ("$1 = 0", 0),
+            Which::All { after } => ("id > $1", after),
         };
         let statement = format!(
             "SELECT id, system, source, key_id, sealed, looks FROM hub.inbound i
@@ -227,8 +227,11 @@ pub enum Which {
     Due,
     /// Those whose conversation has become known.
     Known,
-    /// All: the process has just started.
-    All,
+    /// All with a higher id: the process has just started.
+    All {
+        /// The last id that was looked at.
+        after: i64,
+    },
 }
 
 fn stored(row: &sqlx::postgres::PgRow) -> Result<Stored, Error> {

@@ -38,6 +38,9 @@ pub use self::error::{Error, Kind};
 
 /// The server ends a statement after this.
 pub const STATEMENT_WAIT_MAX: Duration = Duration::from_secs(15);
+/// The server ends a session that holds a transaction open for this long without a statement: its
+/// process is frozen, and its locks would hold up the others. Shorter than a lease.
+pub const IDLE_WAIT_MAX: Duration = Duration::from_secs(5);
 /// A call on the store ends after this, whatever happens to the server or the network.
 pub const CALL_WAIT_MAX: Duration = Duration::from_secs(20);
 /// How long a call waits for a free connection.
@@ -72,7 +75,7 @@ impl Store {
                 // this a login called `hub` would look for it in schema `hub`.
                 ("search_path", "public".to_owned()),
                 ("statement_timeout", STATEMENT_WAIT_MAX.as_millis().to_string()),
-                ("idle_in_transaction_session_timeout", "30000".to_owned()),
+                ("idle_in_transaction_session_timeout", IDLE_WAIT_MAX.as_millis().to_string()),
                 ("jit", "off".to_owned()),
                 // Every hot statement goes by an index, row by row. A plan made while a table was empty
                 // must not stick to reading all of it, and a bitmap scan never marks dead entries.

@@ -125,18 +125,29 @@ impl Store {
     }
 }
 
-/// Records a batch in the caller's commit. A job may occur once; later occurrences are lost.
+/// Records a batch in the caller's commit. Changes of one job are made one after the other: the
+/// result of a lost run must not stand in the way of the result of the run that has the job.
 pub(super) async fn record(tx: Tx<'_>, changes: &[Change]) -> Result<Vec<Option<Recorded>>, Error> {
+    let mut results = vec![None; changes.len()];
+    let mut todo: Vec<usize> = (0..changes.len()).collect();
+    while !todo.is_empty() {
+        let mut seen = HashSet::new();
+        let (round, later): (Vec<usize>, Vec<usize>) =
+            todo.into_iter().partition(|place| seen.insert(changes[*place].seq));
+        let unique: Vec<&Change> = round.iter().map(|place| &changes[*place]).collect();
+        for (place, recorded) in round.into_iter().zip(record_round(tx, &unique).await?) {
+            results[place] = recorded;
+        }
+        todo = later;
+    }
+    Ok(results)
+}
+
+/// Records changes of different jobs.
+async fn record_round(tx: Tx<'_>, changes: &[&Change]) -> Result<Vec<Option<Recorded>>, Error> {
     let open = open_inbound(tx, changes).await?;
-    let mut seen = HashSet::new();
-    let first: Vec<bool> = changes
-        .iter()
-        .map(|change| {
-            change.inbound_id.is_none_or(|id| open.contains(&id)) && seen.insert(change.seq)
-        })
-        .collect();
-    let unique: Vec<&Change> =
-        changes.iter().zip(&first).filter(|(_, first)| **first).map(|(c, _)| c).collect();
+    let is_open = |change: &Change| change.inbound_id.is_none_or(|id| open.contains(&id));
+    let unique: Vec<&Change> = changes.iter().copied().filter(|change| is_open(change)).collect();
     let after = update_jobs(tx, &unique).await?;
     let done: Vec<(&Change, &After)> =
         unique.iter().filter_map(|c| after.get(&c.seq).map(|a| (*c, a))).collect();
@@ -148,9 +159,8 @@ pub(super) async fn record(tx: Tx<'_>, changes: &[Change]) -> Result<Vec<Option<
     settle_inbound(tx, &unique, &after).await?;
     Ok(changes
         .iter()
-        .zip(first)
-        .map(|(change, first)| {
-            let after = after.get(&change.seq).filter(|_| first)?;
+        .map(|change| {
+            let after = after.get(&change.seq).filter(|_| is_open(change))?;
             Some(Recorded { state: after.state, sla: after.sla, age_ms: after.age_ms })
         })
         .collect())
@@ -387,7 +397,7 @@ async fn arm_timers(tx: Tx<'_>, done: &[(&Change, &After)]) -> Result<(), Error>
 }
 
 /// Messages that nobody has dealt with yet: a message that was looked at twice counts once.
-async fn open_inbound(tx: Tx<'_>, changes: &[Change]) -> Result<HashSet<i64>, Error> {
+async fn open_inbound(tx: Tx<'_>, changes: &[&Change]) -> Result<HashSet<i64>, Error> {
     let mut ids: Vec<i64> = changes.iter().filter_map(|change| change.inbound_id).collect();
     if ids.is_empty() {
         return Ok(HashSet::new());

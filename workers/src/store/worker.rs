@@ -41,12 +41,13 @@ pub struct Rescued {
 }
 
 impl Store {
-    /// Makes a worker known.
+    /// Makes a worker known; again, where the answer to the first commit was lost.
     pub async fn register_worker(&self, worker: Uuid, name: &str) -> Result<(), Error> {
         within(async {
             sqlx::query(
                 "INSERT INTO hub.worker (id, name, started_at, seen_at)
-                 VALUES ($1, $2, statement_timestamp(), statement_timestamp())",
+                 VALUES ($1, $2, statement_timestamp(), statement_timestamp())
+                 ON CONFLICT (id) DO NOTHING",
             )
             .bind(worker)
             .bind(name)
@@ -184,6 +185,8 @@ impl Store {
     }
 }
 
+/// What somebody has locked stays for the next comparison: a worker that was frozen inside a
+/// transaction must not hold up the one that rescues.
 async fn rescue_jobs(
     tx: Tx<'_>,
     owner: Uuid,
@@ -191,7 +194,7 @@ async fn rescue_jobs(
 ) -> Result<Rescued, Error> {
     let rows = sqlx::query(
         "SELECT seq, operation, run FROM hub.job_live WHERE state = 'calling' AND owner = $1
-          ORDER BY seq FOR UPDATE",
+          ORDER BY seq FOR UPDATE SKIP LOCKED",
     )
     .bind(owner)
     .fetch_all(&mut *tx)

@@ -98,7 +98,7 @@ fn invariant_7_a_body_over_256_kib_is_kept_and_one_below_is_read() {
             assert!(world.publish("gbdfl.person", &body, properties()).await);
             match code {
                 Some(()) => {
-                    assert_eq!(kept(world, "too_large", &body).await["job_id"], json!(null))
+                    assert_eq!(kept(world, "too_large", &body).await["job_id"], json!(null));
                 }
                 None => drop(world.ended(id(name)).await),
             }

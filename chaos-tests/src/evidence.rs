@@ -1,0 +1,154 @@
+//! What is left when everything has ended: the hub's rows, the portal's rows, the government's book.
+//!
+//! No column that is shown holds personal data.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    Outcome,
+    world::{World, text},
+};
+
+/// Everything that the oracle compares.
+#[derive(Debug)]
+pub struct Evidence {
+    /// Jobs by id.
+    pub jobs: HashMap<Uuid, Value>,
+    /// Rows of `portal.person` and `portal.specialist_check`, by operation and subject.
+    pub portal: HashMap<(String, String), Value>,
+    /// Ids that are in quarantine; `None` for a message without one.
+    pub quarantine: Vec<Option<Uuid>>,
+    /// Attempts: job number and run.
+    pub attempts: Vec<(i64, i64)>,
+    /// What is left in tables that must be empty: name and count.
+    pub left: Vec<(&'static str, i64)>,
+    /// The simulators' count.
+    pub oracle: Value,
+    /// The simulators' journal of KPSiSU.
+    pub journal: Vec<Value>,
+}
+
+const LEFT: [(&str, &str); 4] = [
+    ("live jobs", "SELECT count(*) FROM hub.job_live"),
+    ("events without a confirm", "SELECT count(*) FROM hub.outbox"),
+    ("timers", "SELECT count(*) FROM hub.timer"),
+    ("messages that nobody looked at", "SELECT count(*) FROM hub.inbound WHERE state = 'stored'"),
+];
+
+impl Evidence {
+    /// Reads everything.
+    pub async fn gather(world: &World) -> Outcome<Self> {
+        let id = |value: &Value| value.as_str().and_then(|text| text.parse::<Uuid>().ok());
+        let sql = "SELECT id, seq, operation, subject, state, sla, run, attempts, events, code,
+                     summary ->> 'verdict' AS verdict, requested_at FROM hub.job";
+        let jobs = world.rows(sql).await?;
+        let jobs = jobs.into_iter().filter_map(|job| Some((id(&job["id"])?, job))).collect();
+        let sql = "SELECT 'gbdfl.person' AS operation, subject, job_id, status, sla, completed_at,
+                     CASE WHEN found IS NULL THEN 'unknown' ELSE found::text END AS answer
+                     FROM portal.person
+                   UNION ALL
+                   SELECT 'kpsisu.check', subject, job_id, status, sla, completed_at, verdict
+                     FROM portal.specialist_check";
+        let portal = world
+            .rows(sql)
+            .await?
+            .into_iter()
+            .filter_map(|row| Some(((text(&row["operation"])?, text(&row["subject"])?), row)));
+        let portal = portal.collect();
+        let quarantine = world.rows("SELECT job_id FROM hub.quarantine").await?;
+        let attempts = world.rows("SELECT job_seq, run FROM hub.attempt").await?;
+        let number = |value: &Value| value.as_i64().unwrap_or(-1);
+        let mut left = Vec::new();
+        for (name, sql) in LEFT {
+            left.push((name, world.count(sql).await?));
+        }
+        let journal = world.stage.control("journal?system=kpsisu").await?;
+        Ok(Self {
+            jobs,
+            portal,
+            quarantine: quarantine.iter().map(|row| id(&row["job_id"])).collect(),
+            attempts: attempts.iter().map(|a| (number(&a["job_seq"]), number(&a["run"]))).collect(),
+            left,
+            oracle: world.stage.control("oracle").await?,
+            journal: journal.as_array().cloned().unwrap_or_default(),
+        })
+    }
+
+    /// Counts of the states, and of what the government executed.
+    pub fn summary(&self) -> String {
+        let mut states: BTreeMap<&str, usize> = BTreeMap::new();
+        for job in self.jobs.values() {
+            *states.entry(job["state"].as_str().unwrap_or("?")).or_default() += 1;
+        }
+        let states: Vec<String> = states.iter().map(|(s, n)| format!("{n} {s}")).collect();
+        let kpsisu = &self.oracle["kpsisu"];
+        format!(
+            "{} jobs ({}), {} commands executed in {} requests",
+            self.jobs.len(),
+            states.join(", "),
+            kpsisu["executed"],
+            kpsisu["requests"],
+        )
+    }
+
+    /// The rows of one job, for a person who looks for the cause.
+    pub async fn of_job(world: &World, id: Uuid) -> Outcome<String> {
+        let seq = format!("(SELECT seq FROM hub.job_key WHERE id = '{id}')");
+        let queries = [
+            (
+                "job",
+                format!(
+                    "SELECT seq, state, sla, owner, run, attempts, strikes, events, event, code,
+                       admitted_at, ended_at FROM hub.job WHERE id = '{id}'"
+                ),
+            ),
+            (
+                "attempt",
+                format!(
+                    "SELECT run, class, code, http_status, started_at, recorded_at
+                       FROM hub.attempt WHERE job_seq = {seq} ORDER BY recorded_at"
+                ),
+            ),
+            ("timer", format!("SELECT kind, due_at FROM hub.timer WHERE job_seq = {seq}")),
+            (
+                "outbox",
+                format!(
+                    "SELECT partition, id, sequence, routing_key FROM hub.outbox
+                      WHERE job_seq = {seq} ORDER BY id"
+                ),
+            ),
+            (
+                "inbound",
+                format!(
+                    "SELECT id, received_at, kind, state, why, looks FROM hub.inbound i
+                      WHERE i.job_seq = {seq} OR EXISTS (SELECT 1 FROM hub.correlation c
+                        WHERE c.job_seq = {seq} AND c.correlation_id = i.correlation_id)
+                      ORDER BY id"
+                ),
+            ),
+            (
+                "unheard",
+                format!("SELECT sequence, routing_key FROM hub.unheard WHERE job_seq = {seq}"),
+            ),
+        ];
+        let mut shown = String::new();
+        for (name, sql) in queries {
+            for row in world.rows(&sql).await? {
+                shown.push_str(&format!("    {name}: {row}\n"));
+            }
+        }
+        let heard: Vec<String> =
+            world.portal.heard(id).iter().map(|e| format!("{}#{}", e.name, e.sequence)).collect();
+        shown.push_str(&format!("    heard: {}\n", heard.join(" ")));
+        let journal = world.stage.control("journal?system=kpsisu").await?;
+        for entry in journal.as_array().into_iter().flatten() {
+            if entry["request_number"].as_str() == Some(id.to_string().as_str()) {
+                shown.push_str(&format!("    government: {entry}\n"));
+            }
+        }
+        Ok(shown)
+    }
+}

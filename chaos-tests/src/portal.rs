@@ -1,0 +1,300 @@
+//! The observing portal: publishes until confirmed, and hears every event on a durable queue.
+//!
+//! *Guarantee*: a message counts as confirmed only after the broker's confirm; what was not confirmed
+//! when a connection ended is published again, with the same id. An event is acknowledged after it
+//! was noted, and the queue (durable, quorum) outlives every connection and the broker's restart; so
+//! an event that is never heard was never published.
+//!
+//! *Limits*: [`UNCONFIRMED_MAX`] messages under way; every step within [`STEP_WAIT_MAX`].
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use contracts::{
+    event::Event,
+    state::State,
+    topology::{EVENTS_EXCHANGE, JOBS_EXCHANGE},
+};
+use futures_util::StreamExt;
+use lapin::{
+    Channel, Connection, ConnectionProperties,
+    options::{
+        BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueBindOptions,
+        QueueDeclareOptions,
+    },
+    types::{AMQPValue, FieldTable},
+};
+use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
+use workers::{
+    broker::publisher::{Message, Published, Publisher},
+    demo::cast::{Encore, Fate, Part},
+};
+
+use crate::{Error, Outcome};
+
+/// Unconfirmed publishes at once.
+pub const UNCONFIRMED_MAX: usize = 100;
+/// Events that may be under way to this portal.
+const PREFETCH: u16 = 500;
+/// One step on a connection ends within this.
+const STEP_WAIT_MAX: Duration = Duration::from_secs(10);
+/// Between two attempts to reach a broker that is away.
+const RECONNECT_EVERY: Duration = Duration::from_millis(200);
+/// The queue of this portal.
+const QUEUE: &str = "chaos.portal";
+
+/// One event, as it was heard.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// `accepted`, `succeeded` …
+    pub name: String,
+    /// Its place among the events of its job.
+    pub sequence: i64,
+    /// The state that it tells of.
+    pub state: State,
+    /// The code in its summary.
+    pub code: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Notes {
+    events: HashMap<Uuid, Vec<Told>>,
+    confirmed: HashSet<usize>,
+}
+
+/// The portal; clones share what was noted.
+#[derive(Debug, Clone)]
+pub struct Portal {
+    url: SecretString,
+    notes: Arc<Mutex<Notes>>,
+    confirms: Arc<AtomicUsize>,
+    repeated: Arc<AtomicUsize>,
+}
+
+/// One message to publish: a part of the cast, by its place.
+#[derive(Debug, Clone, Copy)]
+pub struct Letter<'a> {
+    /// Its place in the cast.
+    pub place: usize,
+    /// What is published.
+    pub part: &'a Part,
+}
+
+/// What is published for these parts: each, its duplicates at once or at the end.
+pub fn letters(parts: &[Part]) -> Vec<Letter<'_>> {
+    let mut now = Vec::with_capacity(parts.len());
+    let mut late = Vec::new();
+    for (place, part) in parts.iter().enumerate() {
+        let letter = Letter { place, part };
+        now.push(letter);
+        match part.encore {
+            Encore::None => {}
+            Encore::Same => now.push(letter),
+            // Other content under the same id could overtake the first where confirms are lost;
+            // here the same message comes again when its job has run, waits or has ended.
+            Encore::Reused => late.push(letter),
+        }
+    }
+    now.extend(late);
+    now
+}
+
+impl Portal {
+    /// Declares the queue and hears events until the runtime ends.
+    pub async fn open(url: SecretString) -> Outcome<Self> {
+        let portal =
+            Self { url, notes: Arc::default(), confirms: Arc::default(), repeated: Arc::default() };
+        let (connection, channel) = connect(&portal.url).await?;
+        declare(&channel).await?;
+        let hearing = portal.clone();
+        tokio::spawn(async move {
+            let mut open = Some((connection, channel));
+            loop {
+                let (connection, channel) = match open.take() {
+                    Some(open) => open,
+                    None => {
+                        if let Ok(fresh) = connect(&hearing.url).await {
+                            fresh
+                        } else {
+                            tokio::time::sleep(RECONNECT_EVERY).await;
+                            continue;
+                        }
+                    }
+                };
+                // Whatever ended it: what was not acknowledged comes again.
+                drop(hearing.hear(&channel).await);
+                drop(connection);
+            }
+        });
+        Ok(portal)
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn hear(&self, channel: &Channel) -> Outcome<()> {
+        within(channel.basic_qos(PREFETCH, BasicQosOptions { global: false })).await?;
+        let options =
+            BasicConsumeOptions { no_local: false, no_ack: false, exclusive: false, nowait: false };
+        let mut consumer =
+            within(channel.basic_consume(QUEUE.into(), "".into(), options, FieldTable::default()))
+                .await?;
+        while let Some(delivery) = consumer.next().await {
+            let delivery = delivery?;
+            self.note(delivery.routing_key.as_str(), &delivery.data);
+            within(delivery.ack(BasicAckOptions { multiple: false })).await?;
+        }
+        Ok(())
+    }
+
+    fn note(&self, key: &str, body: &[u8]) {
+        let Ok(event) = serde_json::from_slice::<Event>(body) else { return };
+        let told = Told {
+            name: key.rsplit('.').next().unwrap_or_default().to_owned(),
+            sequence: event.data.sequence,
+            state: event.data.state,
+            code: event.data.summary.get("code").and_then(|c| c.as_str()).map(str::to_owned),
+        };
+        self.notes().events.entry(event.data.job_id).or_default().push(told);
+    }
+
+    /// Publishes these messages, in order, until each is confirmed. Never gives up: the caller's
+    /// deadline does.
+    pub async fn publish(&self, letters: &[Letter<'_>]) {
+        let mut open: VecDeque<Letter<'_>> = letters.iter().copied().collect();
+        while !open.is_empty() {
+            match Publisher::connect(&self.url, "portal").await {
+                Ok(publisher) => {
+                    // An error says only that the connection is no more.
+                    drop(self.publish_over(&publisher, &mut open).await);
+                }
+                Err(_) => tokio::time::sleep(RECONNECT_EVERY).await,
+            }
+        }
+    }
+
+    async fn publish_over(
+        &self,
+        publisher: &Publisher,
+        open: &mut VecDeque<Letter<'_>>,
+    ) -> Outcome<()> {
+        while !open.is_empty() {
+            let round: Vec<Letter<'_>> = open.drain(..open.len().min(UNCONFIRMED_MAX)).collect();
+            let mut waiting = Vec::with_capacity(round.len());
+            let mut lost = None;
+            for letter in &round {
+                let sent = match lost {
+                    None => publisher.publish(message(letter.part)).await.map_err(Error::from),
+                    Some(()) => Err(Error::Told("the connection is gone".into())),
+                };
+                lost = lost.or(sent.as_ref().err().map(|_| ()));
+                waiting.push(sent);
+            }
+            let mut again = Vec::new();
+            for (letter, sent) in round.into_iter().zip(waiting) {
+                let confirmed = match sent {
+                    Ok(pending) => pending.confirmed().await.map_err(Error::from),
+                    Err(error) => Err(error),
+                };
+                if matches!(confirmed, Ok(Published::Confirmed)) {
+                    self.confirms.fetch_add(1, Ordering::Relaxed);
+                    self.notes().confirmed.insert(letter.place);
+                } else {
+                    lost = lost.or(confirmed.err().map(|_| ()));
+                    self.repeated.fetch_add(1, Ordering::Relaxed);
+                    again.push(letter);
+                }
+            }
+            for letter in again.into_iter().rev() {
+                open.push_front(letter);
+            }
+            if lost.is_some() {
+                return Err(Error::Told("the connection is gone".into()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the part at this place was confirmed at least once.
+    pub fn is_confirmed(&self, place: usize) -> bool {
+        self.notes().confirmed.contains(&place)
+    }
+
+    /// Confirms received, and messages that had to be published again.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.confirms.load(Ordering::Relaxed), self.repeated.load(Ordering::Relaxed))
+    }
+
+    /// The events of a job, in the order of their arrival.
+    pub fn heard(&self, id: Uuid) -> Vec<Told> {
+        self.notes().events.get(&id).cloned().unwrap_or_default()
+    }
+
+    /// Jobs of which an event with this code was heard.
+    pub fn told_of(&self, code: &str) -> Vec<Uuid> {
+        let notes = self.notes();
+        let told = |events: &[Told]| events.iter().any(|e| e.code.as_deref() == Some(code));
+        notes.events.iter().filter(|(_, events)| told(events)).map(|(id, _)| *id).collect()
+    }
+
+    /// Whether a terminal event was heard of every confirmed job.
+    pub fn heard_all(&self, parts: &[Part]) -> bool {
+        let notes = self.notes();
+        let ended = |told: &Told| told.sequence > 0 && told.state.is_terminal();
+        let jobs = parts.iter().enumerate().filter(|(place, part)| {
+            part.fate != Fate::Quarantined && notes.confirmed.contains(place)
+        });
+        let mut ids = jobs.filter_map(|(_, part)| part.id);
+        ids.all(|id| notes.events.get(&id).is_some_and(|events| events.iter().any(ended)))
+    }
+}
+
+const fn message(part: &Part) -> Message<'_> {
+    Message {
+        exchange: JOBS_EXCHANGE,
+        routing_key: part.routing_key.as_str(),
+        body: part.body.as_slice(),
+        mandatory: true,
+        correlation_id: None,
+        message_id: None,
+        content_type: part.content_type,
+    }
+}
+
+async fn connect(url: &SecretString) -> Outcome<(Connection, Channel)> {
+    let properties = ConnectionProperties::default().with_connection_name("chaos portal".into());
+    let connection = within(Connection::connect(url.expose_secret(), properties)).await?;
+    let channel = within(connection.create_channel()).await?;
+    Ok((connection, channel))
+}
+
+async fn declare(channel: &Channel) -> Outcome<()> {
+    let options = QueueDeclareOptions {
+        passive: false,
+        durable: true,
+        exclusive: false,
+        auto_delete: false,
+        nowait: false,
+    };
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    within(channel.queue_declare(QUEUE.into(), options, arguments)).await?;
+    let all = QueueBindOptions { nowait: false };
+    let (queue, exchange) = (QUEUE.into(), EVENTS_EXCHANGE.into());
+    within(channel.queue_bind(queue, exchange, "#".into(), all, FieldTable::default())).await
+}
+
+async fn within<T>(step: impl Future<Output = lapin::Result<T>>) -> Outcome<T> {
+    match tokio::time::timeout(STEP_WAIT_MAX, step).await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(Error::Late(STEP_WAIT_MAX, "a step on the portal's connection".into())),
+    }
+}

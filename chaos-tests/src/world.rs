@@ -1,0 +1,402 @@
+//! The world of one test: a stage, a portal, a cast, and faults that are written down.
+//!
+//! *Guarantee*: one world at a time in a process, because each starts servers of its own. A failure
+//! shows the seed, the faults in their order and the end of the hubs' logs.
+
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tokio::sync::{Mutex, MutexGuard};
+use workers::{
+    chance::Chance,
+    clock::real_now,
+    demo::{
+        cast::{self, Fate, Part},
+        stage::{Plan, Stage},
+        time,
+    },
+    services::Owned,
+};
+
+use crate::{
+    Error, Outcome,
+    evidence::Evidence,
+    oracle,
+    portal::{Portal, letters},
+    program,
+};
+
+/// Decides everything that looks random, where `HUB_CHAOS_SEED` does not.
+pub const SEED_DEFAULT: u64 = 20_261_122;
+/// Between two looks at a condition.
+pub const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Everything has ended within this, in real time, after the last fault.
+pub const END_WAIT_MAX: Duration = Duration::from_secs(150);
+/// Without any progress for this long the oracle says what has not ended.
+const STALL_MAX: Duration = Duration::from_secs(30);
+/// Jobs of a dead or frozen worker are taken over within this.
+pub const RESCUE_WAIT_MAX: Duration = Duration::from_secs(15);
+
+static ONE: Mutex<()> = Mutex::const_new(());
+
+/// What a test wants.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// The test, for the report.
+    pub name: &'static str,
+    /// Messages in the cast; duplicates come on top.
+    pub jobs: usize,
+    /// Hub processes.
+    pub hubs: usize,
+    /// Real time before a synchronous answer.
+    pub latency: Duration,
+    /// Requests in a thousand that meet a transport fault.
+    pub fault_permille: u16,
+}
+
+/// A stage with a portal and a cast.
+pub struct World {
+    /// Servers, simulators, hubs.
+    pub stage: Stage,
+    /// Who publishes and hears.
+    pub portal: Portal,
+    /// What is published.
+    pub parts: Vec<Part>,
+    /// The schedule of the faults comes from here.
+    pub chance: Chance,
+    name: &'static str,
+    seed: u64,
+    began: Instant,
+    faults: Vec<String>,
+    _one: MutexGuard<'static, ()>,
+}
+
+/// Short limits, so that slow systems do not make a test wait; few permits, so that both ways into
+/// a call are gone: started at admission, and stored and claimed.
+const SETTINGS: &str = r"
+pull_interval_s = 172800
+in_flight_max = 24
+[operations.gbdfl.person]
+call_timeout_ms = 2500
+attempts_max = 6
+[operations.kpsisu.check]
+call_timeout_ms = 2500
+";
+
+/// The seed of this run.
+pub fn seed() -> u64 {
+    std::env::var("HUB_CHAOS_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(SEED_DEFAULT)
+}
+
+impl World {
+    /// Builds the program and the stage, and opens the portal.
+    pub async fn build(wanted: Wanted) -> Outcome<Self> {
+        let one = ONE.lock().await;
+        let seed = seed();
+        let plan = Plan {
+            program: program::hub().await?,
+            hubs: wanted.hubs,
+            seed,
+            fault_permille: wanted.fault_permille,
+            latency: wanted.latency,
+            settings: SETTINGS.to_owned(),
+            environment: Vec::new(),
+            servers: None,
+            fsync: true,
+            say: |_| {},
+        };
+        let stage = Stage::build(&plan).await?;
+        let portal = Portal::open(stage.amqp_url()).await?;
+        Ok(Self {
+            stage,
+            portal,
+            parts: cast::cast(wanted.jobs, seed, real_now()),
+            chance: Chance::seeded(seed ^ 0xC4A0_5C4A),
+            name: wanted.name,
+            seed,
+            began: Instant::now(),
+            faults: Vec::new(),
+            _one: one,
+        })
+    }
+
+    /// A drawn duration between two milliseconds.
+    pub fn drawn(&self, from_ms: u64, to_ms: u64) -> Duration {
+        Duration::from_millis(from_ms + self.chance.below(to_ms - from_ms))
+    }
+
+    /// Lets the schedule's time pass: the only sleep that waits for nothing.
+    pub async fn pass(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    /// Writes a fault down.
+    pub fn fault(&mut self, what: impl std::fmt::Display) {
+        let line = format!("{:7.2} s  {what}", self.began.elapsed().as_secs_f64());
+        println(&line);
+        self.faults.push(line);
+    }
+
+    /// How many faults there were.
+    pub const fn faults(&self) -> usize {
+        self.faults.len()
+    }
+
+    fn hub(&self, number: usize) -> Outcome<&Owned> {
+        let hub = self.stage.hubs[number].as_ref();
+        hub.ok_or_else(|| Error::Told(format!("hub {number} does not run")))
+    }
+
+    /// The names that a running hub has in the table of workers begin anew after its restart, so
+    /// they are asked for before it dies.
+    pub async fn workers_of(&self, number: usize) -> Outcome<Vec<String>> {
+        let pid = self.hub(number)?.pid();
+        let sql = format!("SELECT id FROM hub.worker WHERE name LIKE '%:{pid}'");
+        Ok(self.rows(&sql).await?.iter().filter_map(|row| text(&row["id"])).collect())
+    }
+
+    /// Kills a hub with SIGKILL.
+    pub async fn kill(&mut self, number: usize) {
+        self.fault(format_args!("hub {number} is killed"));
+        self.stage.kill_hub(number).await;
+    }
+
+    /// Asks a hub to stop in good order; how long that took.
+    pub async fn stop(&mut self, number: usize) -> Duration {
+        self.fault(format_args!("hub {number} is asked to stop"));
+        let began = Instant::now();
+        if let Some(hub) = self.stage.hubs[number].take() {
+            hub.stop(workers::demo::stage::STOP_WAIT_MAX).await;
+        }
+        self.fault(format_args!("hub {number} has stopped after {:.1?}", began.elapsed()));
+        began.elapsed()
+    }
+
+    /// Starts a hub that does not run.
+    pub fn start(&mut self, number: usize) -> Outcome<()> {
+        self.fault(format_args!("hub {number} starts"));
+        Ok(self.stage.start_hub(number)?)
+    }
+
+    /// Stops a hub's process where it is.
+    pub fn freeze(&mut self, number: usize) -> Outcome<()> {
+        self.fault(format_args!("hub {number} is frozen"));
+        self.hub(number)?.signal(Signal::STOP);
+        Ok(())
+    }
+
+    /// Lets a frozen hub go on.
+    pub fn thaw(&mut self, number: usize) -> Outcome<()> {
+        self.fault(format_args!("hub {number} is thawed"));
+        self.hub(number)?.signal(Signal::CONT);
+        Ok(())
+    }
+
+    /// The series of one metric, summed over the hubs that run.
+    pub async fn metric_of_all(&self, name: &str) -> Outcome<f64> {
+        let mut sum = 0.0;
+        for number in 0..self.stage.hubs.len() {
+            sum += self.metric(number, name).await?;
+        }
+        Ok(sum)
+    }
+
+    /// A query that counts the calls of these workers.
+    pub fn calls_of(workers: &[String]) -> String {
+        let workers = workers.join("', '");
+        format!(
+            "SELECT count(*) FROM hub.job_live WHERE state = 'calling' AND owner IN ('{workers}')"
+        )
+    }
+
+    /// The rows of a query, as JSON objects.
+    pub async fn rows(&self, sql: &str) -> Outcome<Vec<Value>> {
+        let sql = format!("SELECT coalesce(json_agg(t), '[]') FROM ({sql}) t");
+        Ok(serde_json::from_str(&self.stage.own()?.postgres.query(&sql).await?)?)
+    }
+
+    /// The number that a query returns.
+    pub async fn count(&self, sql: &str) -> Outcome<i64> {
+        let text = self.stage.own()?.postgres.query(sql).await?;
+        text.trim().parse().map_err(|_| Error::Told(format!("no number: {text}")))
+    }
+
+    /// The sum of a hub's series of one metric.
+    pub async fn metric(&self, number: usize, name: &str) -> Outcome<f64> {
+        let url = format!("http://{}/metrics", self.stage.addresses(number).admin);
+        let silent = |error| Error::Told(format!("metrics of hub {number}: {error}"));
+        let page = async { self.stage.http().get(&url).send().await?.text().await };
+        let page = page.await.map_err(|error| silent(error.to_string()))?;
+        let lines = page.lines().filter(|line| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
+        });
+        let values: Vec<f64> =
+            lines.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
+        if values.is_empty() {
+            return Err(silent(format!("no series of {name}")));
+        }
+        Ok(values.iter().sum())
+    }
+
+    /// Waits for a condition; returns how long it took. What cannot be asked does not hold yet.
+    pub async fn until(
+        &self,
+        what: &str,
+        wait_max: Duration,
+        mut holds: impl AsyncFnMut(&Self) -> Outcome<bool>,
+    ) -> Outcome<Duration> {
+        let began = Instant::now();
+        loop {
+            let last = match holds(self).await {
+                Ok(true) => return Ok(began.elapsed()),
+                Ok(false) => None,
+                Err(error) => Some(error),
+            };
+            if began.elapsed() > wait_max {
+                let why = last.map_or_else(String::new, |error| format!(" ({error})"));
+                return Err(Error::Late(wait_max, format!("{what}{why}")));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Publishes the parts in this range, with their duplicates, while `faults` happen.
+    pub async fn publish_while<T>(
+        &mut self,
+        range: std::ops::Range<usize>,
+        faults: impl AsyncFnOnce(&mut Self) -> Outcome<T>,
+    ) -> Outcome<T> {
+        let portal = self.portal.clone();
+        let parts = self.parts.clone();
+        let publishing = tokio::spawn(async move {
+            let mut letters = letters(&parts);
+            letters.retain(|letter| range.contains(&letter.place));
+            portal.publish(&letters).await;
+        });
+        let done = faults(self).await;
+        match tokio::time::timeout(END_WAIT_MAX, publishing).await {
+            Ok(Ok(())) => done,
+            Ok(Err(error)) => Err(Error::Told(format!("publishing ended badly: {error}"))),
+            Err(_) => Err(Error::Late(END_WAIT_MAX, "the broker confirms every message".into())),
+        }
+    }
+
+    /// Moves business time once, if nothing is in flight; `false` also where that cannot be told.
+    pub async fn advance(&self) -> bool {
+        time::advance(&self.stage).await.unwrap_or(false)
+    }
+
+    /// Whether everything has ended and was heard.
+    async fn all_ended(&self) -> Outcome<(bool, usize)> {
+        let ended = self.stage.store.count_ended().await?;
+        let jobs = self.parts.iter().filter(|part| part.fate != Fate::Quarantined).count();
+        let over = ended.admitted >= jobs && ended.live == 0 && ended.outbox == 0;
+        let progress = ended.admitted + ended.jobs + ended.quarantined;
+        Ok((over && self.portal.heard_all(&self.parts), progress))
+    }
+
+    /// Lets business time jump until everything has ended or nothing moves; `between` is called
+    /// after each jump with their number.
+    pub async fn drive(
+        &mut self,
+        mut between: impl AsyncFnMut(&mut Self, usize) -> Outcome<()>,
+    ) -> Outcome<()> {
+        let began = Instant::now();
+        let (mut jumps, mut seen, mut moved) = (0, 0, Instant::now());
+        self.fault("business time may jump");
+        while began.elapsed() < END_WAIT_MAX && moved.elapsed() < STALL_MAX {
+            let (over, progress) = self.all_ended().await.unwrap_or((false, 0));
+            if over {
+                break;
+            }
+            if self.advance().await {
+                jumps += 1;
+                between(self, jumps).await?;
+            }
+            if progress + jumps != seen {
+                (seen, moved) = (progress + jumps, Instant::now());
+            }
+            tokio::time::sleep(time::LOOK_EVERY).await;
+        }
+        self.fault(format_args!("everything has ended or stands still, after {jumps} jumps"));
+        Ok(())
+    }
+
+    /// Drives everything to its end, asks the oracle, and leaves.
+    pub async fn finish(mut self, tested: Outcome<()>) -> Outcome<()> {
+        let judged = match tested {
+            Ok(()) => self.judge().await,
+            Err(error) => Err(error),
+        };
+        let report = self.report(&judged);
+        let (confirmed, repeated) = self.portal.counts();
+        let outcome = judged.map(|summary| {
+            println(&format!(
+                "{}: seed {}, {} messages, {confirmed} confirms ({repeated} repeated), {} faults, \
+                 {summary}; {:.1} s",
+                self.name,
+                self.seed,
+                self.parts.len(),
+                self.faults.len(),
+                self.began.elapsed().as_secs_f64(),
+            ));
+        });
+        self.stage.strike().await;
+        outcome.map_err(|_| Error::Told(report))
+    }
+
+    async fn judge(&mut self) -> Outcome<String> {
+        self.drive(async |_, _| Ok(())).await?;
+        let evidence = Evidence::gather(self).await?;
+        let findings = oracle::judge(self, &evidence);
+        if findings.is_empty() {
+            return Ok(evidence.summary());
+        }
+        let mut text = format!("{} findings\n", findings.len());
+        for finding in findings.iter().take(oracle::SHOWN_MAX) {
+            writeln!(text, "  {}", finding.what).map_err(|e| Error::Told(e.to_string()))?;
+            if let Some(id) = finding.job {
+                text.push_str(&evidence_of(self, id).await);
+            }
+        }
+        Err(Error::Told(text))
+    }
+
+    fn report(&self, judged: &Outcome<String>) -> String {
+        let Err(error) = judged else { return String::new() };
+        let mut text = format!("\n{}: {error}\n", self.name);
+        text.push_str("faults:\n");
+        for fault in &self.faults {
+            text.push_str(&format!("  {fault}\n"));
+        }
+        for number in 0..self.stage.hubs.len() {
+            text.push_str(&format!(
+                "the end of hub {number}'s log:\n{}\n",
+                self.stage.tail(number)
+            ));
+        }
+        text.push_str(&format!("again with: HUB_CHAOS_SEED={}\n", self.seed));
+        text
+    }
+}
+
+async fn evidence_of(world: &World, id: uuid::Uuid) -> String {
+    match Evidence::of_job(world, id).await {
+        Ok(text) => text,
+        Err(error) => format!("    (its rows cannot be read: {error})\n"),
+    }
+}
+
+/// The text of a JSON string.
+pub fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+#[expect(clippy::print_stdout, reason = "what a passed test measured, for a person")]
+fn println(text: &str) {
+    println!("{text}");
+}
