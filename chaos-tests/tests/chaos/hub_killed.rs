@@ -107,7 +107,7 @@ async fn one_dies_and_the_other_rescues(world: &mut World) -> Outcome<()> {
 async fn kills_while_time_jumps(world: &mut World) -> Outcome<()> {
     let mut kills = 0;
     let every_so_often = async |world: &mut World, jumps: usize| {
-        if jumps % JUMPS_PER_KILL == 0 && kills < LATE_KILLS_MAX {
+        if jumps.is_multiple_of(JUMPS_PER_KILL) && kills < LATE_KILLS_MAX {
             kills += 1;
             world.pass(world.drawn(0, 60)).await;
             let victim = usize::from(world.chance.below(2) == 0);
