@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     Outcome,
-    world::{World, text},
+    world::{World, line, text},
 };
 
 /// Everything that the oracle compares.
@@ -137,16 +137,16 @@ impl Evidence {
         let mut shown = String::new();
         for (name, sql) in queries {
             for row in world.rows(&sql).await? {
-                shown.push_str(&format!("    {name}: {row}\n"));
+                line(&mut shown, format_args!("    {name}: {row}"));
             }
         }
         let heard: Vec<String> =
             world.portal.heard(id).iter().map(|e| format!("{}#{}", e.name, e.sequence)).collect();
-        shown.push_str(&format!("    heard: {}\n", heard.join(" ")));
+        line(&mut shown, format_args!("    heard: {}", heard.join(" ")));
         let journal = world.stage.control("journal?system=kpsisu").await?;
         for entry in journal.as_array().into_iter().flatten() {
             if entry["request_number"].as_str() == Some(id.to_string().as_str()) {
-                shown.push_str(&format!("    government: {entry}\n"));
+                line(&mut shown, format_args!("    government: {entry}"));
             }
         }
         Ok(shown)

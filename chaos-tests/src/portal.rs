@@ -117,16 +117,13 @@ impl Portal {
         tokio::spawn(async move {
             let mut open = Some((connection, channel));
             loop {
-                let (connection, channel) = match open.take() {
-                    Some(open) => open,
-                    None => {
-                        if let Ok(fresh) = connect(&hearing.url).await {
-                            fresh
-                        } else {
-                            tokio::time::sleep(RECONNECT_EVERY).await;
-                            continue;
-                        }
-                    }
+                let session = match open.take() {
+                    Some(session) => Ok(session),
+                    None => connect(&hearing.url).await,
+                };
+                let Ok((connection, channel)) = session else {
+                    tokio::time::sleep(RECONNECT_EVERY).await;
+                    continue;
                 };
                 // Whatever ended it: what was not acknowledged comes again.
                 drop(hearing.hear(&channel).await);

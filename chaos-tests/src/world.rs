@@ -358,7 +358,7 @@ impl World {
         }
         let mut text = format!("{} findings\n", findings.len());
         for finding in findings.iter().take(oracle::SHOWN_MAX) {
-            writeln!(text, "  {}", finding.what).map_err(|e| Error::Told(e.to_string()))?;
+            line(&mut text, format_args!("  {}", finding.what));
             if let Some(id) = finding.job {
                 text.push_str(&evidence_of(self, id).await);
             }
@@ -371,15 +371,13 @@ impl World {
         let mut text = format!("\n{}: {error}\n", self.name);
         text.push_str("faults:\n");
         for fault in &self.faults {
-            text.push_str(&format!("  {fault}\n"));
+            line(&mut text, format_args!("  {fault}"));
         }
         for number in 0..self.stage.hubs.len() {
-            text.push_str(&format!(
-                "the end of hub {number}'s log:\n{}\n",
-                self.stage.tail(number)
-            ));
+            line(&mut text, format_args!("the end of hub {number}'s log:"));
+            line(&mut text, format_args!("{}", self.stage.tail(number)));
         }
-        text.push_str(&format!("again with: HUB_CHAOS_SEED={}\n", self.seed));
+        line(&mut text, format_args!("again with: HUB_CHAOS_SEED={}", self.seed));
         text
     }
 }
@@ -389,6 +387,11 @@ async fn evidence_of(world: &World, id: uuid::Uuid) -> String {
         Ok(text) => text,
         Err(error) => format!("    (its rows cannot be read: {error})\n"),
     }
+}
+
+/// Adds a line to a text.
+pub(crate) fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
+    writeln!(text, "{line}").expect("writing to a string does not fail");
 }
 
 /// The text of a JSON string.

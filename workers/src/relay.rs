@@ -27,8 +27,9 @@ use crate::{
     telemetry::metric::Metric,
 };
 
-/// The outbox is looked at least this often.
-pub const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The outbox is looked at least this often: nobody wakes the owner of a partition for an event that
+/// another process wrote, so with several of them this is what most events wait.
+pub const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Publishes until cancelled.
 pub async fn run(
