@@ -333,8 +333,7 @@ fn free_address() -> Result<SocketAddr, Error> {
 
 async fn start_services(plan: &Plan) -> Result<(Option<Services>, Servers), Error> {
     let say = plan.say;
-    let options =
-        Options { fsync: plan.fsync, say: Box::new(move |text| say(text)), ..Options::default() };
+    let options = Options { fsync: plan.fsync, say: Box::new(say), ..Options::default() };
     let services = Services::start(&options).await?;
     let servers = Servers {
         database_url: SecretString::from(services.postgres.url()),

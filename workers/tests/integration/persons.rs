@@ -97,18 +97,22 @@ fn a_slow_registry_is_asked_again_until_the_attempts_are_used_up() {
 #[test]
 fn a_query_that_was_lost_is_asked_again_and_then_answered() {
     run(async {
-        for (behaviour, code) in [
-            ("server_error", "server_error"),
-            ("html_bad_gateway", "server_error"),
-            ("reset", "request_broken"),
-            ("cut", "connection_cut"),
-            ("cut_by_reset", "connection_cut"),
-            ("unavailable", "fault"),
+        // How far a reset connection came depends on the moment at which it is noticed.
+        let lost: &[&str] = &["connection_cut", "request_broken"];
+        for (behaviour, codes) in [
+            ("server_error", &["server_error"][..]),
+            ("html_bad_gateway", &["server_error"]),
+            ("reset", lost),
+            ("cut", lost),
+            ("cut_by_reset", lost),
+            ("unavailable", &["fault"]),
         ] {
             let (world, job, row) = told(&[behaviour, "found"], behaviour).await;
             assert_eq!((&job["state"], &job["attempts"]), (&json!("succeeded"), &json!(2)));
             let attempts = attempts(world, id(behaviour)).await;
-            assert_eq!(attempts[0], ("unreachable".to_owned(), code.to_owned()), "{behaviour}");
+            let (class, code) = &attempts[0];
+            assert_eq!(class, "unreachable", "{behaviour}");
+            assert!(codes.contains(&code.as_str()), "{behaviour}: {code}");
             assert_eq!(attempts[1], ("answered".to_owned(), "answered".to_owned()));
             assert_eq!(row["status"], "succeeded");
             let names = world.events.names(id(behaviour));

@@ -74,7 +74,7 @@ fn invariant_8_logs_metrics_and_events_hold_nothing_personal_and_no_secret() {
     run(async {
         let environment = vec![("HUB_LOG", "debug,lapin=off")];
         let settings = format!("{QUICK}\n[pipeline]\nbatch_max = 16");
-        let mut world = World::build(Scene { environment, settings, ..Scene::default() }).await;
+        let mut world = World::build(Scene { settings, environment, ..Scene::default() }).await;
         let numbers = play(&world).await;
         for (name, _) in PERSONS {
             world.ended(id(name)).await;

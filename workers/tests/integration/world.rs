@@ -25,7 +25,7 @@ use workers::{
 use crate::servers::{self, plain};
 
 /// A condition comes true within this.
-pub const WAIT_MAX: Duration = Duration::from_secs(60);
+pub const WAIT_MAX: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Decides ids, and with them everything that the simulators draw.
