@@ -23,13 +23,15 @@ use crate::{
     },
     pipeline::Hub,
     policy::pause::Pause,
-    store::outbox::{Sent, Unsent},
+    store::outbox::{PARTITIONS, Sent, Unsent},
     telemetry::metric::Metric,
 };
 
 /// The outbox is looked at least this often: nobody wakes the owner of a partition for an event that
 /// another process wrote, so with several of them this is what most events wait.
 pub const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// A process that owns every partition wakes itself; it looks this often all the same.
+pub const LOOK_EVERY_ALONE: Duration = Duration::from_secs(1);
 
 /// Publishes until cancelled.
 pub async fn run(
@@ -88,7 +90,7 @@ async fn publish(
             pause.reset();
             tokio::select! {
                 () = hub.wake.relay.notified() => {}
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = tokio::time::sleep(look_every(mine.len())) => {}
                 changed = partitions.changed() => if changed.is_err() { return Ok(()) },
             }
             if !connected.is_open() {
@@ -99,6 +101,11 @@ async fn publish(
         round(hub, connected, rows).await?;
         pause.reset();
     }
+}
+
+fn look_every(partitions: usize) -> Duration {
+    let all = usize::try_from(PARTITIONS).is_ok_and(|all| partitions == all);
+    if all { LOOK_EVERY_ALONE } else { LOOK_EVERY }
 }
 
 /// Publishes one round and forgets what was confirmed, also where a later publish failed.

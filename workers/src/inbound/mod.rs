@@ -40,7 +40,7 @@ use crate::{
     clock::business_now,
     pipeline::{Hub, destination::Destination},
     store::inbound::Arrival,
-    telemetry::metric::Metric,
+    telemetry::metric::{INBOUND_RESULTS, Metric},
 };
 
 /// The path that the gateway is told.
@@ -205,6 +205,7 @@ fn printable(text: &str) -> String {
 
 /// Counts a message by what became of it.
 pub(crate) fn count(system: &str, result: &'static str) {
+    debug_assert!(INBOUND_RESULTS.contains(&result), "{result} is not declared");
     let known = adapters::systems::all();
     let known = known.iter().map(|s| s.spec().name).find(|name| *name == system);
     Metric::Inbound.count([("system", known.unwrap_or("unknown")), ("result", result)]);

@@ -134,14 +134,22 @@ impl Store {
     /// Makes a job disappear: the demo's sabotage, to see that its check notices.
     pub async fn sabotage_lose(&self, id: Uuid) -> Result<(), Error> {
         within(async {
+            let mut tx = self.pool.begin().await?;
+            // Locked first: a record under way may still write timers, and a timer without its job
+            // would be due for ever.
+            sqlx::query("SELECT 1 FROM hub.job WHERE id = $1 FOR UPDATE")
+                .bind(id)
+                .execute(&mut *tx)
+                .await?;
             sqlx::query(
                 "WITH k AS (DELETE FROM hub.job_key WHERE id = $1 RETURNING seq),
                  t AS (DELETE FROM hub.timer t USING k WHERE t.job_seq = k.seq)
                  DELETE FROM hub.job j USING k WHERE j.seq = k.seq",
             )
             .bind(id)
-            .execute(&self.pool)
+            .execute(&mut *tx)
             .await?;
+            tx.commit().await?;
             Ok(())
         })
         .await

@@ -259,6 +259,23 @@ pub const JOB_BUCKETS: [f64; 12] = [
 /// Buckets of batch sizes.
 pub const BATCH_BUCKETS: [f64; 8] = [1.0, 4.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
+/// What can become of a message that came in.
+pub const INBOUND_RESULTS: [&str; 13] = [
+    "applied",
+    "late",
+    "mismatch",
+    "unmatched",
+    "early",
+    "given_up",
+    "duplicate",
+    "status",
+    "unreadable",
+    "not_stored",
+    "unknown_peer",
+    "unknown_sender",
+    "unknown_service",
+];
+
 /// Describes every metric and makes the countable series exist at zero.
 pub fn describe(operations: &[&'static OperationSpec]) {
     for metric in Metric::ALL {
@@ -282,6 +299,16 @@ pub fn describe(operations: &[&'static OperationSpec]) {
             zero(Metric::Retries, vec![of.clone(), label("class", class.name())]);
         }
         zero(Metric::SlaBreaches, vec![of]);
+    }
+    let unknown = vec![label("operation", "unknown"), label("outcome", "rejected")];
+    zero(Metric::Admitted, unknown);
+    let mut systems: Vec<&str> = operations.iter().map(|operation| operation.system).collect();
+    systems.push("unknown");
+    systems.dedup();
+    for system in systems {
+        for result in INBOUND_RESULTS {
+            zero(Metric::Inbound, vec![label("system", system), label("result", result)]);
+        }
     }
     for result in ["confirmed", "unheard", "failed", "reply"] {
         zero(Metric::Published, vec![label("result", result)]);
@@ -309,7 +336,7 @@ pub fn series_max(systems: usize, operations: usize) -> usize {
             Metric::SlaBreaches | Metric::SlaRemaining => operations,
             Metric::TimerLateness => histogram(CALL_BUCKETS.len()),
             Metric::Published => 4,
-            Metric::Inbound => systems * 8,
+            Metric::Inbound => (systems + 1) * INBOUND_RESULTS.len(),
             Metric::Rescued | Metric::BrokerUp => 2,
             Metric::BatchSize => 2 * histogram(BATCH_BUCKETS.len()),
             Metric::Jobs => (systems + 1) * states,

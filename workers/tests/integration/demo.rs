@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 use crate::{servers::run, world::SEED};
 
-const DEMO_WAIT_MAX: Duration = Duration::from_secs(240);
+const DEMO_WAIT_MAX: Duration = Duration::from_mins(4);
 
 async fn demo(arguments: &[&str]) -> (Option<i32>, Value) {
     let seed = SEED.to_string();

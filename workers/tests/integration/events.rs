@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     servers::run,
     told::{names, told},
-    world::{QUICK, Scene, WAIT_MAX, World, common, id, iin, person, properties, until},
+    world::{Scene, WAIT_MAX, World, common, id, iin, person, properties, until},
 };
 
 #[test]
@@ -141,7 +141,7 @@ fn a_rejection_is_replied_to_as_well() {
 #[test]
 fn invariant_1_an_event_that_nobody_listens_to_is_kept_and_not_retried() {
     run(async {
-        let scene = Scene { listens: false, settings: QUICK.to_owned(), ..Scene::default() };
+        let scene = Scene { listens: false, ..Scene::default() };
         let world = World::build(scene).await;
         world.play(&person("unheard"), &["found"]).await;
         let kept = until("both events are kept", async || {

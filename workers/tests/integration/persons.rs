@@ -97,18 +97,22 @@ fn a_slow_registry_is_asked_again_until_the_attempts_are_used_up() {
 #[test]
 fn a_query_that_was_lost_is_asked_again_and_then_answered() {
     run(async {
-        for (behaviour, code) in [
-            ("server_error", "server_error"),
-            ("html_bad_gateway", "server_error"),
-            ("reset", "request_broken"),
-            ("cut", "connection_cut"),
-            ("cut_by_reset", "connection_cut"),
-            ("unavailable", "fault"),
+        // How far a reset connection came depends on the moment at which it is noticed.
+        let lost: &[&str] = &["connection_cut", "request_broken"];
+        for (behaviour, codes) in [
+            ("server_error", &["server_error"][..]),
+            ("html_bad_gateway", &["server_error"]),
+            ("reset", lost),
+            ("cut", lost),
+            ("cut_by_reset", lost),
+            ("unavailable", &["fault"]),
         ] {
             let (world, job, row) = told(&[behaviour, "found"], behaviour).await;
             assert_eq!((&job["state"], &job["attempts"]), (&json!("succeeded"), &json!(2)));
             let attempts = attempts(world, id(behaviour)).await;
-            assert_eq!(attempts[0], ("unreachable".to_owned(), code.to_owned()), "{behaviour}");
+            let (class, code) = &attempts[0];
+            assert_eq!(class, "unreachable", "{behaviour}");
+            assert!(codes.contains(&code.as_str()), "{behaviour}: {code}");
             assert_eq!(attempts[1], ("answered".to_owned(), "answered".to_owned()));
             assert_eq!(row["status"], "succeeded");
             let names = world.events.names(id(behaviour));
@@ -138,13 +142,11 @@ fn a_broken_answer_is_asked_for_once_more_and_then_fails_with_the_raw_exchange_k
             let kept = world.rows(&sql).await;
             assert_eq!(kept.len(), 2, "{behaviour}");
             for row in kept {
-                let plain = world.unseal("exchange", &row);
-                let length = u32::from_be_bytes(plain[..4].try_into().unwrap());
-                let (request, answer) = plain[4..].split_at(usize::try_from(length).unwrap());
+                let (request, answer) = world.exchange(&row);
                 let request = String::from_utf8(request.to_vec()).unwrap();
                 assert!(request.contains(&iin(behaviour)) && request.contains("SendMessage"));
                 assert!(!answer.is_empty(), "{behaviour}");
-                assert!(String::from_utf8_lossy(answer).contains(raw), "{behaviour}");
+                assert!(String::from_utf8_lossy(&answer).contains(raw), "{behaviour}");
             }
         }
     });

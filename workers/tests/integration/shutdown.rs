@@ -126,7 +126,9 @@ fn two_hubs_and_the_simulators_share_one_business_time() {
         world.live_through().await;
         for name in &names {
             let job = world.ended(id(name)).await;
-            assert_eq!((&job["state"], &job["sla"]), (&json!("succeeded"), &json!("on_time")));
+            assert_eq!(job["state"], "succeeded");
+            // Three to four days, and half a day more where the answer had to be pulled.
+            assert_ne!(job["sla"], "breached", "{name}");
         }
         let oracle = world.stage.control("oracle").await.unwrap();
         assert_eq!(oracle["kpsisu"]["executed_more_than_once"], json!([]));

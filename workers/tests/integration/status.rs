@@ -27,6 +27,9 @@ fn every_declared_series_is_there_at_zero_from_the_start() {
         for line in [
             "hub_events_published_total{result=\"unheard\"} 0",
             "hub_jobs_rescued_total{result=\"in_doubt\"} 0",
+            "hub_inbound_messages_total{system=\"kpsisu\",result=\"unknown_sender\"} 0",
+            "hub_inbound_messages_total{system=\"unknown\",result=\"unreadable\"} 0",
+            "hub_jobs_admitted_total{operation=\"unknown\",outcome=\"rejected\"} 0",
             "hub_results_fenced_total 0",
             "hub_quarantined_total 0",
             "hub_jobs{system=\"kpsisu\",state=\"in_doubt\"} 0",

@@ -117,10 +117,6 @@ async fn collect(world: &World, before: Vec<Value>) -> Told {
 }
 
 impl Told {
-    pub fn jobs(&self) -> impl Iterator<Item = (&Uuid, &Value)> {
-        self.jobs.iter()
-    }
-
     pub fn job(&self, name: &str) -> &Value {
         &self.jobs[&id(name)]
     }

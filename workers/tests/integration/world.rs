@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use contracts::{number::Iin, topology};
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ConnectionProperties,
@@ -19,22 +20,22 @@ use workers::{
     broker::subscriber::Subscriber,
     chance::Chance,
     demo::stage::{Plan, Stage},
+    pipeline::exchange,
     seal::{Sealed, Sealer},
 };
 
 use crate::servers::{self, plain};
 
 /// A condition comes true within this.
-pub const WAIT_MAX: Duration = Duration::from_secs(60);
+pub const WAIT_MAX: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Decides ids, and with them everything that the simulators draw.
 pub static SEED: LazyLock<u64> =
     LazyLock::new(|| std::env::var("HUB_TEST_SEED").map_or(7, |seed| seed.parse().unwrap()));
 
-/// Settings that keep calls short; the text goes on in `[systems.kpsisu]`.
+/// Settings that keep calls short; the text goes on in `[systems.gbdfl]`.
 pub const QUICK: &str = "
-pull_interval_s = 43200
 [operations.gbdfl.person]
 call_timeout_ms = 1200
 attempts_max = 3
@@ -291,12 +292,16 @@ impl World {
 
     /// Opens what the hub sealed: hexadecimal, as the table's row shows bytes.
     pub fn unseal(&self, purpose: &str, row: &Value) -> Vec<u8> {
-        let sealer = Sealer::from_file(&self.stage.key_file(), Chance::seeded(1)).unwrap();
-        let hex = row["sealed"].as_str().unwrap().trim_start_matches("\\x");
-        let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
-        let bytes = (0..hex.len()).step_by(2).map(byte).collect();
-        let key_id = row["key_id"].as_str().unwrap().to_owned();
-        sealer.open(purpose, &Sealed { key_id, bytes }).unwrap()
+        self.sealer().open(purpose, &sealed(row)).unwrap()
+    }
+
+    /// Request and answer of a kept exchange.
+    pub fn exchange(&self, row: &Value) -> (Bytes, Bytes) {
+        exchange::open(&self.sealer(), &sealed(row)).unwrap()
+    }
+
+    fn sealer(&self) -> Sealer {
+        Sealer::from_file(&self.stage.key_file(), Chance::seeded(1)).unwrap()
     }
 
     pub async fn get(&self, hub: usize, path: &str) -> (u16, String) {
@@ -397,4 +402,11 @@ impl Events {
         })
         .await
     }
+}
+
+fn sealed(row: &Value) -> Sealed {
+    let hex = row["sealed"].as_str().unwrap().trim_start_matches("\\x");
+    let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+    let bytes = (0..hex.len()).step_by(2).map(byte).collect();
+    Sealed { key_id: row["key_id"].as_str().unwrap().to_owned(), bytes }
 }
