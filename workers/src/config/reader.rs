@@ -39,17 +39,12 @@ pub struct Reader {
 }
 
 const PREFIX: &str = "HUB_";
-/// Variables of this prefix that are no settings.
-const NOT_SETTINGS: [&str; 4] = ["HUB_CONFIG", "HUB_LOG", "HUB_TEST_", "HUB_CHAOS_"];
-
 impl Reader {
     /// Over a parsed file and the environment.
     pub fn new(root: Table, environment: impl IntoIterator<Item = (String, String)>) -> Self {
         let environment = environment
             .into_iter()
-            .filter(|(name, _)| {
-                name.starts_with(PREFIX) && !NOT_SETTINGS.iter().any(|n| name.starts_with(n))
-            })
+            .filter(|(name, _)| name.starts_with(PREFIX))
             .map(|(name, value)| (name[PREFIX.len()..].to_lowercase().replace("__", "."), value))
             .collect();
         Self { root, environment, known: BTreeSet::new(), problems: Vec::new() }
@@ -171,7 +166,20 @@ impl Reader {
     pub fn finish(mut self) -> Vec<Problem> {
         let mut unknown = Vec::new();
         leaves(&self.root, "", &mut unknown);
-        unknown.extend(self.environment.keys().cloned());
+        for key in self.environment.keys().cloned().collect::<Vec<_>>() {
+            let alike = self.known.iter().find(|known| known.replace('.', "_") == key).cloned();
+            // Other programs set names of this prefix too (a service called "hub" has a HUB_PORT): a
+            // name without a section is a fault only where it looks like a setting.
+            match alike {
+                _ if key.contains('.') => unknown.push(key),
+                Some(known) => {
+                    let meant = known.to_uppercase().replace('.', "__");
+                    let name = format!("{PREFIX}{}", key.to_uppercase());
+                    self.problem(&name, "unknown", &format!("{PREFIX}{meant}"), ());
+                }
+                None => {}
+            }
+        }
         unknown.retain(|key| !self.known.contains(key));
         for key in unknown {
             let expected = "no such setting: check the spelling, or remove it";

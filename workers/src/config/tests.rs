@@ -89,3 +89,10 @@ fn credentials_do_not_print() {
     let config = load(MINIMAL, &[]).expect("loads");
     assert!(!format!("{config:?}").contains("guest"));
 }
+
+#[test]
+fn a_single_underscore_is_noticed_and_foreign_names_are_left_alone() {
+    let found = problems(load(MINIMAL, &[("HUB_AMQP_URL", "amqp://x/")]));
+    assert_eq!(found, ["HUB_AMQP_URL: unknown; expected HUB_AMQP__URL"]);
+    assert!(load(MINIMAL, &[("HUB_PORT", "tcp://10.0.0.1:80"), ("HUB_LOG", "debug")]).is_ok());
+}

@@ -165,6 +165,10 @@ async fn apply(
         Reading::Progress { .. } if state == State::Calling => {
             return park(hub, stored, "early").await;
         }
+        // They speak of a job that we hold for unsent: it is kept until the job is where it can end.
+        _ if matches!(state, State::Accepted | State::Waiting) => {
+            return park(hub, stored, "early").await;
+        }
         Reading::Progress { summary } => {
             change.summary = summary;
             change.event = Some(EventName::Progress);
