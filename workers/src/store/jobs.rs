@@ -18,7 +18,7 @@ pub struct Listed {
     pub sla: String,
     /// Attempts that were recorded.
     pub attempts: i64,
-    /// The verdict or other outcome in its summary, or the code of its end.
+    /// The verdict of a check, `found` or `not_found` of a lookup, or the code of its end.
     pub verdict: Option<String>,
     /// Business time between request and end, in seconds.
     pub took_s: Option<f64>,
@@ -63,7 +63,10 @@ impl Store {
             let rows = sqlx::query(
                 "SELECT j.id, j.operation, j.state, j.sla,
                    (SELECT count(*) FROM hub.attempt a WHERE a.job_seq = j.seq) AS attempts,
-                   coalesce(j.summary ->> 'verdict', j.summary ->> 'outcome', j.code) AS verdict,
+                   coalesce(j.summary ->> 'verdict',
+                     CASE j.summary ->> 'found' WHEN 'true' THEN 'found'
+                                                WHEN 'false' THEN 'not_found' END,
+                     j.code) AS verdict,
                    extract(epoch FROM j.ended_at - j.requested_at)::float8 AS took_s
                    FROM hub.job j ORDER BY j.seq LIMIT $1",
             )
