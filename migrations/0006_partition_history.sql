@@ -6,23 +6,33 @@ CREATE FUNCTION hub.ensure_month(month date) RETURNS void
 DECLARE
   first date := date_trunc('month', month)::date;
   next  date := (date_trunc('month', month) + interval '1 month')::date;
-  tag   text := to_char(first, 'YYYYMM');
-  base  text;
+  one   record;
+  made  text;
 BEGIN
   -- Two processes that start together must not both create it.
   PERFORM pg_advisory_xact_lock(hashtext('hub.ensure_month'));
-  IF to_regclass(format('hub.job_%s', tag)) IS NULL THEN
-    EXECUTE format('CREATE TABLE hub.job_%s PARTITION OF hub.job FOR VALUES FROM (%L) TO (%L)',
-                   tag, first, next);
-    EXECUTE format('CREATE UNIQUE INDEX ON hub.job_%s (seq)', tag);
-  END IF;
-  FOREACH base IN ARRAY ARRAY['attempt', 'exchange', 'unheard'] LOOP
-    IF to_regclass(format('hub.%s_%s', base, tag)) IS NULL THEN
-      EXECUTE format('CREATE TABLE hub.%1$s_%2$s PARTITION OF hub.%1$s '
-                     'FOR VALUES FROM (%3$L) TO (%4$L)', base, tag,
-                     first::timestamp AT TIME ZONE 'UTC', next::timestamp AT TIME ZONE 'UTC');
-      EXECUTE format('CREATE INDEX ON hub.%s_%s (job_seq)', base, tag);
-    END IF;
+  FOR one IN SELECT * FROM (VALUES
+      ('job', 'job_ended_other', 'ended_on', true, first::text, next::text),
+      ('attempt', 'attempt_other', 'recorded_at', false,
+       first || ' 00:00:00+00', next || ' 00:00:00+00'),
+      ('exchange', 'exchange_other', 'recorded_at', false,
+       first || ' 00:00:00+00', next || ' 00:00:00+00'),
+      ('unheard', 'unheard_other', 'returned_at', false,
+       first || ' 00:00:00+00', next || ' 00:00:00+00'))
+    AS t (base, other, key, is_job, low, high)
+  LOOP
+    made := format('hub.%s_%s', one.base, to_char(first, 'YYYYMM'));
+    CONTINUE WHEN to_regclass(made) IS NOT NULL;
+    EXECUTE format('CREATE TABLE %s (LIKE hub.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)',
+                   made, one.base);
+    -- What ended in this month before its partition existed lies in the default partition.
+    EXECUTE format('WITH gone AS (DELETE FROM hub.%I WHERE %I >= %L AND %I < %L RETURNING *) '
+                   'INSERT INTO %s SELECT * FROM gone',
+                   one.other, one.key, one.low, one.key, one.high, made);
+    EXECUTE format('ALTER TABLE hub.%I ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)',
+                   one.base, made, one.low, one.high);
+    EXECUTE format('CREATE %s INDEX ON %s (%s)', CASE WHEN one.is_job THEN 'UNIQUE' ELSE '' END,
+                   made, CASE WHEN one.is_job THEN 'seq' ELSE 'job_seq' END);
   END LOOP;
 END $$;
 COMMENT ON FUNCTION hub.ensure_month(date) IS

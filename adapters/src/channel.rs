@@ -1,6 +1,6 @@
 //! Answers that come later: pushed to the hub, or pulled by it.
 //!
-//! A pushed or pulled message is read twice, on purpose. [`AsyncChannel::read`] looks at the
+//! A pushed or pulled message is read twice, on purpose. `transport::shep_async` looks at the
 //! envelope alone: it finds the ids to match by. Only when the hub has found the job does
 //! [`AsyncChannel::judge`] read the payload *against that job*: our request number and the person
 //! must be the same, or the message is not believed (design invariant 11).
@@ -31,10 +31,19 @@ pub trait AsyncChannel: Send + Sync {
     fn judge(&self, message: &Message, job: &Call) -> Reading;
 
     /// Fetches messages that wait for us at the gateway: one page for the whole service.
-    async fn pull(&self, now: Timestamp) -> Result<Vec<Message>, Failure>;
+    async fn pull(&self, now: Timestamp) -> Result<Page, Failure>;
 
     /// Tells the gateway that pulled messages are stored; they are not delivered again.
     async fn confirm(&self, message_ids: &[String], now: Timestamp) -> Result<(), Failure>;
+}
+
+/// One page of waiting messages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// What could be read.
+    pub messages: Vec<Message>,
+    /// How many could not; they stay at the gateway.
+    pub unreadable: usize,
 }
 
 /// One message of a conversation.

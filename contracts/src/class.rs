@@ -74,15 +74,15 @@ impl Class {
 
 /// Their error code as they sent it, cut down to what may be logged.
 ///
-/// *Limits*: at most [`RemoteCode::CHARS_MAX`] characters of `A-Za-z0-9_.:-`; seven or more digits
-/// in a row are masked, because a misbehaving peer may put a person's number where a code belongs.
+/// *Limits*: at most [`RemoteCode::CHARS_MAX`] characters of `A-Za-z0-9_.:-`; a code with more
+/// than six digits is masked, because a misbehaving peer may put a person's number where a code belongs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RemoteCode(String);
 
 impl RemoteCode {
     /// Longer codes are cut.
     pub const CHARS_MAX: usize = 40;
-    const DIGITS_IN_A_ROW_MAX: usize = 6;
+    const DIGITS_MAX: usize = 6;
 
     /// Reads a code from outside.
     pub fn new(text: &str) -> Self {
@@ -92,11 +92,10 @@ impl RemoteCode {
             .filter(|c| c.is_ascii_alphanumeric() || "_.:-".contains(*c))
             .take(Self::CHARS_MAX)
             .collect();
-        let digits_in_a_row =
-            clean.split(|c: char| !c.is_ascii_digit()).map(str::len).max().unwrap_or(0);
+        let digits = clean.chars().filter(char::is_ascii_digit).count();
         if clean.is_empty() {
             Self("none".to_owned())
-        } else if digits_in_a_row > Self::DIGITS_IN_A_ROW_MAX {
+        } else if digits > Self::DIGITS_MAX {
             Self("masked".to_owned())
         } else {
             Self(clean)
@@ -159,6 +158,7 @@ mod tests {
     #[test]
     fn a_number_hidden_in_a_remote_code_is_masked() {
         assert_eq!(RemoteCode::new("IIN 850100300012").as_str(), "masked");
+        assert_eq!(RemoteCode::new("850-100-300-012").as_str(), "masked");
         assert_eq!(RemoteCode::new("SCSE-001").as_str(), "SCSE-001");
         assert_eq!(RemoteCode::new(" <b>Ошибка</b> ").as_str(), "bb");
         assert_eq!(RemoteCode::new("Ошибка").as_str(), "none");

@@ -158,9 +158,14 @@ pub struct EventData {
 impl Event {
     /// An event about a job of `operation` (`unknown` where it names none).
     pub fn new(name: EventName, operation: &str, time: Timestamp, data: EventData) -> Self {
+        let mut id = format!("{}/{}", data.job_id, data.sequence);
+        // Several different events may be about one id that is not their own.
+        if let (0, Some(code)) = (data.sequence, data.summary.get("code").and_then(Value::as_str)) {
+            id = format!("{id}/{code}");
+        }
         Self {
             specversion: "1.0".to_owned(),
-            id: format!("{}/{}", data.job_id, data.sequence),
+            id,
             source: SOURCE.to_owned(),
             r#type: format!("kz.aleumet.hub.job.{}.v1", name.name()),
             subject: format!("{operation}/{}", data.job_id),

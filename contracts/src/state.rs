@@ -9,8 +9,9 @@
 //!    └──→ rejected (the portal's message breaks a contract)                terminal
 //! ```
 //!
-//! *Guarantee*: a terminal state is never left; what may follow what is decided by [`after`] only,
-//! which is tested over every state and step.
+//! *Guarantee*: a terminal state is never left; what may follow what is told by [`after`], which is
+//! tested over every state and step. Statements that move many jobs at once name the states they move
+//! from and to; they keep to the same table.
 
 use serde::{Deserialize, Serialize};
 

@@ -62,7 +62,10 @@ async fn hear(hub: &Hub, pause: &mut Pause) -> Result<(), crate::store::Error> {
     loop {
         refresh(&hub.store).await?;
         // The partitions of the month that time may have moved into.
-        let dropped = hub.store.maintain().await?;
+        let dropped = hub.store.maintain().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the partitions of the months to come are not made");
+            0
+        });
         if dropped > 0 {
             tracing::info!(dropped, "months of raw exchanges were dropped");
         }

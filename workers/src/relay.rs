@@ -6,11 +6,16 @@
 //!
 //! *Guarantee*: a row is forgotten after its confirm. A job has at most one unconfirmed event, so the
 //! order within a job holds whatever the broker refuses. An event that no queue takes is returned
-//! before its confirm; it is kept as unheard and not retried. A reply has one try.
+//! before its confirm; it is kept as unheard and not retried. An event that a full queue refuses is set
+//! aside with its job and tried again, while the others go on. A reply has one try.
 //!
 //! *Limits*: `pipeline.unconfirmed_max` events a round; nothing is held between rounds.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use contracts::topology::EVENTS_EXCHANGE;
 use tokio::sync::watch;
@@ -32,6 +37,31 @@ use crate::{
 pub const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// A process that owns every partition wakes itself; it looks this often all the same.
 pub const LOOK_EVERY_ALONE: Duration = Duration::from_secs(1);
+
+/// An event that a full queue refused is tried again after this, and its job waits so long.
+pub const REFUSED_PAUSE: Duration = Duration::from_secs(5);
+/// Jobs whose events are set aside; past that the relay waits for the queue to be emptied.
+pub const ASIDE_MAX: usize = 10_000;
+
+/// Jobs whose events a queue refused, with the moment of the next try: one subscriber's full queue
+/// must not hold up the events of the others.
+#[derive(Debug, Default)]
+struct Aside(HashMap<i64, Instant>);
+
+impl Aside {
+    fn jobs(&mut self, now: Instant) -> Vec<i64> {
+        self.0.retain(|_, until| *until > now);
+        self.0.keys().copied().collect()
+    }
+
+    fn set(&mut self, job_seq: i64, now: Instant) -> Result<(), broker::Error> {
+        if self.0.len() >= ASIDE_MAX {
+            return Err(broker::Error::Ended("publish: too many events are refused"));
+        }
+        self.0.insert(job_seq, now + REFUSED_PAUSE);
+        Ok(())
+    }
+}
 
 /// Publishes until cancelled.
 pub async fn run(
@@ -82,10 +112,16 @@ async fn publish(
         fresh
     };
     let connected = publisher.insert(connected);
+    let mut aside = Aside::default();
     loop {
         let mine = partitions.borrow_and_update().clone();
         let most = hub.config.pipeline.unconfirmed_max;
-        let rows = if mine.is_empty() { Vec::new() } else { hub.store.unsent(&mine, most).await? };
+        let waiting = aside.jobs(Instant::now());
+        let rows = if mine.is_empty() {
+            Vec::new()
+        } else {
+            hub.store.unsent(&mine, &waiting, most).await?
+        };
         if rows.is_empty() {
             pause.reset();
             tokio::select! {
@@ -98,7 +134,7 @@ async fn publish(
             }
             continue;
         }
-        round(hub, connected, rows).await?;
+        round(hub, connected, rows, &mut aside).await?;
         pause.reset();
     }
 }
@@ -109,7 +145,12 @@ fn look_every(partitions: usize) -> Duration {
 }
 
 /// Publishes one round and forgets what was confirmed, also where a later publish failed.
-async fn round(hub: &Hub, publisher: &Publisher, rows: Vec<Unsent>) -> Result<(), Error> {
+async fn round(
+    hub: &Hub,
+    publisher: &Publisher,
+    rows: Vec<Unsent>,
+    aside: &mut Aside,
+) -> Result<(), Error> {
     let mut jobs = HashSet::new();
     // Rejections of foreign ids belong to no job and need no order among themselves.
     let rows: Vec<Unsent> =
@@ -132,20 +173,24 @@ async fn round(hub: &Hub, publisher: &Publisher, rows: Vec<Unsent>) -> Result<()
         };
         match (published, &row.reply) {
             (Ok(_), Some(_)) => note(&mut sent, row, Sent::Done, "reply"),
+            // One try, however it ended: a reply that the broker forbids must not come again.
+            (Err(error), Some(_)) => {
+                note(&mut sent, row, Sent::Done, "failed");
+                failure.get_or_insert(error);
+            }
             (Ok(Published::Confirmed), None) => note(&mut sent, row, Sent::Done, "confirmed"),
             (Ok(Published::Returned), None) => note(&mut sent, row, Sent::Unheard, "unheard"),
-            (Ok(Published::Refused), None) => Metric::Published.count([("result", "failed")]),
-            (Err(error), _) => {
+            (Ok(Published::Refused), None) => {
+                Metric::Published.count([("result", "failed")]);
+                failure = failure.or(aside.set(row.job_seq, Instant::now()).err());
+            }
+            (Err(error), None) => {
                 Metric::Published.count([("result", "failed")]);
                 failure.get_or_insert(error);
             }
         }
     }
     hub.store.forget_sent(&sent).await?;
-    let refused = failure.is_none() && sent.len() < rows.len();
-    if refused {
-        return Err(broker::Error::Ended("publish: a queue refused it").into());
-    }
     failure.map_or(Ok(()), |error| Err(error.into()))
 }
 

@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_rescue_comes_within_fifteen_seconds() {
-        let lease = Duration::from_secs(8);
+        let lease = crate::config::LEASE_MAX;
         let beat = lease / BEATS_PER_LEASE;
         // Its last beat was just seen; then a whole lease; then the next look.
         assert!(beat + lease + beat < Duration::from_secs(15));

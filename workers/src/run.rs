@@ -16,6 +16,7 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{
     admin,
@@ -35,6 +36,8 @@ use crate::{
 const DELIVERIES_MAX: usize = 64;
 /// How long events may still be published after the last record.
 const LAST_EVENTS_WAIT_MAX: Duration = Duration::from_secs(3);
+/// Between two looks at the outbox while stopping.
+const OUTBOX_LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The hub cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +90,7 @@ pub async fn run(
         background.cancel();
         return Ok(());
     }
-    let loops = Loops::start(&hub, records, inbound_listener, &background).await;
+    let loops = Loops::start(&hub, records, inbound_listener, &background, &stop).await;
     let consuming = start_consuming(&hub, health, only.as_deref(), &stop);
     tracing::info!(worker = %hub.worker(), systems = ?hub.systems(), "the hub runs");
     stop.cancelled().await;
@@ -150,7 +153,10 @@ async fn introduce(hub: &Hub) -> Result<(), Introduce> {
     if shift != 0 && !hub.config.allow_shift {
         return Err(Introduce::Fatal(Error::Shifted(shift)));
     }
-    hub.store.maintain().await?;
+    if let Err(error) = hub.store.maintain().await {
+        // Rows go to the default partitions meanwhile; maintenance tries again and moves them.
+        tracing::warn!(%error, "the partitions of the months to come are not made");
+    }
     hub.store.ensure_destinations(&hub.systems()).await?;
     hub.store.register_worker(hub.worker(), &rescue::worker_name()).await?;
     Ok(())
@@ -169,16 +175,20 @@ impl Loops {
         records: mpsc::Receiver<record::Record>,
         inbound_listener: TcpListener,
         background: &CancellationToken,
+        stop: &CancellationToken,
     ) -> Self {
         let relay_stop = CancellationToken::new();
         let recording = tokio::spawn(record::run(hub.clone(), records));
-        // Answers before timers: what waited for us is read before anything is given up.
-        matching::catch_up(hub).await;
-        pull::pull_due(hub).await;
-        serve(inbound_listener, inbound::router(hub.clone()), background.clone());
         let (partitions, mine) = watch::channel(Vec::new());
-        tokio::spawn(clock::follow(hub.clone(), background.clone()));
+        // Beating first: a long look at what waited must not make this worker look dead.
         tokio::spawn(rescue::run(hub.clone(), partitions, background.clone()));
+        // Answers before timers: what waited for us is read before anything is given up.
+        tokio::select! {
+            () = async { matching::catch_up(hub).await; pull::pull_due(hub).await } => {}
+            () = stop.cancelled() => {}
+        }
+        serve(inbound_listener, inbound::router(hub.clone()), background.clone());
+        tokio::spawn(clock::follow(hub.clone(), background.clone()));
         tokio::spawn(matching::run(hub.clone(), background.clone()));
         tokio::spawn(pull::run(hub.clone(), background.clone()));
         tokio::spawn(timers::run(hub.clone(), background.clone()));
@@ -196,14 +206,16 @@ impl Loops {
             tracing::warn!(running = hub.registry.len(), "calls did not finish within the limit");
         }
         background.cancel();
-        give_up_ownership(&hub).await;
-        let last_events = tokio::time::timeout(LAST_EVENTS_WAIT_MAX, outbox_empty(&hub.store));
+        let me = hub.worker();
+        let last_events = tokio::time::timeout(LAST_EVENTS_WAIT_MAX, outbox_empty(&hub.store, me));
         if last_events.await.is_err() {
             tracing::info!("events are left for the other workers or the next start");
         }
+        // The relay ends before its partitions go to others: one publisher a job.
         self.relay_stop.cancel();
         let relayed = tokio::time::timeout(LAST_EVENTS_WAIT_MAX, self.relaying).await;
         drop(relayed);
+        give_up_ownership(&hub).await;
         self.recording.abort();
         hub.store.close().await;
         tracing::info!("stopped");
@@ -224,9 +236,9 @@ async fn give_up_ownership(hub: &Hub) {
     }
 }
 
-async fn outbox_empty(store: &Store) {
-    while store.pulse().await.is_ok_and(|pulse| pulse.outbox > 0) {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+async fn outbox_empty(store: &Store, me: Uuid) {
+    while store.has_unsent(me).await.is_ok_and(|unsent| unsent) {
+        tokio::time::sleep(OUTBOX_LOOK_EVERY).await;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use adapters::{
-    channel::{Message, MessageKind},
+    channel::{MessageKind, Page},
     system::Adapter,
     systems,
 };
@@ -27,7 +27,7 @@ fn channels(url: &str) -> Vec<Arc<dyn Adapter>> {
     adapters.filter(|adapter| adapter.channel().is_some()).collect()
 }
 
-async fn pull(adapter: &Arc<dyn Adapter>) -> Result<Vec<Message>, Failure> {
+async fn pull(adapter: &Arc<dyn Adapter>) -> Result<Page, Failure> {
     adapter.channel().expect("asynchronous").pull(now()).await
 }
 
@@ -54,6 +54,9 @@ async fn a_message_that_cannot_be_read_does_not_hide_its_neighbours() {
     let server = Server::start(Play::Bytes(soap("200 OK", &page(&messages)))).await;
     for adapter in channels(&server.url) {
         let pulled = pull(&adapter).await.expect("a page");
+        // It is told that something stays behind: a look that leaves messages is no whole look.
+        assert_eq!(pulled.unreadable, 1);
+        let pulled = pulled.messages;
         let ids: Vec<_> = pulled.iter().map(|one| one.message_id.as_str()).collect();
         assert_eq!(ids, ["1", "2"]);
         assert!(pulled.iter().all(|one| one.kind == MessageKind::Response));
@@ -71,7 +74,7 @@ async fn an_empty_page_is_no_message() {
     for messages in ["", "<messages/>"] {
         let server = Server::start(Play::Bytes(soap("200 OK", &page(messages)))).await;
         for adapter in channels(&server.url) {
-            assert_eq!(pull(&adapter).await, Ok(Vec::new()));
+            assert_eq!(pull(&adapter).await, Ok(Page::default()));
         }
     }
 }

@@ -73,7 +73,7 @@ async fn metrics(State(admin): State<Admin>) -> Response {
     match admin.hub.store.summary().await {
         Ok(summary) => {
             clear_service_gauges(&admin.hub);
-            for (system, state, count) in &summary.jobs {
+            for ((system, state), count) in &summary.jobs {
                 Metric::Jobs.set_read(as_gauge(*count), &[("system", system), ("state", state)]);
             }
             for (system, age) in &summary.oldest_s {
@@ -105,6 +105,10 @@ fn clear_service_gauges(hub: &Hub) {
             Metric::Jobs.set(0.0, [("system", system), ("state", state.name())]);
         }
         Metric::OldestJob.set(0.0, [("system", system)]);
+    }
+    // No job, no deadline: infinitely far away, so that a minimum over it means what it says.
+    for operation in hub.catalogue.operations() {
+        Metric::SlaRemaining.set(f64::INFINITY, [("operation", operation.name)]);
     }
 }
 

@@ -75,6 +75,8 @@ pub struct Ack {
 struct Session {
     number: u64,
     channel: Channel,
+    /// The highest delivery that was acknowledged.
+    acknowledged: Arc<AtomicU64>,
 }
 
 /// Acknowledges deliveries: one frame a channel. Failures are left to the supervisor: what was not
@@ -88,6 +90,7 @@ pub async fn acknowledge(acks: Vec<Ack>) {
         }
     }
     for ack in last.into_values() {
+        ack.channel.acknowledged.fetch_max(ack.tag, Ordering::Relaxed);
         let done = ack.channel.channel.basic_ack(ack.tag, BasicAckOptions { multiple: true }).await;
         if let Err(error) = done {
             tracing::debug!(%error, "an acknowledgement did not reach the broker");
@@ -157,6 +160,22 @@ pub async fn supervise(
     health.connected.store(false, Ordering::Relaxed);
 }
 
+/// What went through one channel, from its opening on.
+#[derive(Debug, Clone, Default)]
+struct Flow {
+    delivered: Arc<AtomicU64>,
+    acknowledged: Arc<AtomicU64>,
+}
+
+impl Flow {
+    /// Whether the broker may deliver more before something is acknowledged.
+    fn has_free_slots(&self, prefetch: u16) -> bool {
+        let acknowledged = self.acknowledged.load(Ordering::Relaxed);
+        let open = self.delivered.load(Ordering::Relaxed).saturating_sub(acknowledged);
+        open < u64::from(prefetch)
+    }
+}
+
 async fn consume(options: &Options, health: &Health, pause: &mut Pause) -> Result<(), Error> {
     let connection = super::connect(&options.url, "consume").await?;
     let setup = within(connection.create_channel()).await?;
@@ -165,11 +184,11 @@ async fn consume(options: &Options, health: &Health, pause: &mut Pause) -> Resul
     health.stalled.store(false, Ordering::Relaxed);
     Metric::BrokerUp.set(1.0, [("connection", "consume")]);
     tracing::info!(queues = options.sources.len(), "consuming");
-    let delivered: Vec<Arc<AtomicU64>> = options.sources.iter().map(|_| Arc::default()).collect();
+    let flows: Vec<Flow> = options.sources.iter().map(|_| Flow::default()).collect();
     let mut tasks = tokio::task::JoinSet::new();
-    for (source, count) in options.sources.iter().zip(&delivered) {
+    for (source, flow) in options.sources.iter().zip(&flows) {
         let channel = within(connection.create_channel()).await?;
-        tasks.spawn(drain(channel, source.clone(), options.prefetch, count.clone()));
+        tasks.spawn(drain(channel, source.clone(), options.prefetch, flow.clone()));
     }
     pause.reset();
     let ended = tokio::select! {
@@ -177,7 +196,7 @@ async fn consume(options: &Options, health: &Health, pause: &mut Pause) -> Resul
             Some(Ok(ended)) => ended,
             Some(Err(_)) | None => Err(Error::Ended("consumer task")),
         },
-        stalled = watch_for_stall(&setup, &options.sources, &delivered) => {
+        stalled = watch_for_stall(&setup, options, &flows) => {
             health.stalled.store(true, Ordering::Relaxed);
             stalled
         }
@@ -199,13 +218,14 @@ async fn drain(
     channel: Channel,
     mut source: Source,
     prefetch: u16,
-    delivered: Arc<AtomicU64>,
+    flow: Flow,
 ) -> Result<(), Error> {
     static SESSIONS: AtomicU64 = AtomicU64::new(0);
     // Not global: the limit is for this consumer.
     within(channel.basic_qos(prefetch, BasicQosOptions { global: false })).await?;
     let number = SESSIONS.fetch_add(1, Ordering::Relaxed);
-    let session = Arc::new(Session { number, channel: channel.clone() });
+    let acknowledged = flow.acknowledged.clone();
+    let session = Arc::new(Session { number, channel: channel.clone(), acknowledged });
     loop {
         while *source.closed.borrow_and_update() {
             if source.closed.changed().await.is_err() {
@@ -238,7 +258,7 @@ async fn drain(
             };
             match next {
                 Some(delivery) => {
-                    delivered.fetch_add(1, Ordering::Relaxed);
+                    flow.delivered.fetch_add(1, Ordering::Relaxed);
                     let delivery = unwrap(&source.queue, delivery?, &session);
                     if source.sink.send(delivery).await.is_err() {
                         return Ok(());
@@ -267,15 +287,16 @@ fn unwrap(queue: &Arc<str>, raw: Raw, session: &Arc<Session>) -> Delivery {
 /// Returns when a queue has messages, is open, and gave nothing for several looks in a row.
 async fn watch_for_stall(
     channel: &Channel,
-    sources: &[Source],
-    delivered: &[Arc<AtomicU64>],
+    options: &Options,
+    flows: &[Flow],
 ) -> Result<(), Error> {
+    let sources = &options.sources;
     let mut last: Vec<u64> = vec![0; sources.len()];
     let mut idle: Vec<u32> = vec![0; sources.len()];
     loop {
         tokio::time::sleep(STALL_LOOK_EVERY).await;
         for (i, source) in sources.iter().enumerate() {
-            let options = QueueDeclareOptions {
+            let passive = QueueDeclareOptions {
                 passive: true,
                 durable: true,
                 exclusive: false,
@@ -284,11 +305,11 @@ async fn watch_for_stall(
             };
             let queue = source.queue.as_ref();
             let declared =
-                within(channel.queue_declare(queue.into(), options, FieldTable::default())).await?;
-            let count = delivered[i].load(Ordering::Relaxed);
+                within(channel.queue_declare(queue.into(), passive, FieldTable::default())).await?;
+            let count = flows[i].delivered.load(Ordering::Relaxed);
             let moved = count != std::mem::replace(&mut last[i], count);
-            // A full sink is our own slowness, not a stall of the consumer.
-            let waits = *source.closed.borrow() || source.sink.capacity() == 0;
+            // Without free slots it is our own slowness, not a stall of the consumer.
+            let waits = *source.closed.borrow() || !flows[i].has_free_slots(options.prefetch);
             idle[i] = if moved || waits || declared.message_count() == 0 { 0 } else { idle[i] + 1 };
             if idle[i] >= STALL_LOOKS_MAX {
                 tracing::warn!(queue, "messages are ready and nothing is delivered");

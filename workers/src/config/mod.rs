@@ -25,6 +25,10 @@ pub use self::reader::Problem;
 use self::reader::Reader;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
+/// A dead worker's jobs are rescued within 15 seconds: a lease and two of its quarters.
+pub const LEASE: Duration = Duration::from_secs(8);
+/// The longest lease that keeps that promise.
+pub const LEASE_MAX: Duration = Duration::from_secs(9);
 const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// All settings.
@@ -171,7 +175,7 @@ fn read(r: &mut Reader) -> Config {
         inbound_body_bytes_max: r.size("inbound.body_bytes_max", 1 << 20, 1_024..=16 << 20),
         seal_key_file: r.text("seal.key_file", None).into(),
         allow_shift: r.flag("clock.allow_shift", false),
-        lease: r.millis("worker.lease_ms", Duration::from_secs(8), Duration::from_secs(60)),
+        lease: r.millis("worker.lease_ms", LEASE, LEASE_MAX),
         shutdown_limit: r.millis(
             "worker.shutdown_limit_ms",
             Duration::from_secs(25),

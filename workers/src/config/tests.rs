@@ -58,7 +58,7 @@ fn every_fault_is_reported_at_once_with_key_value_and_expectation() {
         "systems.kpsisu.push_peers: here; expected a list of IP addresses",
         "systems.kpsisu.url: (hidden); expected a URL that begins with http:// or https://",
         "worker.leese_ms: unknown; expected no such setting: check the spelling, or remove it",
-        "worker.lease_ms: \"soon\"; expected a whole number from 1 to 60000",
+        "worker.lease_ms: \"soon\"; expected a whole number from 1 to 9000",
     ] {
         assert!(found.iter().any(|p| p == wanted), "missing {wanted:?} in {found:#?}");
     }

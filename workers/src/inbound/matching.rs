@@ -76,7 +76,7 @@ pub async fn catch_up(hub: &Hub) {
 
 /// Returns the id of the last message that was looked at.
 async fn look(hub: &Hub, which: Which) -> Option<i64> {
-    match hub.store.open_messages(which, SWEEP_MAX).await {
+    match hub.store.open_messages(which, &hub.systems(), SWEEP_MAX).await {
         Ok(messages) => {
             for stored in &messages {
                 if let Err(error) = place(hub, stored).await {
@@ -107,9 +107,14 @@ fn open(hub: &Hub, stored: &Stored) -> Option<Message> {
 async fn place(hub: &Hub, stored: &Stored) -> Result<(), Error> {
     let destination = hub.destinations.get(stored.system.as_str());
     let channel = destination.and_then(|d| d.adapter.channel());
-    let (Some(channel), Some(message)) = (channel, open(hub, stored)) else {
-        count(&stored.system, "unreadable");
-        return hub.store.close_message(stored.id, "refused", "unreadable", None).await;
+    let Some(channel) = channel else { return Ok(()) };
+    let Some(message) = open(hub, stored) else {
+        // Most likely this process has another key than the one that stored it: it is kept.
+        tracing::error!(
+            inbound_id = stored.id,
+            "a stored message does not open; check seal.key_file"
+        );
+        return park(hub, stored, "unreadable").await;
     };
     let number = channel.request_number(&message);
     let found = hub.store.find_candidate(&stored.system, &message.correlation_id, number).await?;

@@ -67,9 +67,8 @@ async fn receive(
     let peer = peer.ip();
     match shep_async::read_push(&body) {
         Err(error) => {
-            count("none", "unreadable");
             tracing::warn!(%error, "a push could not be read");
-            fault(StatusCode::BAD_REQUEST, error.code(), "the message does not match the format")
+            store_unreadable(&hub, error.code(), peer, &body).await
         }
         Ok(Push::Message(message)) => {
             let stored = store_message(&hub, &message, peer, &body).await;
@@ -133,6 +132,31 @@ async fn store_message(hub: &Hub, message: &Message, peer: IpAddr, raw: &Bytes) 
             }
         }
     }
+}
+
+/// What a known peer sent is kept, also where nobody can read it; a stranger's noise is counted only.
+async fn store_unreadable(hub: &Hub, code: &str, peer: IpAddr, raw: &Bytes) -> Response {
+    let owner = hub.destinations.values().find(|d| d.settings.push_peers.contains(&peer));
+    let system = owner.map_or("unknown", |d| d.spec.name);
+    count(system, "unreadable");
+    if owner.is_some() {
+        let arrival = Arrival {
+            system,
+            source: "push",
+            peer: Some(peer.to_string()),
+            verified: false,
+            why: Some("unreadable"),
+            message_id: String::new(),
+            correlation_id: String::new(),
+            kind: "UNREADABLE",
+            sealed: hub.sealer.seal(INBOUND, raw),
+        };
+        if let Err(error) = hub.store.store_arrival(&arrival).await {
+            tracing::warn!(%error, "a push could not be stored; the gateway keeps it");
+            return fault(StatusCode::SERVICE_UNAVAILABLE, "SCE909", "try again later");
+        }
+    }
+    fault(StatusCode::BAD_REQUEST, code, "the message does not match the format")
 }
 
 /// A status of a message of ours is kept and counted; it decides nothing: only an answer does.
@@ -199,7 +223,7 @@ pub(crate) const fn kind_name(kind: MessageKind) -> &'static str {
 }
 
 /// Ids come from outside: bounded before they become rows.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(100).collect()
 }
 

@@ -12,7 +12,7 @@ use contracts::{class::Failure, personal::Personal};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::{INBOUND, count, kind_name, matching};
+use super::{INBOUND, count, kind_name, matching, printable};
 use crate::{
     pipeline::{Hub, destination::Destination},
     store::inbound::Arrival,
@@ -86,19 +86,28 @@ async fn drain(
     let mut last: Vec<String> = Vec::new();
     for _ in 0..PAGES_MAX {
         let page = channel.pull(hub.store.business_now().await?).await.map_err(Error::Gateway)?;
-        let ids: Vec<String> = page.iter().map(|message| message.message_id.clone()).collect();
-        // A gateway that gives the same page again although we confirmed it is not asked forever.
-        if page.is_empty() || ids == last {
-            break;
+        let ids: Vec<String> = page.messages.iter().map(|m| m.message_id.clone()).collect();
+        if ids.is_empty() && page.unreadable == 0 {
+            hub.store.pulled(system, began).await?;
+            return Ok(total);
         }
-        for message in page {
+        // A look that leaves messages behind is none: no job may end because of it.
+        if ids.is_empty() || ids == last {
+            tracing::error!(
+                system,
+                unreadable = page.unreadable,
+                "messages at the gateway cannot be read or come again; open jobs do not expire"
+            );
+            return Ok(total);
+        }
+        for message in page.messages {
             keep(hub, system, &message).await?;
         }
         total += ids.len();
         channel.confirm(&ids, hub.store.business_now().await?).await.map_err(Error::Gateway)?;
         last = ids;
     }
-    hub.store.pulled(system, began).await?;
+    tracing::warn!(system, total, "one drain was not enough; the next one goes on");
     Ok(total)
 }
 
@@ -110,8 +119,8 @@ async fn keep(hub: &Hub, system: &'static str, message: &Message) -> Result<(), 
         // We asked, over our own authenticated connection.
         verified: true,
         why: None,
-        message_id: message.message_id.clone(),
-        correlation_id: message.correlation_id.clone(),
+        message_id: printable(&message.message_id),
+        correlation_id: printable(&message.correlation_id),
         kind: kind_name(message.kind),
         sealed: hub.sealer.seal(INBOUND, &encode(message)),
     };

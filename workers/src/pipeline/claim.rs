@@ -27,7 +27,7 @@ pub async fn run(hub: Arc<Hub>, stop: CancellationToken) {
             tracing::debug!(%error, "stored jobs could not be counted");
             continue;
         }
-        for destination in hub.destinations.values().filter(|d| d.is_claimable()) {
+        for destination in hub.destinations.values().filter(|d| d.is_claimable() && !d.is_held()) {
             if let Err(error) = claim(&hub, destination).await {
                 tracing::warn!(%error, system = destination.spec.name, "stored jobs wait");
             }

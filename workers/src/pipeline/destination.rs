@@ -66,7 +66,7 @@ impl Destination {
     /// A permit for a job that has just arrived: at once, or after a short wait; none while stored
     /// jobs wait.
     pub async fn permit(&self, wait: Duration) -> Option<OwnedSemaphorePermit> {
-        if self.has_backlog() || self.held.load(Ordering::Relaxed) {
+        if self.has_backlog() || self.is_held() {
             return None;
         }
         if let Ok(permit) = self.permits.clone().try_acquire_owned() {
@@ -95,6 +95,11 @@ impl Destination {
     /// Whether nothing may be started: our credential was rejected.
     pub fn note_held(&self, held: bool) {
         self.held.store(held, Ordering::Relaxed);
+    }
+
+    /// Whether nothing may be started.
+    pub fn is_held(&self) -> bool {
+        self.held.load(Ordering::Relaxed)
     }
 
     /// Whether a claim may find something.

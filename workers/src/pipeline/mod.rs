@@ -53,7 +53,7 @@ pub struct Hub {
     pub chance: Chance,
     /// What can be asked.
     pub catalogue: Catalogue,
-    /// All operations, by name.
+    /// All operations of this build, by name; also those of systems that are not configured.
     pub operations: HashMap<&'static str, &'static OperationSpec>,
     /// The configured systems.
     pub destinations: BTreeMap<&'static str, Arc<Destination>>,
@@ -123,7 +123,6 @@ impl Hub {
             .filter(|system| config.systems.contains_key(system.spec().name))
             .collect();
         let mut destinations = BTreeMap::new();
-        let mut operations = HashMap::new();
         for system in &configured {
             let spec = system.spec();
             let settings = &config.systems[spec.name];
@@ -131,8 +130,14 @@ impl Hub {
             let destination =
                 Destination::new(spec, adapter, settings.clone(), config.pipeline.stored_max);
             destinations.insert(spec.name, Arc::new(destination));
-            operations.extend(spec.operations.iter().map(|operation| (operation.name, *operation)));
         }
+        // All that this build knows, also where it has no address: a rescue must know a command from
+        // a query whoever could send it.
+        let operations = all
+            .iter()
+            .flat_map(|system| system.spec().operations)
+            .map(|operation| (operation.name, *operation))
+            .collect();
         let (record, records) = mpsc::channel(RECORD_QUEUE_MAX);
         let hub = Self {
             store: Store::new(&config.database_url, config.connections_max)?,

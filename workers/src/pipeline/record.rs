@@ -64,7 +64,8 @@ pub async fn send(hub: &Hub, id: Uuid, finished: Finished) {
     let run = finished.run;
     let change = change(hub, finished).await;
     let record = Record { change, leaves: Some((id, run)) };
-    if hub.record.send(record).await.is_err() {
+    let is_query = record.change.operation.effect == Effect::Query;
+    if hub.record.send(record).await.is_err() && is_query {
         // Only at the very end of the process: the rescue of others finds the job.
         hub.registry.leave(id, run);
     }

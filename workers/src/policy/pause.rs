@@ -73,9 +73,12 @@ mod tests {
         let (first, max) = (Duration::from_millis(500), Duration::from_secs(60));
         for repetition in 1..60 {
             let grown = first.saturating_mul(1 << (repetition - 1).min(20)).min(max);
-            for _ in 0..50 {
-                assert!(full_jitter(first, max, repetition, &chance) <= grown, "{repetition}");
-            }
+            let drawn: Vec<_> =
+                (0..50).map(|_| full_jitter(first, max, repetition, &chance)).collect();
+            assert!(drawn.iter().all(|pause| *pause <= grown), "{repetition}");
+            // Spread over the whole interval: both halves are drawn.
+            assert!(drawn.iter().any(|pause| *pause < grown / 2), "{repetition}");
+            assert!(drawn.iter().any(|pause| *pause > grown / 2), "{repetition}");
         }
     }
 

@@ -111,8 +111,13 @@ impl Store {
         .await
     }
 
-    /// Messages to look at now, oldest first.
-    pub async fn open_messages(&self, which: Which, limit: i64) -> Result<Vec<Stored>, Error> {
+    /// Messages of these systems to look at now, oldest first.
+    pub async fn open_messages(
+        &self,
+        which: Which,
+        systems: &[&str],
+        limit: i64,
+    ) -> Result<Vec<Stored>, Error> {
         let (filter, id) = match which {
             Which::Id(id) => ("id = $1", id),
             Which::Due => ("look_at <= statement_timestamp() AND $1 = 0", 0),
@@ -125,12 +130,14 @@ impl Store {
         };
         let statement = format!(
             "SELECT id, system, source, key_id, sealed, looks FROM hub.inbound i
-              WHERE state IN ('stored', 'parked') AND {filter} ORDER BY id LIMIT $2"
+              WHERE state IN ('stored', 'parked') AND system = ANY($3) AND {filter}
+              ORDER BY id LIMIT $2"
         );
         within(async {
             let rows = sqlx::query(sqlx::AssertSqlSafe(statement))
                 .bind(id)
                 .bind(limit)
+                .bind(systems)
                 .fetch_all(&self.pool)
                 .await?;
             rows.iter().map(stored).collect()

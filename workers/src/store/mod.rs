@@ -114,18 +114,22 @@ impl Store {
 
     /// The newest migration that is applied, and the newest that this program knows.
     pub async fn schema_versions(&self) -> Result<(i64, i64), Error> {
-        let known = MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0);
-        let exists: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
-            .fetch_one(&self.pool)
-            .await?;
-        if !exists {
-            return Ok((0, known));
-        }
-        let applied: Option<i64> =
-            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
-                .fetch_one(&self.pool)
-                .await?;
-        Ok((applied.unwrap_or(0), known))
+        within(async {
+            let known = MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0);
+            let exists: bool =
+                sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+                    .fetch_one(&self.pool)
+                    .await?;
+            if !exists {
+                return Ok((0, known));
+            }
+            let applied: Option<i64> =
+                sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+                    .fetch_one(&self.pool)
+                    .await?;
+            Ok((applied.unwrap_or(0), known))
+        })
+        .await
     }
 
     /// Whether the database answers now.

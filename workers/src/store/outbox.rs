@@ -117,17 +117,26 @@ pub(super) async fn insert(tx: Tx<'_>, rows: &[Row]) -> Result<(), Error> {
 }
 
 impl Store {
-    /// The oldest unsent events of these partitions.
-    pub async fn unsent(&self, partitions: &[i16], limit: usize) -> Result<Vec<Unsent>, Error> {
+    /// The oldest unsent events of these partitions, without those of the jobs that are set aside.
+    pub async fn unsent(
+        &self,
+        partitions: &[i16],
+        aside: &[i64],
+        limit: usize,
+    ) -> Result<Vec<Unsent>, Error> {
         within(async {
             let rows = sqlx::query(
                 "SELECT o.* FROM UNNEST($1::smallint[]) p (partition) CROSS JOIN LATERAL (
                    SELECT partition, id, job_seq, routing_key, body, reply_to, correlation_id
-                     FROM hub.outbox o WHERE o.partition = p.partition ORDER BY o.id LIMIT $2) o
+                     FROM hub.outbox o WHERE o.partition = p.partition AND o.job_seq <> ALL($3)
+                    ORDER BY o.id LIMIT $4) o
                  LIMIT $2",
             )
             .bind(partitions)
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(aside)
+            // Every partition has its turn, also where another has more than a round holds.
+            .bind(i64::try_from(limit.div_ceil(partitions.len().max(1))).unwrap_or(i64::MAX))
             .fetch_all(&self.relaying)
             .await?;
             rows.iter()
@@ -143,6 +152,20 @@ impl Store {
                     })
                 })
                 .collect()
+        })
+        .await
+    }
+
+    /// Whether events wait in the partitions of this worker.
+    pub async fn has_unsent(&self, me: Uuid) -> Result<bool, Error> {
+        within(async {
+            Ok(sqlx::query_scalar(
+                "SELECT EXISTS (SELECT 1 FROM hub.relay_partition p WHERE p.owner = $1
+                   AND EXISTS (SELECT 1 FROM hub.outbox o WHERE o.partition = p.partition))",
+            )
+            .bind(me)
+            .fetch_one(&self.pool)
+            .await?)
         })
         .await
     }

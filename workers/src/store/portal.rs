@@ -62,7 +62,9 @@ fn take_over_statement(table: &PortalTable) -> String {
 }
 
 /// Writes what changed, for the jobs that still own their rows.
-pub(super) async fn change(tx: Tx<'_>, changes: Vec<Change>) -> Result<(), Error> {
+pub(super) async fn change(tx: Tx<'_>, mut changes: Vec<Change>) -> Result<(), Error> {
+    // Everybody locks rows in the order of their subjects, so that nobody waits in a circle.
+    changes.sort_by(|a, b| a.subject.cmp(&b.subject));
     let mut tables: BTreeMap<&'static str, (&'static PortalTable, Vec<Value>)> = BTreeMap::new();
     for change in changes {
         let mut row = change.values.unwrap_or_default();

@@ -420,13 +420,19 @@ async fn settle_inbound(
 ) -> Result<(), Error> {
     for change in changes {
         let Some(id) = change.inbound_id else { continue };
-        // A message for a job that has ended meanwhile is kept and shown; it changes nothing.
-        let state = if after.contains_key(&change.seq) { "applied" } else { "late" };
+        let applied = after.contains_key(&change.seq);
+        // A message for a job that has ended meanwhile is kept and shown; it changes nothing. Where
+        // the job has only moved on (it waits again), the message is looked at again.
         sqlx::query(
-            "UPDATE hub.inbound SET state = $2, job_seq = $3, look_at = NULL WHERE id = $1",
+            "UPDATE hub.inbound SET job_seq = $3,
+                state = CASE WHEN $2 THEN 'applied' WHEN l.live THEN 'parked' ELSE 'late' END,
+                look_at = CASE WHEN l.live AND NOT $2
+                               THEN statement_timestamp() + interval '2 seconds' END
+               FROM (SELECT EXISTS (SELECT 1 FROM hub.job_live WHERE seq = $3) AS live) l
+              WHERE id = $1",
         )
         .bind(id)
-        .bind(state)
+        .bind(applied)
         .bind(change.seq)
         .execute(&mut *tx)
         .await?;

@@ -1,5 +1,7 @@
 //! What the database knows of the whole hub: read on scrape, and by the demo's clock.
 
+use std::collections::BTreeMap;
+
 use sqlx::Row;
 
 use super::{Error, Store, within};
@@ -7,12 +9,12 @@ use super::{Error, Store, within};
 /// Figures for the service metrics.
 #[derive(Debug, Clone, Default)]
 pub struct Summary {
-    /// Live jobs: system, state, count.
-    pub jobs: Vec<(String, String, i64)>,
+    /// Live jobs by system and state.
+    pub jobs: BTreeMap<(String, String), i64>,
     /// Age of the oldest live job, in seconds of business time, by system.
-    pub oldest_s: Vec<(String, f64)>,
+    pub oldest_s: BTreeMap<String, f64>,
     /// Smallest time to a deadline that has not passed, in seconds, by operation.
-    pub sla_left_s: Vec<(String, f64)>,
+    pub sla_left_s: BTreeMap<String, f64>,
     /// Age of the oldest unsent event, in seconds of real time.
     pub outbox_oldest_s: f64,
     /// Unsent events.
@@ -42,10 +44,14 @@ impl Store {
             .await?;
             for row in rows {
                 let system: String = row.try_get("system")?;
-                summary.jobs.push((system.clone(), row.try_get("state")?, row.try_get("n")?));
-                summary.oldest_s.push((system, row.try_get("oldest")?));
+                let key = (system.clone(), row.try_get("state")?);
+                *summary.jobs.entry(key).or_insert(0) += row.try_get::<i64, _>("n")?;
+                let oldest: f64 = row.try_get("oldest")?;
+                let known = summary.oldest_s.entry(system).or_insert(oldest);
+                *known = known.max(oldest);
                 if let Some(left) = row.try_get::<Option<f64>, _>("sla_left")? {
-                    summary.sla_left_s.push((row.try_get("operation")?, left));
+                    let known = summary.sla_left_s.entry(row.try_get("operation")?).or_insert(left);
+                    *known = known.min(left);
                 }
             }
             let row = sqlx::query(

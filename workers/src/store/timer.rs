@@ -86,7 +86,7 @@ pub struct Due {
     pub sla: Sla,
     /// How late the timer is, in milliseconds of business time.
     pub late_ms: i64,
-    /// Whether their system was asked once more after the give-up time.
+    /// Whether their system was asked once more after the give-up time, and what came is read.
     pub looked: bool,
 }
 
@@ -96,7 +96,12 @@ pub(super) async fn lock_due(tx: Tx<'_>, limit: i64) -> Result<Vec<Due>, Error> 
         "SELECT t.job_seq, t.kind, j.state, j.system, j.operation, j.sla,
                 (extract(epoch FROM hub.now() - t.due_at) * 1000)::bigint AS late_ms,
                 coalesce((SELECT d.pulled_at >= j.give_up_at FROM hub.destination d
-                           WHERE d.system = j.system), false) AS looked
+                           WHERE d.system = j.system), false)
+                  AND NOT EXISTS (SELECT 1 FROM hub.inbound i WHERE i.system = j.system
+                    AND (i.state = 'stored' OR (i.state = 'parked' AND EXISTS (
+                      SELECT 1 FROM hub.correlation c WHERE c.system = i.system
+                         AND c.correlation_id = i.correlation_id AND c.job_seq = j.seq))))
+                  AS looked
            FROM hub.timer t JOIN hub.job_live j ON j.seq = t.job_seq
           WHERE t.due_at <= hub.now()
           ORDER BY t.due_at LIMIT $1

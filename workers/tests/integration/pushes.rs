@@ -134,7 +134,8 @@ fn a_push_that_cannot_be_read_gets_a_fault() {
     run(async {
         let forged = forged().await;
         for kind in ["not_xml", "cut", "doctype", "no_correlation"] {
-            forged.expect(kind, 400, None, "unreadable");
+            // Its bytes are kept all the same: the peer is a known one.
+            forged.expect(kind, 400, Some(("refused", "unreadable", false)), "unreadable");
             let answer = forged.answers[kind]["answer"].as_str().unwrap_or_default();
             assert!(answer.contains("Fault"), "{kind}: {answer}");
         }

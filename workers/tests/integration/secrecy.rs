@@ -57,7 +57,7 @@ async fn play(world: &World) -> BTreeSet<String> {
     numbers.insert(iin("malformed"));
     let torn = format!("{{ {IN_QUARANTINE} {}", iin("malformed"));
     assert!(world.publish("gbdfl.person", torn.as_bytes(), properties()).await);
-    world.live_through().await;
+    world.live_through(PERSONS.len() + CHECKS.len() + 1).await;
     until("both are in quarantine", async || {
         (world.rows("SELECT 1 FROM hub.quarantine").await.len() == 2).then_some(())
     })

@@ -123,7 +123,7 @@ fn two_hubs_and_the_simulators_share_one_business_time() {
         for name in &names {
             world.play(&check(name), &["additional_check"]).await;
         }
-        world.live_through().await;
+        world.live_through(names.len()).await;
         for name in &names {
             let job = world.ended(id(name)).await;
             assert_eq!(job["state"], "succeeded");

@@ -335,9 +335,10 @@ impl World {
     }
 
     /// Lets business time jump until no job is live and nothing is due any more.
-    pub async fn live_through(&self) {
+    pub async fn live_through(&self, jobs: usize) {
         until("every job has ended", async || {
-            if self.stage.store.count_ended().await.unwrap().live == 0 {
+            let ended = self.stage.store.count_ended().await.unwrap();
+            if ended.admitted >= jobs && ended.live == 0 {
                 return Some(());
             }
             workers::demo::time::advance(&self.stage).await.unwrap();

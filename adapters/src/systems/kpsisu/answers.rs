@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     attempt::{Answer, Call},
-    channel::{AsyncChannel, Message, MessageKind, Mismatch, Reading},
+    channel::{AsyncChannel, Page, Message, MessageKind, Mismatch, Reading},
     transport::{payload::payload, shep_async, xml::Element},
 };
 
@@ -57,18 +57,11 @@ impl AsyncChannel for Checks {
         judge(message, job)
     }
 
-    async fn pull(&self, now: Timestamp) -> Result<Vec<Message>, Failure> {
+    async fn pull(&self, now: Timestamp) -> Result<Page, Failure> {
         let pulled = shep_async::pull(&self.gateway, wire::SERVICE_ID, now, self.pull_limit)
             .await
             .map_err(|trouble| failure(&Cause::Pull(trouble)))?;
-        if pulled.unreadable > 0 {
-            tracing::warn!(
-                system = super::SPEC.name,
-                unreadable = pulled.unreadable,
-                "some messages that wait at the gateway cannot be read and stay there"
-            );
-        }
-        Ok(pulled.messages)
+        Ok(Page { messages: pulled.messages, unreadable: pulled.unreadable })
     }
 
     async fn confirm(&self, message_ids: &[String], now: Timestamp) -> Result<(), Failure> {

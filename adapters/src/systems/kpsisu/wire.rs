@@ -111,7 +111,8 @@ fn value<'d>(
 
 /// Reads what an answer says.
 pub(super) fn read(data: Element<'_>) -> Result<Response<'_>, Cause> {
-    let mut convictions = data.children().filter(|child| child.local() == "Convictions");
+    // Wherever it stands: a list of convictions contradicts "no record" (D9).
+    let mut convictions = data.descendants().filter(|element| element.local() == "Convictions");
     Ok(Response {
         status: value(Some(data), "CurrentStatus")?,
         // A date that is none is no reason to lose the news that it came with.
