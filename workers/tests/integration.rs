@@ -48,5 +48,8 @@ mod stories;
 #[path = "integration/told.rs"]
 mod told;
 #[cfg(test)]
+#[path = "integration/upkeep.rs"]
+mod upkeep;
+#[cfg(test)]
 #[path = "integration/world.rs"]
 mod world;
