@@ -22,8 +22,8 @@ use workers::{
     services::{Options, Services},
 };
 
-/// Virtual hosts that are made when the shared broker starts: each call of its tool takes a second.
-const VIRTUAL_HOSTS: usize = 24;
+/// Virtual hosts that are made when the shared broker starts, by one call of its tool.
+const VIRTUAL_HOSTS: usize = 48;
 
 /// One runtime for all tests, so that a shared world outlives the test that built it.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {

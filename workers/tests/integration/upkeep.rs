@@ -45,7 +45,7 @@ async fn started(world: &World) -> Uuid {
 #[test]
 fn a_command_that_this_build_does_not_know_is_not_returned_by_a_rescue() {
     run(async {
-        let world = World::build(Scene { hubs: 0, ..Scene::default() }).await;
+        let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
         let seen = Beat { worker: started(&world).await, beat: 0 };
         let rescued = world.stage.store.rescue(seen, &HashMap::new()).await.unwrap();
         assert_eq!(rescued, Some(Rescued::default()));
@@ -62,7 +62,7 @@ fn a_command_that_this_build_does_not_know_is_not_returned_by_a_rescue() {
 #[test]
 fn rows_of_a_month_without_a_partition_move_there_when_it_is_made() {
     run(async {
-        let world = World::build(Scene { hubs: 0, ..Scene::default() }).await;
+        let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
         let store = &world.stage.store;
         store.maintain().await.unwrap();
         let now = store.business_now().await.unwrap();
@@ -86,11 +86,12 @@ fn rows_of_a_month_without_a_partition_move_there_when_it_is_made() {
 #[test]
 fn months_of_raw_exchanges_are_dropped_when_their_last_day_is_thirty_days_old() {
     run(async {
-        let world = World::build(Scene { hubs: 0, ..Scene::default() }).await;
+        let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
         let store = &world.stage.store;
         store.maintain().await.unwrap();
         let now = store.business_now().await.unwrap();
-        let after = |days: i64| now.checked_add(jiff::SignedDuration::from_hours(days * 24)).unwrap();
+        let after =
+            |days: i64| now.checked_add(jiff::SignedDuration::from_hours(days * 24)).unwrap();
         store.jump_to(after(29)).await.unwrap();
         assert_eq!(store.maintain().await.unwrap(), 0, "no month is that old");
         store.jump_to(after(63)).await.unwrap();
