@@ -27,7 +27,6 @@ use contracts::{
     personal::Personal,
     state::{State, Step, after},
 };
-use serde_json::Map;
 use tokio_util::sync::CancellationToken;
 
 use super::{INBOUND, count, pull};
@@ -154,7 +153,10 @@ async fn apply(
     reading: Reading,
 ) -> Result<(), Error> {
     let state = State::from_name(&candidate.state).unwrap_or(State::Failed);
-    let mut change = evidence(stored.id, candidate.seq, operation);
+    let mut change = Change {
+        inbound_id: Some(stored.id),
+        ..Change::to(State::Succeeded, candidate.seq, operation, Guard::Live)
+    };
     let step = match reading {
         Reading::NotOurs(mismatch) => {
             count(&stored.system, "mismatch");
@@ -222,25 +224,5 @@ const fn step_of(failure: &Failure) -> Step {
         | Class::Denied
         | Class::Contract
         | Class::Defect => Step::Fail,
-    }
-}
-
-fn evidence(inbound_id: i64, seq: i64, operation: &'static OperationSpec) -> Change {
-    Change {
-        seq,
-        operation,
-        guard: Guard::Live,
-        to: State::Succeeded,
-        event: None,
-        spends_attempt: false,
-        strike: false,
-        code: None,
-        summary: Map::new(),
-        portal: None,
-        delay_ms: None,
-        chain: None,
-        attempt: None,
-        inbound_id: Some(inbound_id),
-        may_have_timers: true,
     }
 }

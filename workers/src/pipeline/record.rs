@@ -86,21 +86,9 @@ async fn change(hub: &Hub, finished: Finished) -> Change {
         exchange: None,
     };
     let mut change = Change {
-        seq,
-        operation,
-        guard: Guard::Run(run),
-        to: State::Succeeded,
-        event: None,
         spends_attempt: true,
-        strike: false,
-        code: None,
-        summary: Map::new(),
-        portal: None,
-        delay_ms: None,
-        chain: None,
-        attempt: None,
-        inbound_id: None,
         may_have_timers,
+        ..Change::to(State::Succeeded, seq, operation, Guard::Run(run))
     };
     let mut keep = hub.config.pipeline.keep_all_exchanges;
     match outcome {

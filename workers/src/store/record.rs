@@ -68,6 +68,29 @@ pub struct Change {
     pub may_have_timers: bool,
 }
 
+impl Change {
+    /// A change to a state, without anything else; the rest is filled in by whoever knows it.
+    pub fn to(to: State, seq: i64, operation: &'static OperationSpec, guard: Guard) -> Self {
+        Self {
+            seq,
+            operation,
+            guard,
+            to,
+            event: None,
+            spends_attempt: false,
+            strike: false,
+            code: None,
+            summary: Map::new(),
+            portal: None,
+            delay_ms: None,
+            chain: None,
+            attempt: None,
+            inbound_id: None,
+            may_have_timers: true,
+        }
+    }
+}
+
 /// One row of the table of attempts.
 #[derive(Debug, Clone)]
 pub struct AttemptRow {

@@ -272,21 +272,9 @@ async fn end_jobs(
         let mut summary = Map::new();
         summary.insert("code".to_owned(), code.into());
         changes.push(Change {
-            seq: due.seq,
-            operation,
-            guard: Guard::Live,
-            to,
-            event: None,
-            spends_attempt: false,
-            strike: false,
             code: Some(code),
             summary,
-            portal: None,
-            delay_ms: None,
-            chain: None,
-            attempt: None,
-            inbound_id: None,
-            may_have_timers: true,
+            ..Change::to(to, due.seq, operation, Guard::Live)
         });
     }
     record::record(tx, &changes).await.map(|_| ())

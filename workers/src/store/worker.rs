@@ -8,7 +8,6 @@ use std::collections::HashMap;
 
 use contracts::{
     class::Class,
-    event::EventName,
     operation::{Effect, OperationSpec},
     state::State,
 };
@@ -233,20 +232,8 @@ fn in_doubt(seq: i64, run: i32, operation: &'static OperationSpec) -> Change {
     summary.insert("code".to_owned(), "worker_died".into());
     summary.insert("class".to_owned(), Class::Indeterminate.name().into());
     Change {
-        seq,
-        operation,
-        guard: Guard::Run(run),
-        to: State::InDoubt,
-        event: Some(EventName::InDoubt),
-        spends_attempt: false,
-        strike: false,
         code: Some("worker_died"),
         summary,
-        portal: None,
-        delay_ms: None,
-        chain: None,
-        attempt: None,
-        inbound_id: None,
-        may_have_timers: true,
+        ..Change::to(State::InDoubt, seq, operation, Guard::Run(run))
     }
 }
