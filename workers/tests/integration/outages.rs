@@ -94,7 +94,6 @@ fn without_a_broker_the_hub_waits_and_events_stay_in_the_outbox() {
         world.reconnect().await;
         let channel = world.open_channel().await;
         let mut names = Vec::new();
-        let began = std::time::Instant::now();
         until("the last event arrived", async || {
             let options = BasicGetOptions { no_ack: true };
             while let Some(got) = channel.basic_get("portal".into(), options).await.unwrap() {
@@ -102,11 +101,6 @@ fn without_a_broker_the_hub_waits_and_events_stay_in_the_outbox() {
                 if event["data"]["job_id"] == id("invariant 1").to_string() {
                     names.push(event["data"]["sequence"].as_i64().unwrap());
                 }
-            }
-            if began.elapsed() > Duration::from_secs(50) {
-                let o = world.rows("SELECT sequence, routing_key, partition FROM hub.outbox").await;
-                let u = world.rows("SELECT sequence, routing_key FROM hub.unheard").await;
-                panic!("{names:?} {o:?} {u:?}\n{}", world.stage.tail(0));
             }
             (names.last() == Some(&4)).then_some(())
         })

@@ -34,9 +34,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub static SEED: LazyLock<u64> =
     LazyLock::new(|| std::env::var("HUB_TEST_SEED").map_or(7, |seed| seed.parse().unwrap()));
 
-/// Settings that keep calls short; the text goes on in `[systems.gbdfl]`.
+/// Settings that keep calls short, and promises long enough for a busy machine; the text goes on in
+/// `[systems.gbdfl]`.
 pub const QUICK: &str = "
 [operations.gbdfl.person]
+at_risk_s = 3600
+deadline_s = 7200
 call_timeout_ms = 1200
 attempts_max = 3
 retry_base_ms = 40
