@@ -176,7 +176,8 @@ mod tests {
         /// Starts a demo and waits until its own jobs have ended.
         async fn start() -> Self {
             let mut process = Command::new(env!("CARGO_BIN_EXE_hub"))
-                .args(["demo", "--jobs", "5", "--json"])
+                // Without faults: a recipe shows what comes of a job, not what comes of luck.
+                .args(["demo", "--jobs", "5", "--json", "--fault-permille", "0"])
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
                 .kill_on_drop(true)

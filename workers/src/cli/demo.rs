@@ -49,6 +49,9 @@ pub(super) struct Arguments {
     /// How many hub processes.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
     hubs: u8,
+    /// How many requests in a thousand meet a transport fault.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(0..=1_000))]
+    fault_permille: u16,
     /// Let business time pass as slowly as real time.
     #[arg(long)]
     real_time: bool,
@@ -79,7 +82,7 @@ pub(super) async fn run(arguments: Arguments) -> u8 {
         program,
         hubs: usize::from(arguments.hubs),
         seed: arguments.seed,
-        fault_permille: 60,
+        fault_permille: arguments.fault_permille,
         latency: Duration::from_millis(5),
         settings: SETTINGS.to_owned(),
         environment: Vec::new(),
