@@ -3,7 +3,11 @@
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
-use contracts::{class::Failure, operation::OperationSpec, personal::Personal};
+use contracts::{
+    class::Failure,
+    operation::{OperationSpec, Record},
+    personal::Personal,
+};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -16,12 +20,76 @@ pub struct Call {
     /// The job's id. Every attempt of a job carries it as our message id and request number, so
     /// that the other side can recognise a repetition (shep §4.6).
     pub job_id: Uuid,
+    /// The portal's record that the job belongs to.
+    pub subject: String,
     /// The job's input; checked against the operation's schema.
     pub input: Personal<Value>,
     /// Business time now, for the dates in the request.
     pub now: Timestamp,
     /// The whole attempt ends within this, from connecting to the last byte.
     pub time_limit: Duration,
+    /// What an earlier attempt of this job left for this one ([`Interim::carry`]); `Null` at first.
+    pub carry: Personal<Value>,
+    /// The code to verify, where the operation has one ([`contracts::operation::Parts::Code`]).
+    pub code: Option<OneTimeCode>,
+    /// The files that the input names, in its order.
+    pub files: Vec<Attachment>,
+}
+
+/// A one-time code on its way to whoever sent it.
+#[derive(Debug, Clone)]
+pub struct OneTimeCode {
+    /// The job that sent it.
+    pub sent_by: Uuid,
+    /// Their id of the code; `None` where the answer to sending was lost.
+    pub otp_id: Option<String>,
+    /// What the person typed.
+    pub digits: Personal<String>,
+}
+
+/// A file that the portal stored for a job to take along.
+#[derive(Clone)]
+pub struct Attachment {
+    /// Its id in `portal.attachment`.
+    pub id: Uuid,
+    /// Its name; may name a person.
+    pub name: Personal<String>,
+    /// For example `application/pdf`.
+    pub media_type: String,
+    /// The content.
+    pub bytes: Bytes,
+}
+
+impl fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attachment")
+            .field("id", &self.id)
+            .field("bytes", &self.bytes.len())
+            .finish()
+    }
+}
+
+impl Call {
+    /// A first attempt without anything beside its input.
+    pub fn first(
+        operation: &'static OperationSpec,
+        job_id: Uuid,
+        input: Value,
+        now: Timestamp,
+        time_limit: Duration,
+    ) -> Self {
+        Self {
+            operation,
+            job_id,
+            subject: String::new(),
+            input: Personal::new(input),
+            now,
+            time_limit,
+            carry: Personal::new(Value::Null),
+            code: None,
+            files: Vec::new(),
+        }
+    }
 }
 
 /// What one attempt learned.
@@ -40,17 +108,93 @@ pub enum Outcome {
     Answered(Answer),
     /// They took it and will answer later, under this chain id.
     Acknowledged(Chain),
+    /// They said something, and there is more to come: ask again later.
+    Interim(Interim),
+    /// Only from [`Adapter::reconcile`](crate::system::Adapter::reconcile): they know nothing of the
+    /// command, and sending it again does no harm.
+    NotDone,
     /// No answer.
     Failed(Failure),
 }
 
-/// An answer, in two parts that must not mix.
-#[derive(Debug, Clone, PartialEq)]
+/// An answer, in parts that must not mix.
+#[derive(Debug, Clone, Default)]
 pub struct Answer {
     /// For events and logs: closed sets, codes, certificate numbers. No personal data.
     pub summary: Map<String, Value>,
-    /// For the portal's table: column → value. Columns that are absent become NULL.
+    /// For the row that the job owns: column → value. Columns that are absent become NULL.
     pub portal: Personal<Map<String, Value>>,
+    /// For the operation's `rows` table: the whole set.
+    pub rows: Personal<Vec<Map<String, Value>>>,
+    /// Rows that several operations share.
+    pub writes: Vec<Write>,
+    /// Files to keep and to serve by a link.
+    pub files: Vec<File>,
+    /// A job of its own that begins with this answer.
+    pub follow_up: Option<FollowUp>,
+}
+
+impl Answer {
+    /// An answer that fills nothing but the job's own row.
+    pub fn new(summary: Map<String, Value>, portal: Map<String, Value>) -> Self {
+        Self { summary, portal: Personal::new(portal), ..Self::default() }
+    }
+}
+
+/// A part of an answer, with the wish to come again. The job is `pending` in between.
+#[derive(Debug)]
+pub struct Interim {
+    /// For the event `progress`; an empty one tells nobody. No personal data.
+    pub summary: Map<String, Value>,
+    /// Rows that are known already.
+    pub writes: Vec<Write>,
+    /// Files that are known already.
+    pub files: Vec<File>,
+    /// What the next attempt must know; small, kept with the job.
+    pub carry: Personal<Value>,
+    /// Business time until the next attempt.
+    pub again_in: Duration,
+    /// `Some`: this attempt counts, and where none is left the job ends with this failure. `None`:
+    /// waiting costs nothing, and only the give-up time ends it.
+    pub spends: Option<Failure>,
+}
+
+/// One write into a shared row.
+#[derive(Debug, Clone)]
+pub struct Write {
+    /// Where.
+    pub record: &'static Record,
+    /// Column → value; the key's columns must be there, others that are absent become NULL.
+    pub values: Personal<Map<String, Value>>,
+}
+
+/// A file that came with an answer. Stored once a job and role; served by an unguessable link.
+#[derive(Clone)]
+pub struct File {
+    /// What it is: `label`.
+    pub role: &'static str,
+    /// For example `application/pdf`.
+    pub media_type: &'static str,
+    /// The content.
+    pub bytes: Bytes,
+    /// Where the link is told: its key is `subject`, its columns are the link and the instant until
+    /// which it works, in this order.
+    pub link: &'static Record,
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("File").field("role", &self.role).field("bytes", &self.bytes.len()).finish()
+    }
+}
+
+/// A job that begins by itself: same subject, its id derived from its parent's.
+#[derive(Debug, Clone)]
+pub struct FollowUp {
+    /// What it does.
+    pub operation: &'static OperationSpec,
+    /// What it needs; fits the operation's schema.
+    pub input: Personal<Value>,
 }
 
 /// The ids that a SHEP acknowledgement gives to a conversation (shep §2.3).

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::attempt::{Answer, Call};
+use crate::attempt::{Answer, Call, Write};
 
 /// The later half of a system that answers asynchronously.
 #[async_trait]
@@ -29,6 +29,12 @@ pub trait AsyncChannel: Send + Sync {
 
     /// What a message means for the job it was matched to. Pure.
     fn judge(&self, message: &Message, job: &Call) -> Reading;
+
+    /// What a message means that begins a conversation of theirs. Pure. `None`: this system begins
+    /// none, and the message needs a job.
+    fn receive(&self, _: &Message) -> Option<Result<Received, Mismatch>> {
+        None
+    }
 
     /// Fetches messages that wait for us at the gateway: one page for the whole service.
     async fn pull(&self, now: Timestamp) -> Result<Page, Failure>;
@@ -94,6 +100,19 @@ pub enum Reading {
     Failed(Failure),
     /// It is not about this job: stored and counted, never applied.
     NotOurs(Mismatch),
+}
+
+/// A message that nobody asked for.
+#[derive(Debug)]
+pub struct Received {
+    /// Derived from *their* key of the message: a repetition has the same.
+    pub id: Uuid,
+    /// The operation in the event's routing key: `eqyzmet.inbound`.
+    pub operation: &'static str,
+    /// For the event `message_received`; no personal data.
+    pub summary: Map<String, Value>,
+    /// Rows of the portal.
+    pub writes: Vec<Write>,
 }
 
 /// Why a message is not about the job it was matched to.

@@ -1,8 +1,8 @@
 //! Settings of one system: the section `[systems.<name>]` of the configuration.
 
-use std::{net::IpAddr, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 /// How to reach a system behind the SHEP gateway, and its limits. The defaults are for the
@@ -47,6 +47,36 @@ pub struct Settings {
     /// Senders whose pushes are believed.
     #[serde(default)]
     pub push_senders: Vec<Sender>,
+    /// What only this system has: the options that it names in
+    /// [`System::options`](crate::system::System::options), where they are set.
+    #[serde(default)]
+    pub options: BTreeMap<String, SecretString>,
+}
+
+/// A setting that only one system has: `systems.<name>.<option>`.
+#[derive(Debug, Clone, Copy)]
+pub struct OptionSpec {
+    /// Its key.
+    pub name: &'static str,
+    /// Where absent; `None`: stays unset, and the system says what it does without.
+    pub default: Option<&'static str>,
+    /// What must be true of it.
+    pub form: Form,
+}
+
+/// What must be true of an option's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Any text.
+    Text,
+    /// Any text, which is never shown; `<option>_file` may name a file that holds it.
+    Secret,
+    /// An address that begins with `http://` or `https://`.
+    Url,
+    /// `true` or `false`.
+    Flag,
+    /// A whole number.
+    Number,
 }
 
 /// A sender whose pushes are believed.
@@ -76,7 +106,15 @@ impl Settings {
             pull_interval_s: default_pull_interval_s(),
             push_peers: Vec::new(),
             push_senders: Vec::new(),
+            options: BTreeMap::new(),
         }
+    }
+
+    /// The value of an option, where it is set; trimmed, because a trailing space in a configured
+    /// value has been seen to break a system (kazpost §4).
+    pub fn option(&self, name: &str) -> Option<&str> {
+        let value = self.options.get(name)?.expose_secret().trim();
+        (!value.is_empty()).then_some(value)
     }
 
     /// Time limit of connecting.

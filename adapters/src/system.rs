@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use contracts::{
+    class::{Class, Failure},
     job::InputCheck,
     operation::{OperationSpec, SystemSpec},
 };
 use serde_json::Value;
 
 use crate::{
-    attempt::{Attempt, Call},
+    attempt::{Attempt, Call, Exchange, Outcome},
     channel::AsyncChannel,
-    settings::Settings,
+    settings::{OptionSpec, Settings},
     simulation::Simulation,
 };
 
@@ -23,6 +24,11 @@ pub trait System: Send + Sync {
 
     /// The JSON Schema of an operation's input, and the rules that a schema cannot say.
     fn input(&self, operation: &OperationSpec) -> (Value, InputCheck);
+
+    /// The settings that only this system has.
+    fn options(&self) -> &'static [OptionSpec] {
+        &[]
+    }
 
     /// Builds the adapter. Opens no connection yet.
     fn connect(&self, settings: &Settings) -> Result<Arc<dyn Adapter>, ConnectError>;
@@ -36,6 +42,14 @@ pub trait System: Send + Sync {
 pub trait Adapter: Send + Sync {
     /// Makes one attempt. Ends within `call.time_limit`.
     async fn attempt(&self, call: &Call) -> Attempt;
+
+    /// Asks what became of a command whose answer was lost, by our business key; for operations that
+    /// say [`Reconcile::Ask`](contracts::operation::Reconcile::Ask). Harmless, however often. Answers
+    /// `Answered`, `Interim` or `NotDone`; a failure leaves the doubt.
+    async fn reconcile(&self, _: &Call) -> Attempt {
+        let failure = Failure::new(Class::Defect, "cannot_reconcile");
+        Attempt { outcome: Outcome::Failed(failure), exchange: Exchange::default() }
+    }
 
     /// The later half, where the system answers asynchronously.
     fn channel(&self) -> Option<&dyn AsyncChannel> {
@@ -51,6 +65,16 @@ pub enum ConnectError {
     Url {
         /// The system's name.
         system: &'static str,
+    },
+    /// An option is missing or cannot be used.
+    #[error("systems.{system}.{option}: {text}")]
+    Option {
+        /// The system's name.
+        system: &'static str,
+        /// The option.
+        option: &'static str,
+        /// What is expected.
+        text: &'static str,
     },
     /// The HTTP client cannot be built.
     #[error("systems.{system}: the HTTP client cannot be built: {text}")]

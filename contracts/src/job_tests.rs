@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::operation::{Effect, PortalTable, SlaSpec};
+use crate::operation::{Effect, Parts, Reconcile, SlaSpec};
 
 static CHECK: OperationSpec = OperationSpec {
     name: "test.check",
@@ -15,7 +15,9 @@ static CHECK: OperationSpec = OperationSpec {
     sla: SlaSpec { at_risk: Duration::ZERO, deadline: Duration::ZERO, give_up: Duration::ZERO },
     call_timeout: Duration::ZERO,
     attempts_max: 1,
-    portal: PortalTable { name: "portal.test", constants: &[], columns: &[] },
+    reconcile: Reconcile::Nobody,
+    parts: Parts::Plain,
+    portal: None,
 };
 
 #[derive(Deserialize, JsonSchema)]

@@ -34,8 +34,13 @@ pub struct OperationSpec {
     pub call_timeout: Duration,
     /// How many attempts that spend one are made.
     pub attempts_max: u16,
-    /// Where the portal reads the result.
-    pub portal: PortalTable,
+    /// Who can tell what became of a command whose answer was lost.
+    pub reconcile: Reconcile,
+    /// What the input names besides plain fields.
+    pub parts: Parts,
+    /// The portal's row that a job of this operation owns. `None`: the result is in the event and
+    /// the reply, or in rows that several operations share ([`Record`]).
+    pub portal: Option<PortalTable>,
 }
 
 /// Whether asking twice does harm.
@@ -45,6 +50,34 @@ pub enum Effect {
     Query,
     /// Starts or issues something: never re-sent blindly.
     Command,
+}
+
+/// Who can tell what became of a command whose answer was lost (design §5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reconcile {
+    /// Nobody: only evidence that comes by itself, a human, or the give-up time ends the doubt.
+    Nobody,
+    /// Their system can be asked by our business key; asking is harmless.
+    Ask {
+        /// Pause between two questions; the first is asked after one pause.
+        every: Duration,
+    },
+}
+
+/// What a job's input names besides plain fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parts {
+    /// Nothing.
+    Plain,
+    /// The field `code` is a one-time code: split off while decoding, kept sealed, never stored
+    /// with the job (design §6).
+    Code,
+    /// The field `attachments` lists ids of `portal.attachment`. A file that is missing or larger
+    /// makes the job `rejected` before anything is sent (D19).
+    Files {
+        /// Largest file.
+        bytes_max: usize,
+    },
 }
 
 /// Whether a recorded consent of the person is needed (D1).
@@ -67,15 +100,78 @@ pub struct SlaSpec {
     pub give_up: Duration,
 }
 
-/// The portal's table that an operation fills: one row per subject (and constant key columns).
+/// The portal's table that an operation fills: one row per key (and constant key columns), owned by
+/// the newest job of that key.
 #[derive(Debug)]
 pub struct PortalTable {
     /// Name with schema: `portal.person`.
     pub name: &'static str,
-    /// Key columns besides `subject` that are the same for every job of the operation.
+    /// What stands in the first key column.
+    pub key: Key,
+    /// Key columns besides it that are the same for every job of the operation.
     pub constants: &'static [(&'static str, &'static str)],
-    /// Columns that the answer fills; empty again when a newer job takes the row over.
+    /// Columns that the answer fills.
     pub columns: &'static [&'static str],
+    /// Whether the columns are empty again when a newer job takes the row over.
+    pub takeover: Takeover,
+    /// A second table that the same answer fills, many rows a subject.
+    pub rows: Option<RowsTable>,
+}
+
+/// The first key column of an owned row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    /// The column `subject`: the portal's own record.
+    Subject,
+    /// A column of this name that holds the job's id as text.
+    Job(&'static str),
+}
+
+/// What a newer job does to the columns that an older one filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takeover {
+    /// Empties them: an old answer must not stand beside a new question.
+    Clears,
+    /// Leaves them: they are facts that outlive the job.
+    Keeps,
+}
+
+/// Many rows a subject: an answer replaces all rows of its subject, while its job owns the row.
+#[derive(Debug)]
+pub struct RowsTable {
+    /// Name with schema: `portal.property`. Its first key column is `subject`; the hub fills it.
+    pub name: &'static str,
+    /// The other columns, in any order.
+    pub columns: &'static [&'static str],
+}
+
+/// A row that belongs to no single job: several operations, or messages that nobody asked for, write
+/// parts of it. A value that an attempt does not give becomes NULL, so a record names only the columns
+/// that are always written together.
+#[derive(Debug)]
+pub struct Record {
+    /// Name with schema: `portal.delivery`.
+    pub name: &'static str,
+    /// Columns of the unique key; each write gives them.
+    pub key: &'static [&'static str],
+    /// The other columns that are written.
+    pub columns: &'static [&'static str],
+    /// What happens to a row that exists.
+    pub mode: Mode,
+}
+
+/// What a write does to a row that exists, or does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Written whether it exists or not.
+    Upsert,
+    /// As `Upsert`, but only where the number in this column (one of `columns`) is larger than the
+    /// one that stands there: an old event changes nothing.
+    Forward(&'static str),
+    /// Written once; a second write changes nothing.
+    Once,
+    /// Written only where the row exists.
+    Update,
 }
 
 impl OperationSpec {

@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use adapters::attempt::{Call, Outcome};
 use adapters::system::Adapter;
 use anyhow::Result;
-use contracts::personal::Personal;
 use futures_util::StreamExt;
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind,
@@ -124,13 +123,10 @@ async fn declare(channel: &Channel) -> Result<()> {
 
 async fn call(adapter: &dyn Adapter, delivery: Delivery) -> Option<Done> {
     let job: Value = serde_json::from_slice(&delivery.data).ok()?;
-    let call = Call {
-        operation: &adapters::systems::gbdfl::PERSON,
-        job_id: job["id"].as_str()?.parse().ok()?,
-        input: Personal::new(job["input"].clone()),
-        now: workers::clock::real_now(),
-        time_limit: Duration::from_secs(10),
-    };
+    let operation = &adapters::systems::gbdfl::PERSON;
+    let id = job["id"].as_str()?.parse().ok()?;
+    let now = workers::clock::real_now();
+    let call = Call::first(operation, id, job["input"].clone(), now, Duration::from_secs(10));
     match adapter.attempt(&call).await.outcome {
         Outcome::Answered(answer) => Some(Done {
             tag: delivery.delivery_tag,
@@ -138,7 +134,9 @@ async fn call(adapter: &dyn Adapter, delivery: Delivery) -> Option<Done> {
             subject: job["subject"].as_str()?.to_owned(),
             columns: Value::Object(answer.portal.into_exposed()),
         }),
-        Outcome::Acknowledged(_) | Outcome::Failed(_) => None,
+        Outcome::Acknowledged(_) | Outcome::Interim(_) | Outcome::NotDone | Outcome::Failed(_) => {
+            None
+        }
     }
 }
 

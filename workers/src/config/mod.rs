@@ -15,7 +15,7 @@ use std::{
 };
 
 use adapters::{
-    settings::{Sender, Settings},
+    settings::{Form, OptionSpec, Sender, Settings},
     systems,
 };
 use contracts::operation::{OperationSpec, SlaSpec};
@@ -161,7 +161,7 @@ fn read(r: &mut Reader) -> Config {
         for operation in spec.operations {
             operations.insert(operation.name, read_operation(r, operation));
         }
-        if let Some(settings) = read_system(r, spec.name) {
+        if let Some(settings) = read_system(r, spec.name, system.options()) {
             configured.insert(spec.name, settings);
         }
     }
@@ -242,7 +242,7 @@ fn read_operation(r: &mut Reader, spec: &OperationSpec) -> OperationSettings {
     settings
 }
 
-fn read_system(r: &mut Reader, name: &'static str) -> Option<Settings> {
+fn read_system(r: &mut Reader, name: &'static str, options: &[OptionSpec]) -> Option<Settings> {
     let key = |field: &str| format!("systems.{name}.{field}");
     let url = r.optional(&key("url"));
     let d = Settings::for_url("");
@@ -290,6 +290,7 @@ fn read_system(r: &mut Reader, name: &'static str) -> Option<Settings> {
         push_senders: senders
             .map(|sender_id| Sender { sender_id, password: sender_password.clone() })
             .collect(),
+        options: options.iter().filter_map(|option| read_option(r, name, option)).collect(),
     };
     if settings.requestor_bin.parse::<contracts::number::Bin>().is_err() {
         r.problem(&key("requestor_bin"), "(hidden)", "a BIN: 12 digits with its check digit", ());
@@ -299,4 +300,32 @@ fn read_system(r: &mut Reader, name: &'static str) -> Option<Settings> {
         r.problem(&key("url"), "(hidden)", "a URL that begins with http:// or https://", ());
     }
     Some(settings)
+}
+
+/// A setting that only one system has. Kept as a secret whatever its form: some are.
+fn read_option(r: &mut Reader, system: &str, spec: &OptionSpec) -> Option<(String, SecretString)> {
+    let key = format!("systems.{system}.{}", spec.name);
+    let text = match spec.form {
+        Form::Secret => r.secret(&key)?,
+        Form::Flag => {
+            let default = spec.default == Some("true");
+            r.flag(&key, default).to_string().into()
+        }
+        Form::Number => {
+            let default = spec.default.and_then(|text| text.parse().ok()).unwrap_or(0);
+            r.number(&key, default, 0..=u64::from(u32::MAX)).to_string().into()
+        }
+        Form::Text | Form::Url => {
+            let text = r.optional(&key).or_else(|| spec.default.map(str::to_owned))?;
+            if spec.form == Form::Url
+                && !text.starts_with("http://")
+                && !text.starts_with("https://")
+            {
+                let expected = "a URL that begins with http:// or https://";
+                r.problem(&key, "(hidden)", expected, ());
+            }
+            text.into()
+        }
+    };
+    Some((spec.name.to_owned(), text))
 }

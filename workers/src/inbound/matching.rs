@@ -24,7 +24,6 @@ use contracts::{
     class::{Class, Failure},
     event::EventName,
     operation::OperationSpec,
-    personal::Personal,
     state::{State, Step, after},
 };
 use tokio_util::sync::CancellationToken;
@@ -33,7 +32,7 @@ use super::{INBOUND, count, pull};
 use crate::{
     pipeline::{
         Hub,
-        record::{Record, failure_summary},
+        record::{Record, answered, failure_summary},
     },
     store::{
         Error,
@@ -120,13 +119,8 @@ async fn place(hub: &Hub, stored: &Stored) -> Result<(), Error> {
     let Some(candidate) = found else { return park(hub, stored, "unmatched").await };
     let operation = hub.operations.get(candidate.operation.as_str()).copied();
     let Some(operation) = operation else { return park(hub, stored, "unmatched").await };
-    let call = Call {
-        operation,
-        job_id: candidate.id,
-        input: Personal::new(candidate.input.clone()),
-        now: candidate.now,
-        time_limit: Duration::ZERO,
-    };
+    let input = candidate.input.clone();
+    let call = Call::first(operation, candidate.id, input, candidate.now, Duration::ZERO);
     let reading = channel.judge(&message, &call);
     apply(hub, stored, &candidate, operation, reading).await
 }
@@ -182,8 +176,7 @@ async fn apply(
             Step::Acknowledge
         }
         Reading::Answered(answer) => {
-            change.summary = answer.summary;
-            change.portal = Some(answer.portal.into_exposed());
+            answered(&mut change, answer);
             Step::Answer
         }
         Reading::Failed(failure) => {

@@ -10,7 +10,6 @@ use adapters::attempt::{Attempt, Call, Exchange, Outcome};
 use contracts::{
     class::{Class, Failure},
     operation::Effect,
-    personal::Personal,
 };
 use futures_util::FutureExt;
 use uuid::Uuid;
@@ -44,13 +43,8 @@ async fn attempt(hub: &Hub, start: Start) -> Finished {
     let settings = &hub.config.operations[operation.name];
     let began = Instant::now();
     Metric::CallsInFlight.shift(1.0, [("system", system)]);
-    let call = Call {
-        operation,
-        job_id: id,
-        input: Personal::new(input),
-        now: crate::clock::business_now(),
-        time_limit: settings.call_timeout,
-    };
+    let now = crate::clock::business_now();
+    let call = Call::first(operation, id, input, now, settings.call_timeout);
     let attempt = bounded(hub, &call).await;
     // The permit is for the call, not for the commit that follows.
     drop(permit);
@@ -89,6 +83,8 @@ const fn label(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Answered(_) => "answered",
         Outcome::Acknowledged(_) => "acknowledged",
+        Outcome::Interim(_) => "interim",
+        Outcome::NotDone => "not_done",
         Outcome::Failed(failure) => failure.class.name(),
     }
 }
@@ -96,7 +92,10 @@ const fn label(outcome: &Outcome) -> &'static str {
 fn log(outcome: &Outcome, job_id: Uuid, call: &Call, took: Duration, attempts: i32) {
     let (operation, duration_ms) = (call.operation.name, took.as_millis());
     match outcome {
-        Outcome::Answered(_) | Outcome::Acknowledged(_) => {
+        Outcome::Answered(_)
+        | Outcome::Acknowledged(_)
+        | Outcome::Interim(_)
+        | Outcome::NotDone => {
             tracing::debug!(%job_id, operation, duration_ms, "they answered");
         }
         Outcome::Failed(failure) => {

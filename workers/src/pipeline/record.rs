@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use adapters::attempt::{Attempt, Outcome};
+use adapters::attempt::{Answer, Attempt, Outcome};
 use contracts::{
     class::{Class, Failure, RemoteCode},
     operation::{Effect, OperationSpec},
@@ -93,12 +93,15 @@ async fn change(hub: &Hub, finished: Finished) -> Change {
     let mut keep = hub.config.pipeline.keep_all_exchanges;
     match outcome {
         Outcome::Answered(answer) => {
-            change.summary = answer.summary;
-            change.portal = Some(answer.portal.into_exposed());
+            answered(&mut change, answer);
         }
         Outcome::Acknowledged(chain) => {
             change.to = State::Pending;
             change.chain = Some(chain);
+        }
+        Outcome::Interim(_) | Outcome::NotDone => {
+            let failure = Failure::new(Class::Defect, "outcome_out_of_place");
+            fail(hub, &mut change, &failure, Spent { attempts, strikes }).await;
         }
         Outcome::Failed(failure) => {
             keep = true;
@@ -113,6 +116,14 @@ async fn change(hub: &Hub, finished: Finished) -> Change {
     row.exchange = keep.then(|| exchange::seal(&hub.sealer, &exchange)).flatten();
     change.attempt = Some(row);
     change
+}
+
+/// Takes an answer apart into what it changes.
+pub fn answered(change: &mut Change, answer: Answer) {
+    change.summary = answer.summary;
+    change.portal = Some(answer.portal.into_exposed());
+    change.rows = Some(answer.rows.into_exposed());
+    change.writes = answer.writes;
 }
 
 async fn fail(hub: &Hub, change: &mut Change, failure: &Failure, spent: Spent) {
@@ -238,6 +249,8 @@ fn as_defect(hub: &Hub, bad: Record) -> Option<Record> {
     change.to = if was_sent { State::InDoubt } else { State::Failed };
     change.code = Some(failure.code);
     change.portal = None;
+    change.rows = None;
+    change.writes = Vec::new();
     change.event = None;
     change.delay_ms = None;
     // Any of their words may be what cannot be stored.

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use adapters::attempt::Chain;
+use adapters::attempt::{Chain, Write};
 use contracts::{
     class::Class,
     event::{EventData, EventName},
@@ -56,6 +56,10 @@ pub struct Change {
     pub summary: Map<String, Value>,
     /// The answer's columns of the portal's row; personal.
     pub portal: Option<Map<String, Value>>,
+    /// The answer's rows of the operation's second table; personal.
+    pub rows: Option<Vec<Map<String, Value>>>,
+    /// Writes into shared rows; personal.
+    pub writes: Vec<Write>,
     /// For `waiting`: how long.
     pub delay_ms: Option<i64>,
     /// The ids that their acknowledgement gave.
@@ -82,6 +86,8 @@ impl Change {
             code: None,
             summary: Map::new(),
             portal: None,
+            rows: None,
+            writes: Vec::new(),
             delay_ms: None,
             chain: None,
             attempt: None,
@@ -176,6 +182,11 @@ async fn record_round(tx: Tx<'_>, changes: &[&Change]) -> Result<Vec<Option<Reco
         unique.iter().filter_map(|c| after.get(&c.seq).map(|a| (*c, a))).collect();
     insert_attempts(tx, &done).await?;
     portal::change(tx, done.iter().filter_map(|(c, a)| portal_change(c, a)).collect()).await?;
+    let writes: Vec<_> = done
+        .iter()
+        .flat_map(|(c, a)| c.writes.iter().map(|write| (a.subject.as_deref(), write)))
+        .collect();
+    portal::write(tx, &writes).await?;
     insert_chains(tx, &unique).await?;
     arm_timers(tx, &done).await?;
     outbox::insert(tx, &done.iter().flat_map(|(c, a)| events(c, a)).collect::<Vec<_>>()).await?;
@@ -277,9 +288,11 @@ fn input_row(change: &Change) -> Value {
 
 fn portal_change(change: &Change, after: &After) -> Option<portal::Change> {
     let ended = after.state.is_terminal();
+    let answered = after.state == State::Succeeded;
+    let table = change.operation.portal.as_ref()?;
     Some(portal::Change {
-        table: &change.operation.portal,
-        subject: after.subject.clone()?,
+        table,
+        key: portal::key_of(table, after.id, after.subject.as_ref())?,
         seq: change.seq,
         // A job that the adapter found unusable ends as `rejected`; its row says that it failed.
         status: if after.state == State::Rejected {
@@ -290,7 +303,8 @@ fn portal_change(change: &Change, after: &After) -> Option<portal::Change> {
         sla: after.sla.name(),
         completed_at: ended.then(|| after.now.to_string()),
         late: ended && after.late,
-        values: change.portal.clone().filter(|_| after.state == State::Succeeded),
+        values: change.portal.clone().filter(|_| answered),
+        rows: change.rows.clone().filter(|_| answered),
     })
 }
 

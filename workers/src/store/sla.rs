@@ -46,8 +46,9 @@ pub(super) async fn advance(
         let sla = Sla::from_name(&text("sla")?).unwrap_or(Sla::Breached);
         let state = State::from_name(&text("state")?).unwrap_or(State::Accepted);
         let subject: Option<String> = row.try_get("subject")?;
+        let id = row.try_get("id")?;
         let data = EventData {
-            job_id: row.try_get("id")?,
+            job_id: id,
             subject: subject.clone(),
             state,
             sla,
@@ -58,15 +59,18 @@ pub(super) async fn advance(
         let now = instant(row.try_get("now")?);
         events.push(outbox::Row::event(seq, sla_event(sla), Some(operation), now, data));
         moved.push((operation.name, sla));
-        changes.extend(subject.map(|subject| portal::Change {
-            table: &operation.portal,
-            subject,
-            seq,
-            status: if state == State::Calling { "accepted" } else { state.name() },
-            sla: sla.name(),
-            completed_at: None,
-            late: false,
-            values: None,
+        changes.extend(operation.portal.as_ref().and_then(|table| {
+            Some(portal::Change {
+                table,
+                key: portal::key_of(table, id, subject.as_ref())?,
+                seq,
+                status: if state == State::Calling { "accepted" } else { state.name() },
+                sla: sla.name(),
+                completed_at: None,
+                late: false,
+                values: None,
+                rows: None,
+            })
         }));
     }
     portal::change(tx, changes).await?;

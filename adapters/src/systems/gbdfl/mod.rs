@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 
 use contracts::{
     job::InputCheck,
-    operation::{ConsentRule, Effect, OperationSpec, PortalTable, SlaSpec, SystemSpec},
+    operation::{ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile, SlaSpec, SystemSpec, Takeover},
     schema,
 };
 use serde_json::Value;
@@ -46,14 +46,19 @@ pub static PERSON: OperationSpec = OperationSpec {
     },
     call_timeout: Duration::from_secs(10),
     attempts_max: 8,
-    portal: PortalTable {
+    reconcile: Reconcile::Nobody,
+    parts: Parts::Plain,
+    portal: Some(PortalTable {
         name: "portal.person",
+        key: Key::Subject,
         constants: &[],
         columns: &[
             "found", "iin", "surname", "name", "patronymic", "birth_date", "death_date", "gender",
             "citizenship", "nationality", "life_status", "reg_address", "document", "flags",
         ],
-    },
+        takeover: Takeover::Clears,
+        rows: None,
+    }),
 };
 
 impl System for Gbdfl {

@@ -5,7 +5,7 @@
 //! persons, or the status `SCSE001` with empty data. Every other combination breaks the contract.
 
 use async_trait::async_trait;
-use contracts::{number::Iin, personal::Personal};
+use contracts::number::Iin;
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -113,7 +113,7 @@ fn found(persons: Element<'_>, question: Question<'_>) -> Result<Answer, Cause> 
     let mut summary = Map::new();
     summary.insert("found".to_owned(), true.into());
     summary.insert("life_status".to_owned(), life_status.into());
-    Ok(Answer { summary, portal: Personal::new(columns(&person, life_status, question.today)) })
+    Ok(Answer::new(summary, columns(&person, life_status, question.today)))
 }
 
 fn not_found(iin: &Iin) -> Answer {
@@ -123,7 +123,7 @@ fn not_found(iin: &Iin) -> Answer {
     portal.insert("found".to_owned(), false.into());
     portal.insert("iin".to_owned(), iin.expose().into());
     portal.insert("flags".to_owned(), Value::Array(Vec::new()));
-    Answer { summary, portal: Personal::new(portal) }
+    Answer::new(summary, portal)
 }
 
 fn life_status(person: &Person<'_>) -> &'static str {

@@ -17,7 +17,7 @@
 //! message is kept and counted but ends no check.
 
 use async_trait::async_trait;
-use contracts::{class::Failure, number::Iin, personal::Personal, verdict::Verdict};
+use contracts::{class::Failure, number::Iin, verdict::Verdict};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -181,5 +181,5 @@ fn answer(verdict: Verdict, response: &Response<'_>, iin: &Iin) -> Result<Answer
     if let Some(date) = date {
         portal.insert("certificate_date".to_owned(), date.to_string().into());
     }
-    Ok(Answer { summary, portal: Personal::new(portal) })
+    Ok(Answer::new(summary, portal))
 }

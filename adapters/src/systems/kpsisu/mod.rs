@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 use contracts::{
     job::InputCheck,
-    operation::{ConsentRule, Effect, OperationSpec, PortalTable, SlaSpec, SystemSpec},
+    operation::{ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile, SlaSpec, SystemSpec, Takeover},
     schema,
 };
 use serde_json::Value;
@@ -48,11 +48,16 @@ pub static CHECK: OperationSpec = OperationSpec {
     },
     call_timeout: Duration::from_secs(10),
     attempts_max: 20,
-    portal: PortalTable {
+    reconcile: Reconcile::Nobody,
+    parts: Parts::Plain,
+    portal: Some(PortalTable {
         name: "portal.specialist_check",
+        key: Key::Subject,
         constants: &[("system", "kpsisu")],
         columns: &["verdict", "certificate_number", "certificate_date"],
-    },
+        takeover: Takeover::Clears,
+        rows: None,
+    }),
 };
 
 impl System for Kpsisu {

@@ -40,13 +40,9 @@ fn checks(senders: &[(&str, Option<&str>)]) -> Checks {
 }
 
 fn job() -> Call {
-    Call {
-        operation: &CHECK,
-        job_id: Uuid::try_parse(ID).expect("id"),
-        input: Personal::new(json!({ "iin": IIN })),
-        now: "2025-02-03T05:30:00Z".parse().expect("instant"),
-        time_limit: Duration::from_secs(1),
-    }
+    let id = Uuid::try_parse(ID).expect("id");
+    let now = "2025-02-03T05:30:00Z".parse().expect("instant");
+    Call::first(&CHECK, id, json!({ "iin": IIN }), now, Duration::from_secs(1))
 }
 
 fn message(kind: MessageKind, number: &str, data: &str) -> Message {
