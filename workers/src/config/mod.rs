@@ -23,6 +23,7 @@ use secrecy::SecretString;
 
 pub use self::reader::Problem;
 use self::reader::Reader;
+use crate::callback::Secret;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// A dead worker's jobs are rescued within 15 seconds: a lease and two of its quarters.
@@ -60,6 +61,8 @@ pub struct Config {
     pub operations: BTreeMap<&'static str, OperationSettings>,
     /// Links to files.
     pub links: Links,
+    /// Events delivered by HTTP as well.
+    pub callbacks: Callbacks,
     /// `[systems.<name>]`: the systems that have an address.
     pub systems: BTreeMap<&'static str, Settings>,
 }
@@ -88,6 +91,17 @@ pub struct Links {
     pub public_url: String,
     /// How long a link works, in business time.
     pub life: Duration,
+}
+
+/// Events delivered by HTTP to the jobs' `callback_url`.
+#[derive(Debug, Clone)]
+pub struct Callbacks {
+    /// Hosts that may be called; nobody else is.
+    pub hosts: Vec<String>,
+    /// The key that deliveries are signed with; required where there are hosts.
+    pub secret: Option<Secret>,
+    /// Whether private addresses and plain HTTP are allowed.
+    pub allow_private: bool,
 }
 
 /// Settings of one operation; the defaults stand in its specification.
@@ -197,6 +211,7 @@ fn read(r: &mut Reader) -> Config {
         ),
         pipeline: read_pipeline(r),
         links: read_links(r),
+        callbacks: read_callbacks(r),
         operations,
         systems: configured,
     }
@@ -212,6 +227,22 @@ fn read_links(r: &mut Reader) -> Links {
         public_url: url.trim_end_matches('/').to_owned(),
         life: r.seconds("links.life_s", 30 * DAY, YEAR),
     }
+}
+
+fn read_callbacks(r: &mut Reader) -> Callbacks {
+    let key = "callbacks.secret";
+    let hosts = r.list("callbacks.hosts");
+    let secret = r.secret(key).and_then(|text| {
+        let read = Secret::read(secrecy::ExposeSecret::expose_secret(&text));
+        if let Err(error) = read {
+            r.problem(key, "(hidden)", &error.to_string(), ());
+        }
+        read.ok()
+    });
+    if secret.is_none() && !hosts.is_empty() {
+        r.problem(key, "missing", "a key, because callbacks.hosts names hosts", ());
+    }
+    Callbacks { hosts, secret, allow_private: r.flag("callbacks.allow_private", false) }
 }
 
 fn read_pipeline(r: &mut Reader) -> Pipeline {

@@ -298,6 +298,7 @@ async fn record(hub: &Arc<Hub>, batch: Vec<Record>) {
         todo.retain(|batch| !batch.is_empty());
     }
     hub.wake.relay.notify_one();
+    hub.wake.callbacks.notify_one();
 }
 
 /// The change that is left when the answer itself cannot be stored.

@@ -12,6 +12,7 @@
 
 pub mod admission;
 pub mod attachment;
+pub mod callback;
 pub mod cancel;
 pub mod claim;
 pub mod clock;

@@ -161,6 +161,7 @@ struct After {
     sla_before: Sla,
     events: i32,
     reply: Option<Reply>,
+    callback: Option<String>,
     now: Timestamp,
     late: bool,
     age_ms: i64,
@@ -275,7 +276,7 @@ async fn update_jobs(tx: Tx<'_>, changes: &[&Change]) -> Result<HashMap<i64, Aft
            'cancelled', 'rejected') AS terminal) t
          WHERE j.ended_on = 'infinity' AND j.seq = x.seq
         RETURNING j.seq, j.id, j.subject, j.state, j.sla, x.sla_before, j.events, j.reply_to,
-          j.correlation_id, {NOW_MICROS} AS now, x.now >= j.deadline_at AS late,
+          j.correlation_id, j.callback_url, {NOW_MICROS} AS now, x.now >= j.deadline_at AS late,
           (extract(epoch FROM x.now - j.requested_at) * 1000)::bigint AS age_ms"
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(statement))
@@ -298,6 +299,7 @@ async fn update_jobs(tx: Tx<'_>, changes: &[&Change]) -> Result<HashMap<i64, Aft
                 sla_before: sla(text("sla_before")?),
                 events: row.try_get("events")?,
                 reply: to.map(|to| Reply { to, correlation_id }),
+                callback: row.try_get("callback_url")?,
                 now: instant(row.try_get("now")?),
                 late: row.try_get("late")?,
                 age_ms: row.try_get("age_ms")?,
@@ -406,7 +408,8 @@ fn events(change: &Change, after: &After) -> Vec<outbox::Row> {
     if moved {
         let name = sla_event(after.sla);
         let data = data(after.events - 1, Map::new());
-        rows.push(outbox::Row::event(change.seq, name, operation, after.now, data));
+        let row = outbox::Row::event(change.seq, name, operation, after.now, data);
+        rows.push(row.also_to(after.callback.as_ref()));
     }
     if !(change.tells || failed_by_time) {
         return rows;
@@ -418,7 +421,7 @@ fn events(change: &Change, after: &After) -> Vec<outbox::Row> {
     if let Some(reply) = after.reply.as_ref().filter(|_| after.state.is_terminal()) {
         rows.push(last.as_reply(reply));
     }
-    rows.push(last);
+    rows.push(last.also_to(after.callback.as_ref()));
     rows
 }
 
