@@ -132,7 +132,11 @@ fn callbacks_come_signed_and_in_order_also_after_a_failure() {
         assert_eq!(types, [accepted, accepted, "kz.aleumet.hub.job.succeeded.v1"]);
         assert!(came.iter().all(|d| d.is_signed), "{came:?}");
         assert_eq!(came[0].id, came[1].id, "a repetition has the same id");
-        let rows = rows(world, "callback order").await;
+        let rows = until("both deliveries are noted", async || {
+            let rows = rows(world, "callback order").await;
+            rows.iter().all(|row| row["state"] == "delivered").then_some(rows)
+        })
+        .await;
         let tries: Vec<_> = rows.iter().map(|row| (&row["state"], &row["tries"])).collect();
         assert_eq!(tries, [(&"delivered".into(), &2.into()), (&"delivered".into(), &1.into())]);
     });
