@@ -40,7 +40,7 @@ pub(super) enum Cause {
     TooManyRights,
     /// More encumbrances on an object than [`super::wire::ENCUMBRANCES_MAX`].
     TooManyEncumbrances,
-    /// An object without its id.
+    /// An object without an id, or with one that is too long to be one.
     ObjectWithoutId,
     /// Two objects with one id, which differ.
     ObjectsDiffer,

@@ -10,7 +10,7 @@ use super::{
     failures::Cause,
     patient,
     properties::{Input, Question, check_input, judge},
-    wire::{self, ENCUMBRANCES_MAX, OBJECTS_MAX, RIGHTS_MAX},
+    wire::{self, ENCUMBRANCES_MAX, ID_CHARS_MAX, OBJECTS_MAX, RIGHTS_MAX},
 };
 use crate::{
     attempt::Answer,
@@ -416,6 +416,9 @@ fn every_limit_holds() {
     assert!(objects(&burdens(ENCUMBRANCES_MAX)).is_ok());
     let beyond = objects(&burdens(ENCUMBRANCES_MAX + 1)).err();
     assert_eq!(beyond, Some(Cause::TooManyEncumbrances));
+    let long = |count: usize| changed("<Id>1</Id>", &format!("<Id>{}</Id>", "я".repeat(count)));
+    assert!(objects(&long(ID_CHARS_MAX)).is_ok());
+    assert_eq!(objects(&long(ID_CHARS_MAX + 1)).err(), Some(Cause::ObjectWithoutId));
 }
 
 #[test]

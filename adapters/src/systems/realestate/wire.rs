@@ -7,7 +7,7 @@
 //! offset is dropped, the day never shifts.
 //!
 //! *Limits*: [`OBJECTS_MAX`] objects; [`RIGHTS_MAX`] rights and [`ENCUMBRANCES_MAX`] encumbrances
-//! each.
+//! each; [`ID_CHARS_MAX`] characters of an id.
 
 use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;
@@ -28,6 +28,9 @@ pub(super) const OBJECTS_MAX: usize = 1_000;
 pub(super) const RIGHTS_MAX: usize = 200;
 /// Objects with more encumbrances are refused.
 pub(super) const ENCUMBRANCES_MAX: usize = 200;
+
+/// Longer ids are refused: the portal finds a row by its id.
+pub(super) const ID_CHARS_MAX: usize = 100;
 
 const OPEN: &str = r#"<ns3:Request xmlns:ns3="urn:sim:egkn:rightsbyiinbin"><SystemInfo>"#;
 const CLOSE: &str = "</BusinessData></ns3:Request>";
@@ -171,7 +174,9 @@ impl<'d> Object<'d> {
             flaws.push(Flaw::Rka);
         }
         Ok(Self {
-            id: only_value(object, "Id")?.ok_or(Cause::ObjectWithoutId)?,
+            id: only_value(object, "Id")?
+                .filter(|id| id.chars().count() <= ID_CHARS_MAX)
+                .ok_or(Cause::ObjectWithoutId)?,
             type_code: only_value(object, "EstateObjectTypeCode")?,
             cadastral_number: only_value(object, "CadastrNum")?,
             area: area.filter(|text| is_area(text)),

@@ -31,7 +31,9 @@ pub(super) fn write(
     asked: &Asked,
     chance: &mut Chance,
 ) -> Vec<u8> {
-    let form = Form::draw(chance);
+    let drawn = Form::draw(chance);
+    // Escaped, so many objects would meet another limit first: that of the body.
+    let form = if act == Act::TooMany { Form::Canonical } else { drawn };
     let now = date_time(simulation.now());
     let known = simulation.chance(&[SYSTEM, "objects", &asked.owner]);
     let things = told(act, asked, objects::of(&asked.owner, known));
@@ -94,7 +96,8 @@ fn told(act: Act, asked: &Asked, mut things: Vec<Thing>) -> Vec<Thing> {
         return Vec::new();
     }
     if act == Act::TooMany {
-        return (0..TOO_MANY).map(|nth| objects::plain(owner, nth)).collect();
+        let lean = |nth| Thing { address: None, ..objects::plain(owner, nth) };
+        return (0..TOO_MANY).map(lean).collect();
     }
     // Whoever has nothing would not notice that something is spoilt.
     if things.is_empty() && !matches!(act, Act::Registered | Act::Slow | Act::Silent) {
