@@ -160,22 +160,25 @@ fn distinct(objects: Vec<Object<'_>>) -> Result<Vec<Object<'_>>, Cause> {
 }
 
 fn answer(objects: &[Object<'_>], question: Question<'_>) -> Answer {
-    let count = |of: fn(&Object<'_>) -> bool| objects.iter().filter(|one| of(one)).count();
+    let actual_only = question.actual_only;
+    let pickups = objects.iter().filter(|one| is_pickup_point(one, actual_only)).count();
+    let flawed = objects.iter().filter(|one| !one.flaws.is_empty()).count();
     let mut summary = Map::new();
     summary.insert("found".to_owned(), objects.len().into());
-    let pickups = if question.actual_only { count(is_pickup_point) } else { 0 };
     summary.insert("pickup_addresses".to_owned(), pickups.into());
-    summary.insert("flawed".to_owned(), count(|one| !one.flaws.is_empty()).into());
+    summary.insert("flawed".to_owned(), flawed.into());
     let mut portal = summary.clone();
-    portal.insert("actual_only".to_owned(), question.actual_only.into());
+    portal.insert("actual_only".to_owned(), actual_only.into());
     portal.insert("checked_at".to_owned(), question.now.to_string().into());
-    let rows = objects.iter().map(|object| row(object, question.actual_only)).collect();
+    let rows = objects.iter().map(|object| row(object, actual_only)).collect();
     Answer { rows: Personal::new(rows), ..Answer::new(summary, portal) }
 }
 
-/// Where a courier can be sent (D14): the register tells the address in words, and by its code.
-fn is_pickup_point(object: &Object<'_>) -> bool {
-    object.rka.is_some() && (object.address_ru.is_some() || object.address_kk.is_some())
+/// Where a courier can be sent (D14): the register tells the address in words, and by its code. A
+/// search that includes former rights lists what was sold, too: nothing to collect there.
+fn is_pickup_point(object: &Object<'_>, actual_only: bool) -> bool {
+    actual_only
+        && object.rka.is_some() && (object.address_ru.is_some() || object.address_kk.is_some())
 }
 
 fn row(object: &Object<'_>, actual_only: bool) -> Map<String, Value> {
@@ -198,8 +201,7 @@ fn row(object: &Object<'_>, actual_only: bool) -> Map<String, Value> {
     if let Some(measure) = object.measure {
         row.insert("area_measure".to_owned(), coded_json(Some(measure)));
     }
-    // A former owner's search lists what was sold, too: nothing to collect there.
-    row.insert("pickup_address".to_owned(), (actual_only && is_pickup_point(object)).into());
+    row.insert("pickup_address".to_owned(), is_pickup_point(object, actual_only).into());
     row.insert("rights".to_owned(), object.rights.iter().map(right_json).collect());
     row.insert("encumbrances".to_owned(), object.encumbrances.iter().map(burden_json).collect());
     row.insert("flaws".to_owned(), object.flaws.iter().map(|flaw: &Flaw| flaw.name()).collect());

@@ -9,7 +9,7 @@ mod answer;
 mod behaviour;
 mod objects;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{Router, extract::State, response::Response, routing::post};
 
@@ -32,7 +32,7 @@ const SERVICE_ID: &str = "sim.rn.rightsByIinBin";
 /// Namespace of the payload's root; its children have none.
 const NAMESPACE: &str = "urn:sim:egkn:rightsbyiinbin";
 /// As long as a register may think and still be in time.
-const THINKING: std::time::Duration = std::time::Duration::from_secs(30);
+pub(super) const THINKING: Duration = Duration::from_secs(30);
 
 /// The routes below `/realestate/`.
 pub(super) fn router(simulation: Arc<Simulation>) -> Router {

@@ -10,6 +10,7 @@ use super::{
     failures::Cause,
     patient,
     properties::{Input, Question, check_input, judge},
+    simulator::THINKING,
     wire::{self, ENCUMBRANCES_MAX, ID_CHARS_MAX, OBJECTS_MAX, RIGHTS_MAX},
 };
 use crate::{
@@ -212,6 +213,7 @@ fn d12_an_outage_is_never_no_property() {
     }
     let foreign = format!("<Objects>{}<EstateInfo/></Objects>", flat());
     assert_eq!(listed(&foreign), Some(Cause::ObjectsUnreadable));
+    assert_eq!(listed(&format!("<Objects/>{}", flat())), Some(Cause::ObjectsUnreadable));
     assert_eq!(listed("<Objects/><Objects/>"), Some(Cause::Repeated));
     assert_eq!(answer("SCSS001", "<data/>", OWNER, true).err(), Some(Cause::Payload));
     let torn = answer("SCSS001", "<data>&lt;a&gt;</data>", OWNER, true);
@@ -474,6 +476,7 @@ fn silence_is_not_cut_off_before_the_call_ends() {
     assert!(patient(&Settings::for_url("http://127.0.0.1:1/")).read_timeout() >= call);
     let longer = Settings { read_timeout_ms: 90_000, ..Settings::for_url("http://127.0.0.1:1/") };
     assert_eq!(patient(&longer).read_timeout_ms, 90_000);
+    assert!(call > THINKING, "a register that thinks as long as it may is waited for");
     assert!(call < PROPERTIES.sla.deadline, "an answer at the last moment is still in time");
 }
 

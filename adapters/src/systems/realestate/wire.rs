@@ -28,12 +28,12 @@ pub(super) const OBJECTS_MAX: usize = 1_000;
 pub(super) const RIGHTS_MAX: usize = 200;
 /// Objects with more encumbrances are refused.
 pub(super) const ENCUMBRANCES_MAX: usize = 200;
-
 /// Longer ids are refused: the portal finds a row by its id.
 pub(super) const ID_CHARS_MAX: usize = 100;
 
 const OPEN: &str = r#"<ns3:Request xmlns:ns3="urn:sim:egkn:rightsbyiinbin"><SystemInfo>"#;
 const CLOSE: &str = "</BusinessData></ns3:Request>";
+const OBJECT: &str = "ObjectInfo";
 /// Code of the address register (РКА).
 const RKA_DIGITS: usize = 16;
 /// Far beyond any area; the column takes any number.
@@ -142,6 +142,10 @@ pub(super) fn read(root: Element<'_>) -> Result<Response<'_>, Cause> {
         Some(result) => result.only("ResultCode")?.and_then(Element::value),
         None => None,
     };
+    // Beside an empty list it would read as "no property".
+    if business.child(OBJECT).is_some() {
+        return Err(Cause::ObjectsUnreadable);
+    }
     let objects = business.only("Objects")?.filter(|list| !is_nil(*list));
     Ok(Response { request_number, result, objects })
 }
@@ -151,7 +155,7 @@ pub(super) fn objects<'d>(list: Element<'d>, owner: &str) -> Result<Vec<Object<'
     if list.is_blank() {
         return Ok(Vec::new());
     }
-    if !list.has_children() || list.children().any(|one| one.local() != "ObjectInfo") {
+    if !list.has_children() || list.children().any(|one| one.local() != OBJECT) {
         return Err(Cause::ObjectsUnreadable);
     }
     if list.children().count() > OBJECTS_MAX {
