@@ -18,7 +18,7 @@ use adapters::{
     settings::{Form, OptionSpec, Sender, Settings},
     systems,
 };
-use contracts::operation::{OperationSpec, SlaSpec};
+use contracts::operation::{OperationSpec, SlaSpec, SystemSpec};
 use secrecy::SecretString;
 
 pub use self::reader::Problem;
@@ -189,7 +189,7 @@ fn read(r: &mut Reader) -> Config {
         for operation in spec.operations {
             operations.insert(operation.name, read_operation(r, operation));
         }
-        if let Some(settings) = read_system(r, spec.name, system.options()) {
+        if let Some(settings) = read_system(r, spec, system.options()) {
             configured.insert(spec.name, settings);
         }
     }
@@ -300,10 +300,13 @@ fn read_operation(r: &mut Reader, spec: &OperationSpec) -> OperationSettings {
     settings
 }
 
-fn read_system(r: &mut Reader, name: &'static str, options: &[OptionSpec]) -> Option<Settings> {
+fn read_system(r: &mut Reader, spec: &SystemSpec, options: &[OptionSpec]) -> Option<Settings> {
+    let name = spec.name;
     let key = |field: &str| format!("systems.{name}.{field}");
     let url = r.optional(&key("url"));
     let d = Settings::for_url("");
+    // A silence is no shorter than the longest call: their slowest answer begins after it.
+    let longest = spec.operations.iter().map(|o| o.call_timeout).max().unwrap_or_default();
     let ms = Duration::from_millis;
     let as_ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
     let minute = Duration::from_secs(60);
@@ -328,7 +331,7 @@ fn read_system(r: &mut Reader, name: &'static str, options: &[OptionSpec]) -> Op
         )),
         read_timeout_ms: as_ms(r.millis(
             &key("read_timeout_ms"),
-            ms(d.read_timeout_ms),
+            ms(d.read_timeout_ms).max(longest),
             10 * minute,
         )),
         call_timeout_ms: None,
