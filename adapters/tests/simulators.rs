@@ -15,6 +15,9 @@ mod gbdfl;
 #[path = "simulators/gbdul.rs"]
 mod gbdul;
 #[cfg(test)]
+#[path = "simulators/gbdul_cases.rs"]
+mod gbdul_cases;
+#[cfg(test)]
 #[path = "simulators/kpsisu.rs"]
 mod kpsisu;
 #[cfg(test)]
