@@ -7,8 +7,8 @@
 //!          ←─ the same document, with an enveloped ds:Signature as the last child of its root
 //! ```
 //!
-//! *Guarantee*: what comes back is the document that went in, with one signature more: what a remote
-//! signer returns is compared. Keys and passwords reach no log, no error and no kept exchange.
+//! *Guarantee*: what comes back is the document that went in, with one signature more: what a
+//! remote signer returns is compared. Keys and passwords reach no log, no error and no kept exchange.
 //!
 //! *What this does not do*: verify a signature that comes from outside; there is no list of keys to
 //! trust yet. It makes no GOST signature itself: that takes the Kalkan provider, hence NCANode.

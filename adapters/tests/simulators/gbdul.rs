@@ -9,9 +9,11 @@ use adapters::{
     system::{Adapter, System},
     systems::gbdul::{Gbdul, ORGANIZATION},
 };
+use axum::{Json, Router, routing::post};
 use contracts::{class::Class, number::check_digit};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use crate::world::World;
@@ -54,7 +56,9 @@ fn outcome(attempt: &Attempt) -> Result<Value, (Class, &'static str, Option<Stri
 fn row(attempt: &Attempt) -> Value {
     match &attempt.outcome {
         Outcome::Answered(answer) => Value::Object(answer.portal.expose().clone()),
-        other => panic!("{other:?}"),
+        Outcome::Acknowledged(_) | Outcome::Interim(_) | Outcome::NotDone | Outcome::Failed(_) => {
+            panic!("{:?}", attempt.outcome)
+        }
     }
 }
 
@@ -191,18 +195,60 @@ async fn a_slow_answer_ends_at_the_deadline() {
     assert_eq!(outcome(&attempt), Err((Class::Unreachable, "timed_out", None)));
 }
 
-#[tokio::test]
-async fn nothing_leaves_for_gbd_ul_without_a_signature() {
-    let world = World::start(vec![]).await;
-    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", nobody.local_addr().unwrap());
+/// The adapter as in production: NCANode signs.
+fn with_ncanode(world: &World, listener: &TcpListener) -> Arc<dyn Adapter> {
+    let url = format!("http://{}", listener.local_addr().unwrap());
     let options = [
         ("signer", "ncanode"),
         ("ncanode_url", url.as_str()),
         ("ncanode_key", "cGtjczEy"),
         ("ncanode_key_password", "p"),
     ];
-    let adapter = adapter(&world, &options);
+    adapter(world, &options)
+}
+
+/// A signature of the shape that NCANode makes with a GOST key.
+const GOST_SIGNATURE: &str = concat!(
+    r#"<ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:SignedInfo>"#,
+    r#"<ds:CanonicalizationMethod Algorithm="http://www.w3.org/TR/2001/REC-xml-c14n-20010315"/>"#,
+    r#"<ds:SignatureMethod Algorithm="urn:ietf:params:xml:ns:pkigovkz:xmlsec:algorithms:"#,
+    r#"gostr34102015-gostr34112015-512"/><ds:Reference URI=""><ds:Transforms>"#,
+    r#"<ds:Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"/>"#,
+    r#"<ds:Transform Algorithm="http://www.w3.org/TR/2001/REC-xml-c14n-20010315#WithComments"/>"#,
+    r#"</ds:Transforms><ds:DigestMethod Algorithm="urn:ietf:params:xml:ns:pkigovkz:xmlsec:"#,
+    r#"algorithms:gostr34112015-512"/><ds:DigestValue>QUJD</ds:DigestValue></ds:Reference>"#,
+    "</ds:SignedInfo><ds:SignatureValue>&#13;\nQUJD&#13;\nREVG&#13;\n</ds:SignatureValue>",
+    "<ds:KeyInfo><ds:X509Data><ds:X509Certificate>QUJD</ds:X509Certificate></ds:X509Data>",
+    "</ds:KeyInfo></ds:Signature>",
+);
+
+#[tokio::test]
+async fn a_request_that_ncanode_signed_reaches_gbd_ul() {
+    let world = World::start(vec![]).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let adapter = with_ncanode(&world, &listener);
+    let sign = |Json(request): Json<Value>| async move {
+        let document = request["xml"].as_str().unwrap();
+        let (before, end) = document.split_at(document.rfind("</").unwrap());
+        let declaration = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"no\"?>";
+        let xml = format!("{declaration}{before}{GOST_SIGNATURE}{end}");
+        Json(json!({ "status": 200, "message": "OK", "xml": xml }))
+    };
+    let app = Router::new().route("/xml/sign", post(sign));
+    let serving = tokio::spawn(async move { axum::serve(listener, app).await });
+    let attempt = ask_as(&adapter, 1, COMPANY, LIMIT).await;
+    serving.abort();
+    assert_eq!(outcome(&attempt), Ok(found("organization", &[])));
+    let kept = String::from_utf8_lossy(&attempt.exchange.request).into_owned();
+    assert!(kept.contains("gostr34102015") && !kept.contains("&lt;?xml"), "{kept}");
+    assert!(!kept.contains("cGtjczEy"), "the key is kept");
+}
+
+#[tokio::test]
+async fn nothing_leaves_for_gbd_ul_without_a_signature() {
+    let world = World::start(vec![]).await;
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let adapter = with_ncanode(&world, &nobody);
     let unreachable = Err((Class::Unreachable, "signer_unreachable", None));
     // It is silent, within the one deadline of the attempt; then it is gone.
     let attempt = ask_as(&adapter, 1, COMPANY, Duration::from_millis(300)).await;

@@ -2,8 +2,10 @@
 //!
 //! A lost answer means what it means for every query ([`classify::query`]). What breaks the
 //! contract is `Contract`, never "not found": an unknown code must not read as an absent
-//! organisation. Without a signature nothing left for them: a signer that is down is waited for; one
-//! that refuses our key stops the system until somebody looks, as a refused certificate does.
+//! organisation.
+//!
+//! Without a signature nothing leaves for them. A signer that is down is waited for; one that
+//! refuses our key stops the system until somebody looks, as a refused certificate does.
 
 use contracts::{
     class::{Class, Failure},
@@ -95,8 +97,8 @@ fn signing(error: SigningError) -> Failure {
     }
 }
 
-/// Beside the gateway's codes, those about the signature of the payload (shep §1.5): its certificate,
-/// its value, its absence.
+/// Beside the gateway's codes, those about the signature of the payload (shep §1.5): its
+/// certificate, its value, its absence.
 fn fault(code: &str) -> Class {
     match code {
         "SCE015" | "SCE016" | "SCE017" => Class::Denied,

@@ -1,5 +1,5 @@
-//! GBD UL (ГБД ЮЛ): organisations by BIN, over the synchronous channel of SHEP; the payload is signed
-//! and travels as escaped text.
+//! GBD UL (ГБД ЮЛ): organisations by BIN, over the synchronous channel of SHEP; the payload is
+//! signed and travels as escaped text.
 //!
 //! Wire format: `contracts/systems/gbdul/README.md` (gov-services §3).
 

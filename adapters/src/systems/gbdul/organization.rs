@@ -9,7 +9,8 @@
 //! taken in its known codes only, and only without an organisation beside it. Without a signature
 //! nothing is sent.
 //!
-//! *What this does not do*: verify the signature of the answer: there is no list of keys to trust yet.
+//! *What this does not do*: verify the signature of the answer; there is no list of keys to trust
+//! yet.
 
 use std::{sync::Arc, time::Duration};
 
@@ -218,8 +219,11 @@ fn columns(organization: &Organization<'_>, flags: &[&'static str]) -> Map<Strin
     row.insert("is_branch".to_owned(), is_branch(organization).into());
     put(&mut row, "head", organization.head.map(head_json));
     put(&mut row, "leader", organization.leader.map(leader_json));
-    let address: Map<String, Value> =
-        organization.address.iter().map(|(name, line)| ((*name).to_owned(), (*line).into())).collect();
+    let address: Map<String, Value> = organization
+        .address
+        .iter()
+        .map(|(name, line)| ((*name).to_owned(), (*line).into()))
+        .collect();
     put(&mut row, "address", (!address.is_empty()).then_some(address));
     put(&mut row, "activity", organization.activity.map(activity_json));
     put(&mut row, "tax_status", organization.tax_status.map(tax_status));

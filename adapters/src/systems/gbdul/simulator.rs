@@ -1,7 +1,7 @@
 //! A pretended GBD UL behind the synchronous channel: `POST /gbdul/`.
 //!
-//! A request that the contract forbids gets a fault that says what is wrong, so that a mistake of the
-//! adapter does not pass for an answer: SCE001 for its form, SCE017 without a signature in the
+//! A request that the contract forbids gets a fault that says what is wrong, so that a mistake of
+//! the adapter does not pass for an answer: SCE001 for its form, SCE017 without a signature in the
 //! payload, SCE016 with one that does not fit.
 //!
 //! *Limits*: the happy path checks one signature and makes one, which takes most of its time.
@@ -49,10 +49,7 @@ pub(super) fn router(simulation: Arc<Simulation>) -> Router {
     Router::new().route("/", post(serve)).with_state(Arc::new(registry))
 }
 
-async fn serve(
-    State(registry): State<Arc<Registry>>,
-    request: axum::extract::Request,
-) -> Response {
+async fn serve(State(registry): State<Arc<Registry>>, request: axum::extract::Request) -> Response {
     let answering = registry.simulation.answering();
     let (bytes, line) = match reply::read(request).await {
         Ok(read) => read,
@@ -96,15 +93,36 @@ impl Registry {
     fn reply(&self, act: Act, asked: &Asked, chance: &mut Chance) -> Reply {
         let mut write = || self.answers.write(act, asked, self.simulation.now(), chance);
         match act {
-            Act::Company | Act::Branch | Act::Representative | Act::NonResident
-            | Act::LeaderRemoved | Act::NoLeader | Act::NotFound | Act::NotFound034
-            | Act::NotFound035 | Act::Untidy | Act::Qualified | Act::OtherRoot | Act::Unsigned
-            | Act::Cdata | Act::Elements | Act::Truncated | Act::DoubleEscaped | Act::OtherBin
-            | Act::NoBin | Act::Nobody | Act::BothKinds | Act::NotFoundWithData
-            | Act::UnknownStatus | Act::NoStatus | Act::TwoStatuses | Act::BrokenDate
-            | Act::UnknownResponseStatus | Act::NoData | Act::Slow | Act::Doctype => {
-                Reply::Xml(200, write())
-            }
+            Act::Company
+            | Act::Branch
+            | Act::Representative
+            | Act::NonResident
+            | Act::LeaderRemoved
+            | Act::NoLeader
+            | Act::NotFound
+            | Act::NotFound034
+            | Act::NotFound035
+            | Act::Untidy
+            | Act::Qualified
+            | Act::OtherRoot
+            | Act::Unsigned
+            | Act::Cdata
+            | Act::Elements
+            | Act::Truncated
+            | Act::DoubleEscaped
+            | Act::OtherBin
+            | Act::NoBin
+            | Act::Nobody
+            | Act::BothKinds
+            | Act::NotFoundWithData
+            | Act::UnknownStatus
+            | Act::NoStatus
+            | Act::TwoStatuses
+            | Act::BrokenDate
+            | Act::UnknownResponseStatus
+            | Act::NoData
+            | Act::Slow
+            | Act::Doctype => Reply::Xml(200, write()),
             Act::Unavailable => self.fault("SIM-UNAVAILABLE", "Сервис получателя недоступен"),
             Act::CertificateRefused => self.fault("SCE015", "Сертификат подписи не действителен"),
             Act::UnknownFault => self.fault("SIM-9999", "Неизвестная ошибка"),
@@ -146,8 +164,14 @@ fn read(bytes: &[u8]) -> Result<Asked, Refusal> {
         return Err(wrong("children of SendMessage must be unqualified"));
     }
     let order = [
-        "messageId", "correlationId", "serviceId", "messageDate", "routeId", "sender",
-        "properties", "sessionId",
+        "messageId",
+        "correlationId",
+        "serviceId",
+        "messageDate",
+        "routeId",
+        "sender",
+        "properties",
+        "sessionId",
     ];
     in_order(info, &order)?;
     let word = |path: &[&str]| info.at(path).map(Element::text).unwrap_or_default();

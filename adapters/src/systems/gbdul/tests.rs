@@ -12,11 +12,11 @@ use crate::{
     transport::{shep_sync, xml},
 };
 
-
 const BIN: &str = "100540000008";
 const TODAY: Date = date(2026, 11, 22);
 
-const PROCESSED: &str = "<Status><Code>002</Code><NameRu>Запрос обработан успешно</NameRu></Status>";
+const PROCESSED: &str =
+    "<Status><Code>002</Code><NameRu>Запрос обработан успешно</NameRu></Status>";
 const COMPANY: &str = "<BIN>100540000008</BIN>\
     <RegStatus><Code>SIM-REG</Code><NameRu>Зарегистрирован</NameRu><NameKz>Тіркелген</NameKz>\
     </RegStatus><RegistrationDepartment><Code>SIM-DEP</Code></RegistrationDepartment>\
@@ -197,10 +197,7 @@ fn liquidation_counts_from_its_date_and_shows_before_it() {
         ("<LiquidationDate>2026-11-22</LiquidationDate>".to_owned(), json!(["liquidated"])),
         ("<LiquidationDate>2026-11-23</LiquidationDate>".to_owned(), json!(["in_liquidation"])),
         (decided.to_owned(), json!(["in_liquidation"])),
-        (
-            format!("{decided}<LiquidationDate>2023-09-01</LiquidationDate>"),
-            json!(["liquidated"]),
-        ),
+        (format!("{decided}<LiquidationDate>2023-09-01</LiquidationDate>"), json!(["liquidated"])),
         ("<Liquidation> </Liquidation><LiquidationDate/>".to_owned(), json!([])),
     ] {
         assert_eq!(flags(&format!("{COMPANY}{more}")), expected, "{more}");
@@ -256,7 +253,7 @@ fn an_unknown_code_is_never_not_found() {
         }
     }
     assert_eq!(judged(&organization).err(), Some(Cause::UnknownStatus(text(""))));
-    // `404` is "not found" of the reports of this register, not of this service (gov-services §1.1).
+    // `404` is "not found" for the reports of this register, not for this service.
     for (status, data) in [("404", ""), ("SCSE001", "<data/>"), ("SCSE003", "<data/>")] {
         let expected = Cause::UnknownResponseStatus(text(status));
         assert_eq!(judged_data(status, data).err(), Some(expected));
@@ -292,7 +289,8 @@ fn an_answer_must_be_about_the_organisation() {
     assert_eq!(company(&format!("{COMPANY}<BIN>{BIN}</BIN>")).err(), Some(Cause::Repeated));
     for local in ["RegistrationDate", "LiquidationDate", "RegistrationLastDate"] {
         let text = COMPANY.replace("<RegistrationDate>2010-05-14+05:00</RegistrationDate>", "");
-        let text = text.replace("RegistrationLastDate", "Old") + &format!("<{local}>14.05.10</{local}>");
+        let text =
+            text.replace("RegistrationLastDate", "Old") + &format!("<{local}>14.05.10</{local}>");
         assert_eq!(company(&text).err(), Some(Cause::Date), "{local}");
     }
 }
@@ -332,7 +330,8 @@ fn one_document_reads_alike_in_every_form() {
         format!("<n:data xmlns:n='urn:n' xmlns:i='urn:i' i:type='xs:string'>{document}</n:data>"),
         format!("<data>{inner}</data>"),
     ] {
-        let answer = judged_data("SCSS001", &data).unwrap_or_else(|cause| panic!("{cause:?} {data}"));
+        let answer =
+            judged_data("SCSS001", &data).unwrap_or_else(|cause| panic!("{cause:?} {data}"));
         assert_eq!(answer.portal.expose(), &row(COMPANY), "{data}");
     }
 }

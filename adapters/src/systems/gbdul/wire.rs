@@ -1,9 +1,9 @@
-//! What travels as the text of `data`: the request written, the answer read (gov-services §3, FOUND in
-//! public schemas; the codes of "not found" are a HINT).
+//! What travels as the text of `data`: the request written, the answer read (gov-services §3, FOUND
+//! in public schemas; the codes of "not found" are a HINT).
 //!
 //! *Guarantee*: reading binds by local name, not by order or namespace; what is unknown is passed
-//! over. Empty text and `-` are absent. Dates are civil: an offset is dropped, the day never shifts.
-//! Elements that decide something must not stand twice.
+//! over. Empty text and `-` are absent. Dates are civil: an offset is dropped, the day never
+//! shifts. Elements that decide something must not stand twice.
 //!
 //! *What is not read*: founders. They are persons, and the portal does not need them.
 
@@ -136,8 +136,8 @@ pub(super) fn write(requestor_bin: &str, bin: &str) -> Result<String, Unwritable
     xml.finish()
 }
 
-/// Reads an answer's payload. Its root has two names in the field (`Response`, `responseDataType`), so
-/// the name does not matter.
+/// Reads an answer's payload. Its root has two names in the field (`Response`,
+/// `responseDataType`), so the name does not matter.
 pub(super) fn read(root: Element<'_>) -> Result<Response<'_>, Cause> {
     let status = match root.only("Status")? {
         Some(status) => status.only("Code")?.and_then(Element::value),
@@ -160,9 +160,8 @@ impl<'d> Organization<'d> {
         let name = |column, local| (column, element.child_value(local));
         let coded = |local| -> Result<_, Cause> { Ok(element.only(local)?.and_then(Coded::read)) };
         let address = element.child("Address");
-        let lines = ADDRESS
-            .iter()
-            .filter_map(|(local, name)| Some((*name, address?.child_value(local)?)));
+        let lines =
+            ADDRESS.iter().filter_map(|(local, name)| Some((*name, address?.child_value(local)?)));
         Ok(Self {
             kind,
             bin: element.only("BIN")?.and_then(Element::value).ok_or(Cause::NoBin)?,

@@ -5,7 +5,8 @@
 //!
 //! *Limits*: elements and text only. No declaration, comment, processing instruction, CDATA or
 //! DOCTYPE; no attributes but the root's namespace declarations, sorted and in double quotes; names
-//! in ASCII; no `<a/>`; in text `<`, `>` and `&` as `&lt;`, `&gt;` and `&amp;`, and no carriage return.
+//! in ASCII; no `<a/>`; in text `<`, `>` and `&` as `&lt;`, `&gt;` and `&amp;`, and no carriage
+//! return.
 
 use crate::transport::xml::is_writable;
 

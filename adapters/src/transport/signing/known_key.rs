@@ -1,5 +1,5 @@
-//! A signer for simulators and tests: a real ECDSA signature (P-256, SHA-256, RFC 6979) by a key that
-//! everybody knows.
+//! A signer for simulators and tests: a real ECDSA signature (P-256, SHA-256, RFC 6979) by a key
+//! that everybody knows.
 //!
 //! *Guarantee*: the same document always gets the same signature, and any tool that knows XMLDSig
 //! can verify it.

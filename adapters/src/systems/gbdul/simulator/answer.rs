@@ -44,7 +44,8 @@ impl Answers {
         let form = Form::draw(chance);
         let (id, session) = (chance.uuid(), chance.uuid());
         let has_data = !matches!(act, Act::NoData | Act::UnknownResponseStatus);
-        let data = if has_data { data(act, form, &self.document(act, asked)) } else { String::new() };
+        let data =
+            if has_data { data(act, form, &self.document(act, asked)) } else { String::new() };
         let (code, message) = if act == Act::UnknownResponseStatus {
             ("404", "Данные не найдены")
         } else {
@@ -88,9 +89,7 @@ fn data(act: Act, form: Form, document: &str) -> String {
         (Act::Truncated, _) => text(&document[..half]),
         (Act::DoubleEscaped, _) => text(&escape(document)),
         (Act::Doctype, _) => text(&format!("<!DOCTYPE a [<!ENTITY x \"x\">]>{document}")),
-        (Act::Elements, _) => {
-            format!("<data xmlns:xs=\"{XS}\" xmlns:xsi=\"{XSI}\" xsi:type=\"xs:string\">{document}</data>")
-        }
+        (Act::Elements, _) => typed(document),
         (Act::Cdata, _) | (_, Form::Cdata) => {
             format!("<data><![CDATA[{DECLARATION}{document}]]></data>")
         }
@@ -108,8 +107,11 @@ fn data(act: Act, form: Form, document: &str) -> String {
 }
 
 fn text(document: &str) -> String {
-    let document = escape(document);
-    format!("<data xmlns:xs=\"{XS}\" xmlns:xsi=\"{XSI}\" xsi:type=\"xs:string\">{document}</data>")
+    typed(&escape(document))
+}
+
+fn typed(content: &str) -> String {
+    format!("<data xmlns:xs=\"{XS}\" xmlns:xsi=\"{XSI}\" xsi:type=\"xs:string\">{content}</data>")
 }
 
 fn another(bin: &str) -> &'static str {
@@ -154,13 +156,34 @@ fn document(act: Act) -> String {
             format!("{PROCESSED}{}", company().replace(LEADER, liquidation))
         }
         Act::NoBin => format!("{PROCESSED}{}", company()).replacen("<BIN>{{bin}}</BIN>", "", 1),
-        Act::BrokenDate => format!("{PROCESSED}{}", company().replace("{{registered}}", "14.05.10")),
+        Act::BrokenDate => {
+            format!("{PROCESSED}{}", company().replace("{{registered}}", "14.05.10"))
+        }
         Act::Untidy => format!("{PROCESSED}{}", organization(UNTIDY)),
-        Act::Company | Act::Qualified | Act::OtherRoot | Act::Unsigned | Act::Cdata
-        | Act::Elements | Act::Truncated | Act::DoubleEscaped | Act::OtherBin | Act::Doctype
-        | Act::UnknownResponseStatus | Act::NoData | Act::Slow | Act::ServerError | Act::Reset
-        | Act::HtmlOk | Act::HtmlBadGateway | Act::Unavailable | Act::CertificateRefused
-        | Act::UnknownFault | Act::Cut | Act::CutByReset | Act::Garbage | Act::Oversize
+        Act::Company
+        | Act::Qualified
+        | Act::OtherRoot
+        | Act::Unsigned
+        | Act::Cdata
+        | Act::Elements
+        | Act::Truncated
+        | Act::DoubleEscaped
+        | Act::OtherBin
+        | Act::Doctype
+        | Act::UnknownResponseStatus
+        | Act::NoData
+        | Act::Slow
+        | Act::ServerError
+        | Act::Reset
+        | Act::HtmlOk
+        | Act::HtmlBadGateway
+        | Act::Unavailable
+        | Act::CertificateRefused
+        | Act::UnknownFault
+        | Act::Cut
+        | Act::CutByReset
+        | Act::Garbage
+        | Act::Oversize
         | Act::OversizeAnnounced => format!("{PROCESSED}{}", company()),
     };
     let root = if act == Act::OtherRoot { "responseDataType" } else { "Response" };
@@ -202,7 +225,8 @@ const COMPANY_HEAD: &str = "<RegStatus><Code>SIM-REG</Code><NameRu>Зареги�
     <OrgForm><Code>1</Code><NameRu>Юридическое лицо</NameRu><NameKz>Заңды тұлға</NameKz></OrgForm>\
     <TaxOrgStatus>0</TaxOrgStatus>";
 
-const COMPANY_TAIL: &str = "<Activity><Main>false</Main><OKED>62011</OKED><ActivityNameKz>Басқа қызмет</ActivityNameKz>\
+const COMPANY_TAIL: &str = "<Activity><Main>false</Main><OKED>62011</OKED>\
+    <ActivityNameKz>Басқа қызмет</ActivityNameKz>\
     <ActivityNameRu>Другая деятельность</ActivityNameRu></Activity>\
     <Activity><Main>true</Main><OKED>80100</OKED><ActivityNameKz>Тест қызметі</ActivityNameKz>\
     <ActivityNameRu>Тестовая деятельность</ActivityNameRu></Activity>\
@@ -251,9 +275,11 @@ const NON_RESIDENT: &str = "<IpsNerezident><BIN>{{bin}}</BIN><RegDate>{{register
     <NameKz>Тіркелген</NameKz></RegStatus></IpsNerezident>";
 
 /// Optionals that are empty, `-`, an order that no schema has, and elements of a later schema.
-const UNTIDY: &str = "<TaxOrgStatus> 0 </TaxOrgStatus><LiquidationDate/><ShortNameRu>-</ShortNameRu>\
+const UNTIDY: &str = "<TaxOrgStatus> 0 </TaxOrgStatus><LiquidationDate/>\
+    <ShortNameRu>-</ShortNameRu>\
     <FullNameKz>\"{{name}}\" ЖШС</FullNameKz><FullNameRu> ТОО \"{{name}}\" &amp; Ко </FullNameRu>\
-    <OrganizationLeader/><HeaderOrganization><BIN/></HeaderOrganization><Liquidation> </Liquidation>\
+    <OrganizationLeader/><HeaderOrganization><BIN/></HeaderOrganization>\
+    <Liquidation> </Liquidation>\
     <OrgForm><NameRu>Юридическое лицо</NameRu><Code>1</Code></OrgForm>\
     <RegistrationDate>{{registered}}</RegistrationDate><RegStatus><Code>SIM-REG</Code></RegStatus>\
     <Address><CityKz>-</CityKz><CityRu>Тест</CityRu></Address><Activity><Main>1</Main>\

@@ -14,7 +14,7 @@ behaviours! {
         NotFound = "not_found": "Status 031",
         NotFound034 = "not_found_034": "Status 034",
         NotFound035 = "not_found_035": "Status 035",
-        Untidy = "untidy": "placeholders, empty optionals, another order, unknown elements at the end",
+        Untidy = "untidy": "placeholders, empty optionals, another order, unknown elements",
         Qualified = "qualified": "all elements in the namespace of the service",
         OtherRoot = "other_root": "the root is responseDataType",
         Unsigned = "unsigned": "no signature in the answer",

@@ -1,7 +1,8 @@
 //! The signature inside a payload (shep §3.4): that of a request is checked, an answer gets one.
 //!
-//! *Limits*: a digest is checked where it is SHA-256, a signature where it is ECDSA on P-256 and its
-//! certificate stands beside it. Others (GOST) only have to be there. Certificates are not judged.
+//! *Limits*: a digest is checked where it is SHA-256, a signature where it is ECDSA on P-256 and
+//! its certificate stands beside it. Others (GOST) only have to be there. Certificates are not
+//! judged.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use p256::ecdsa::{
@@ -17,7 +18,7 @@ const INCLUSIVE: &str = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315";
 const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
 const SHA256: &str = "http://www.w3.org/2001/04/xmlenc#sha256";
 const ECDSA_SHA256: &str = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256";
-/// What stands before a public key on P-256 in a certificate: the curve, then the head of the point.
+/// What stands before a key on P-256 in a certificate: the curve, then the head of the point.
 const P256_KEY: [u8; 13] =
     [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00];
 const POINT_BYTES: usize = 65;

@@ -1,8 +1,8 @@
 //! A document as a tree that can be written in canonical form (Canonical XML 1.0, inclusive), as a
 //! whole, without an element, or one element alone.
 //!
-//! *Independence*: the adapter digests bytes that it wrote itself; this reads whatever came and makes
-//! the canonical form by the rules of the standard. A mistake on either side shows.
+//! *Independence*: the adapter digests bytes that it wrote itself; this reads whatever came and
+//! makes the canonical form by the rules of the standard. A mistake on either side shows.
 //!
 //! *Limits*: [`DEPTH_MAX`] levels; comments and processing instructions are left out; no `xml:*`
 //! attributes.
@@ -166,10 +166,15 @@ fn element(
         let attribute = attribute.map_err(|_| Unreadable)?;
         let value = unescape(&attribute.value).map_err(|_| Unreadable)?.into_owned();
         let key = attribute.key.into_inner();
-        match key.strip_prefix("xmlns") {
-            Some("") => drop(scope.insert(String::new(), value)),
-            Some(prefix) if prefix.starts_with(':') => drop(scope.insert(prefix[1..].to_owned(), value)),
-            Some(_) | None => attributes.push((key.to_owned(), value)),
+        let declared = match key.strip_prefix("xmlns") {
+            Some("") => Some(""),
+            other => other.and_then(|rest| rest.strip_prefix(':')),
+        };
+        match declared {
+            Some(prefix) => {
+                scope.insert(prefix.to_owned(), value);
+            }
+            None => attributes.push((key.to_owned(), value)),
         }
     }
     if !prefix(&name).is_empty() && !scope.contains_key(prefix(&name)) {
