@@ -12,6 +12,12 @@ mod control;
 #[path = "simulators/gbdfl.rs"]
 mod gbdfl;
 #[cfg(test)]
+#[path = "simulators/gbdul.rs"]
+mod gbdul;
+#[cfg(test)]
+#[path = "simulators/gbdul_cases.rs"]
+mod gbdul_cases;
+#[cfg(test)]
 #[path = "simulators/kpsisu.rs"]
 mod kpsisu;
 #[cfg(test)]

@@ -15,6 +15,7 @@ macro_rules! systems {
 
 systems! {
     gbdfl::Gbdfl,
+    gbdul::Gbdul,
     kpsisu::Kpsisu,
     realestate::Realestate,
 }

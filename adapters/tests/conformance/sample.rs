@@ -23,6 +23,7 @@ pub(crate) struct Sample {
 pub(crate) fn of(operation: &OperationSpec, id: Uuid) -> Sample {
     match operation.name {
         "gbdfl.person" => gbdfl_person(id),
+        "gbdul.organization" => gbdul_organization(),
         "kpsisu.check" => kpsisu_check(),
         "realestate.properties" => realestate_properties(id),
         other => unreachable!("{other} needs a sample here"),
@@ -83,6 +84,52 @@ fn gbdfl_person(id: Uuid) -> Sample {
             ("no data", reply("")),
             ("broken escaped document", data("&lt;r>&lt;requestId>")),
             ("doctype in the payload", data("<![CDATA[<!DOCTYPE r><r><a/></r>]]>")),
+        ],
+    }
+}
+
+fn gbdul_organization() -> Sample {
+    let reply = |data: &str| {
+        envelope(&format!(
+            "<q:SendMessageResponse xmlns:q=\"http://bip.bee.kz/SyncChannel/v10/Types\"><response>\
+             <responseInfo><messageId>1</messageId><status><code>SCSS001</code></status>\
+             </responseInfo><responseData>{data}</responseData></response></q:SendMessageResponse>"
+        ))
+    };
+    let document = |bin: &str, leader: &str| {
+        format!(
+            "<n:Response xmlns:n=\"http://gbdulinfobybin_v2.egp.gbdul.tamur.kz\"><Status>\
+             <Code>002</Code></Status><Organization><BIN>{bin}</BIN><OrganizationLeader>\
+             <IIN>{leader}</IIN><SurName>{SURNAME}</SurName></OrganizationLeader></Organization>\
+             <d:Signature xmlns:d=\"http://www.w3.org/2000/09/xmldsig#\"><d:SignedInfo/>\
+             </d:Signature></n:Response>"
+        )
+    };
+    let escaped = |document: &str| document.replace('&', "&amp;").replace('<', "&lt;");
+    let data = |content: &str| reply(&format!("<data>{content}</data>"));
+    let good = document("100540000008", IIN);
+    let text = escaped(&good);
+    let typed = "<data xmlns:i=\"urn:i\" i:type=\"xs:string\">";
+    Sample {
+        input: json!({ "bin": "100540000008" }),
+        good: vec![
+            ("escaped", data(&text)),
+            (
+                "typed, with a declaration",
+                reply(&format!("{typed}&lt;?xml version='1.0'?>{text}</data>")),
+            ),
+            ("byte order mark", format!("\u{feff}{}", data(&text))),
+            ("cdata", data(&format!("<![CDATA[<?xml version='1.0'?>{good}]]>"))),
+            ("elements", data(&good)),
+            ("unsigned", data(&escaped(&good.replace("d:Signature", "d:Nothing")))),
+        ],
+        wrong: vec![
+            ("another organisation", data(&escaped(&document("180842000004", OTHER_IIN)))),
+            ("no data", reply("")),
+            ("escaped twice", data(&escaped(&text))),
+            ("truncated", data(&text[..text.len() - 9])),
+            ("doctype in the payload", data(&format!("&lt;!DOCTYPE a>{text}"))),
+            ("no status", data(&escaped(&good.replace("Status>", "State>")))),
         ],
     }
 }
