@@ -26,6 +26,7 @@ use crate::attempt::Exchange;
 pub const SUCCESS: &str = "SCSS001";
 
 const WRAPPER: &str = r#"<typ:SendMessage xmlns:typ="http://bip.bee.kz/SyncChannel/v10/Types">"#;
+const DATA: &str = "<data>";
 /// Envelope and head without the payload.
 const REQUEST_BYTES: usize = 1_024;
 
@@ -55,7 +56,21 @@ pub async fn send(
     limit: Duration,
     write_data: impl FnOnce(&mut Writer) + Send,
 ) -> (Result<Reply, Trouble>, Exchange) {
-    let outgoing = request(gateway, head, write_data);
+    let outgoing = request(gateway, head, DATA, write_data);
+    let (result, exchange) = gateway.send(outgoing, limit).await;
+    (result.and_then(read), exchange)
+}
+
+/// Sends `SendMessage` once, where `data` names a type (shep §4.1). `open_data` is its start tag, a
+/// constant of the system.
+pub async fn send_typed(
+    gateway: &Gateway,
+    head: Head<'_>,
+    limit: Duration,
+    open_data: &'static str,
+    write_data: impl FnOnce(&mut Writer) + Send,
+) -> (Result<Reply, Trouble>, Exchange) {
+    let outgoing = request(gateway, head, open_data, write_data);
     let (result, exchange) = gateway.send(outgoing, limit).await;
     (result.and_then(read), exchange)
 }
@@ -66,7 +81,12 @@ pub fn read(document: Document) -> Result<Reply, Trouble> {
 }
 
 /// Writes the request in the order of the schema (shep §1.2).
-fn request(gateway: &Gateway, head: Head<'_>, write_data: impl FnOnce(&mut Writer)) -> Outgoing {
+fn request(
+    gateway: &Gateway,
+    head: Head<'_>,
+    open_data: &str,
+    write_data: impl FnOnce(&mut Writer),
+) -> Outgoing {
     let mut outgoing = Outgoing::with_capacity(REQUEST_BYTES);
     let xml = &mut outgoing.xml;
     let id = head.message_id.hyphenated();
@@ -75,7 +95,7 @@ fn request(gateway: &Gateway, head: Head<'_>, write_data: impl FnOnce(&mut Write
     xml.leaf("serviceId", head.service_id).leaf("messageDate", &write_moment(head.now));
     gateway.write_sender(&mut outgoing);
     let xml = &mut outgoing.xml;
-    xml.raw("</requestInfo><requestData><data>");
+    xml.raw("</requestInfo><requestData>").raw(open_data);
     write_data(xml);
     xml.raw("</data></requestData></request></typ:SendMessage>");
     outgoing
@@ -135,7 +155,7 @@ mod tests {
             message_id: Uuid::from_u128(1),
             now: "2026-01-15T05:00:00Z".parse().expect("instant"),
         };
-        let mut outgoing = request(&gateway, head, |xml| {
+        let mut outgoing = request(&gateway, head, DATA, |xml| {
             xml.leaf("x", "<1>");
         });
         soap::close(&mut outgoing.xml);
