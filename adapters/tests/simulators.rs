@@ -18,5 +18,8 @@ mod kpsisu;
 #[path = "simulators/mailbox.rs"]
 mod mailbox;
 #[cfg(test)]
+#[path = "simulators/mzrk.rs"]
+mod mzrk;
+#[cfg(test)]
 #[path = "simulators/world.rs"]
 mod world;
