@@ -23,6 +23,8 @@ mod kpsisu;
 #[cfg(test)]
 #[path = "simulators/mailbox.rs"]
 mod mailbox;
+#[path = "simulators/mzrk.rs"]
+mod mzrk;
 #[cfg(test)]
 #[path = "simulators/realestate.rs"]
 mod realestate;

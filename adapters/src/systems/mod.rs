@@ -18,4 +18,5 @@ systems! {
     gbdul::Gbdul,
     kpsisu::Kpsisu,
     realestate::Realestate,
+    mzrk::Mzrk,
 }

@@ -26,6 +26,7 @@ pub(crate) fn of(operation: &OperationSpec, id: Uuid) -> Sample {
         "gbdul.organization" => gbdul_organization(),
         "kpsisu.check" => kpsisu_check(),
         "realestate.properties" => realestate_properties(id),
+        "mzrk.check" => mzrk_check(id),
         other => unreachable!("{other} needs a sample here"),
     }
 }
@@ -194,6 +195,53 @@ fn realestate_properties(id: Uuid) -> Sample {
             ("no list", data(&response(&id, "310", ""))),
             ("no data", reply("")),
             ("broken escaped document", data("&lt;Response>&lt;Objects>")),
+            ("doctype in the payload", data("<![CDATA[<!DOCTYPE r><r><a/></r>]]>")),
+        ],
+    }
+}
+
+fn mzrk_check(id: Uuid) -> Sample {
+    let reply = |data: &str| {
+        envelope(&format!(
+            "<q:SendMessageResponse xmlns:q=\"http://bip.bee.kz/SyncChannel/v10/Types\"><response>\
+             <responseInfo><messageId>1</messageId><status><code>SCSS001</code></status>\
+             </responseInfo><responseData>{data}</responseData></response></q:SendMessageResponse>"
+        ))
+    };
+    let payload = |request_id: &str, iin: &str, registers: &[&str]| {
+        let accounts: String = registers
+            .iter()
+            .map(|name| {
+                format!("<Account><Register>{name}</Register><OnRecord>false</OnRecord></Account>")
+            })
+            .collect();
+        format!(
+            "<ResponseInfo><StatusCode>200</StatusCode></ResponseInfo>\
+             <Sim_DispensaryStatusResponse><RequestId>{request_id}</RequestId><IIN>{iin}</IIN>\
+             <Accounts>{accounts}</Accounts></Sim_DispensaryStatusResponse>"
+        )
+    };
+    let data = |content: &str| reply(&format!("<data>{content}</data>"));
+    let (id, both) = (id.to_string(), ["NARCOLOGY", "PSYCHIATRY"]);
+    let good = payload(&id, IIN, &both);
+    let typed = "<n:data xmlns:n='urn:n' xmlns:c='urn:c' xmlns:i='urn:i' i:type='c:Response'>";
+    Sample {
+        input: json!({ "iin": IIN }),
+        good: vec![
+            ("plain", data(&good)),
+            ("typed and namespaced", reply(&format!("{typed}{good}</n:data>"))),
+            ("byte order mark", format!("\u{feff}{}", data(&good))),
+            ("cdata", data(&format!("<![CDATA[<?xml version='1.0'?><r>{good}</r>]]>"))),
+            ("escaped", data(&format!("<r>{good}</r>").replace('<', "&lt;"))),
+            ("partial", data(&payload(&id, IIN, &both[..1]))),
+        ],
+        wrong: vec![
+            ("another person", data(&payload(&id, OTHER_IIN, &both))),
+            ("another request", data(&payload(&Uuid::nil().to_string(), IIN, &both))),
+            ("one register twice", data(&payload(&id, IIN, &["NARCOLOGY", "NARCOLOGY"]))),
+            ("an unknown register", data(&payload(&id, IIN, &["NARCOLOGY", SURNAME]))),
+            ("no data", reply("")),
+            ("broken escaped document", data("&lt;r>&lt;ResponseInfo>")),
             ("doctype in the payload", data("<![CDATA[<!DOCTYPE r><r><a/></r>]]>")),
         ],
     }
