@@ -99,6 +99,8 @@ pub struct Attempt {
     pub outcome: Outcome,
     /// What was sent and received, to be kept sealed.
     pub exchange: Exchange,
+    /// Rows to write whatever the outcome.
+    pub writes: Vec<Write>,
 }
 
 /// The result of an attempt. Closed: matched without a wildcard.

@@ -48,7 +48,11 @@ pub trait Adapter: Send + Sync {
     /// `Answered`, `Interim` or `NotDone`; a failure leaves the doubt.
     async fn reconcile(&self, _: &Call) -> Attempt {
         let failure = Failure::new(Class::Defect, "cannot_reconcile");
-        Attempt { outcome: Outcome::Failed(failure), exchange: Exchange::default() }
+        Attempt {
+            outcome: Outcome::Failed(failure),
+            exchange: Exchange::default(),
+            writes: Vec::new(),
+        }
     }
 
     /// The later half, where the system answers asynchronously.

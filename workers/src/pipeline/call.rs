@@ -76,7 +76,11 @@ async fn bounded(hub: &Hub, call: &Call) -> Attempt {
 }
 
 fn without_exchange(failure: Failure) -> Attempt {
-    Attempt { outcome: Outcome::Failed(failure), exchange: Exchange::default() }
+    Attempt {
+        outcome: Outcome::Failed(failure),
+        exchange: Exchange::default(),
+        writes: Vec::new(),
+    }
 }
 
 const fn label(outcome: &Outcome) -> &'static str {

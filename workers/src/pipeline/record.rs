@@ -75,7 +75,7 @@ pub async fn send(hub: &Hub, id: Uuid, finished: Finished) {
 async fn change(hub: &Hub, finished: Finished) -> Change {
     let Finished { seq, operation, run, attempts, strikes, may_have_timers, attempt, took } =
         finished;
-    let Attempt { outcome, exchange } = attempt;
+    let Attempt { outcome, exchange, writes } = attempt;
     let mut row = AttemptRow {
         run,
         class: None,
@@ -113,6 +113,7 @@ async fn change(hub: &Hub, finished: Finished) -> Change {
             fail(hub, &mut change, &failure, spent).await;
         }
     }
+    change.writes.extend(writes);
     row.exchange = keep.then(|| exchange::seal(&hub.sealer, &exchange)).flatten();
     change.attempt = Some(row);
     change

@@ -51,7 +51,7 @@ impl Adapter for Persons {
     async fn attempt(&self, call: &Call) -> Attempt {
         let Ok(input) = Input::deserialize(call.input.expose()) else {
             let outcome = Outcome::Failed(failure(&Cause::Input));
-            return Attempt { outcome, exchange: Exchange::default() };
+            return Attempt { outcome, exchange: Exchange::default(), writes: Vec::new() };
         };
         let head = Head { service_id: wire::SERVICE_ID, message_id: call.job_id, now: call.now };
         let (reply, exchange) = shep_sync::send(&self.gateway, head, call.time_limit, |xml| {
@@ -66,7 +66,7 @@ impl Adapter for Persons {
             Ok(answer) => Outcome::Answered(answer),
             Err(cause) => Outcome::Failed(failure(&cause)),
         };
-        Attempt { outcome, exchange }
+        Attempt { outcome, exchange, writes: Vec::new() }
     }
 }
 
