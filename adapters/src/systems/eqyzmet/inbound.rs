@@ -50,7 +50,7 @@ struct Described<'d> {
     kind: &'static str,
     organisation: &'d str,
     state: &'static str,
-    revision: u32,
+    revision: i32,
     values: Map<String, Value>,
 }
 

@@ -129,9 +129,9 @@ impl<'d> Params<'d> {
     }
 
     /// A whole number that counts something, from 1.
-    pub(super) fn count(&self, key: &'static str) -> Result<u32, Malformed> {
+    pub(super) fn count(&self, key: &'static str) -> Result<i32, Malformed> {
         let number = self.required(key)?.parse().map_err(|_| Malformed::Value(key))?;
-        if number == 0 { Err(Malformed::Value(key)) } else { Ok(number) }
+        if number < 1 { Err(Malformed::Value(key)) } else { Ok(number) }
     }
 
     /// Parallel lists as records: all of one length, or all absent.
