@@ -9,6 +9,9 @@ mod contract;
 #[path = "simulators/control.rs"]
 mod control;
 #[cfg(test)]
+#[path = "simulators/eqyzmet.rs"]
+mod eqyzmet;
+#[cfg(test)]
 #[path = "simulators/gbdfl.rs"]
 mod gbdfl;
 #[cfg(test)]
