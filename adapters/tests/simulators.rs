@@ -12,6 +12,9 @@ mod control;
 #[path = "simulators/eqyzmet.rs"]
 mod eqyzmet;
 #[cfg(test)]
+#[path = "simulators/eqyzmet_cases.rs"]
+mod eqyzmet_cases;
+#[cfg(test)]
 #[path = "simulators/gbdfl.rs"]
 mod gbdfl;
 #[cfg(test)]

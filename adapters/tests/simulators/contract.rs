@@ -10,8 +10,11 @@ use std::{
 use crate::{gbdfl, kpsisu, world::World};
 
 /// Root elements of `data` for each system: `data` itself, or the one element in it.
-const PAYLOADS: [(&str, &str); 2] =
-    [("gbdfl", "//*[local-name()='data']"), ("kpsisu", "//*[local-name()='data']/*")];
+const PAYLOADS: [(&str, &str); 3] = [
+    ("eqyzmet", "//*[local-name()='data']/*"),
+    ("gbdfl", "//*[local-name()='data']"),
+    ("kpsisu", "//*[local-name()='data']/*"),
+];
 
 fn systems() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/systems")

@@ -307,7 +307,8 @@ async fn a_return_that_overtakes_the_answer_is_newer_than_it() {
 
 #[tokio::test]
 async fn each_conversation_is_what_it_announces() {
-    let table: [(&str, &[Result<(&str, u64), Mismatch>]); 17] = [
+    type Seen = Result<(&'static str, u64), Mismatch>;
+    let table: [(&str, &[Seen]); 17] = [
         ("notice", &[Ok(("notice", 1))]),
         ("editable", &[Ok(("editable", 1))]),
         ("changed", &[Ok(("editable", 1)), Ok(("editable", 2))]),
