@@ -1,5 +1,5 @@
-//! The contract's cases of ИИС «Е-қызмет» through the real adapter: what it sends is the case's request,
-//! and what it makes of the case's answer is what the case expects.
+//! The contract's cases of ИИС «Е-қызмет» through the real adapter: what it sends is the case's
+//! request, and what it makes of the case's answer is what the case expects.
 
 use std::{
     fs,

@@ -5,14 +5,22 @@
 //! subject: serialNumber (2.5.4.5) = IIN850100300012, OU (2.5.4.11) = BIN990140000007
 //! ```
 //!
-//! *Guarantee*: one certificate, nothing behind it; exactly one IIN; right check digits (D22). An
-//! error never holds what was read.
+//! *Guarantee*: one certificate, nothing behind it; exactly one IIN of twelve digits. An error
+//! never holds what was read.
 //!
-//! *What this does not do*: verify the signature or the chain. ИИС «Е-қызмет» does, with the keys of the
-//! authority; here the two certificates are only held against each other, before anything is sent.
+//! Check digits (D22) are a question of their own, [`Holder::has_right_numbers`]: the test keys
+//! that the authority publishes (`IIN123456789011`, `BIN123456789021`) have wrong ones, and a test
+//! stand must be able to take them.
+//!
+//! *What this does not do*: verify the signature or the chain. ИИС «Е-қызмет» does, with the keys
+//! of the authority; here the two certificates are only held against each other, before anything is
+//! sent.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use contracts::number::{Bin, Iin};
+use contracts::{
+    number::{Bin, Iin, NUMBER_DIGITS},
+    personal::Personal,
+};
 use jiff::Timestamp;
 use x509_parser::{
     certificate::X509Certificate,
@@ -29,9 +37,9 @@ const BIN_PREFIX: &str = "BIN";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Holder {
     /// The person.
-    pub(super) iin: Iin,
+    pub(super) iin: Personal<String>,
     /// The organisation that the person signs for, where it is an organisation's certificate.
-    pub(super) bin: Option<Bin>,
+    pub(super) bin: Option<Personal<String>>,
     not_before: Timestamp,
     not_after: Timestamp,
 }
@@ -45,11 +53,8 @@ pub(super) enum Broken {
     /// No IIN, or more than one.
     #[error("its subject does not hold exactly one serialNumber of the form IIN…")]
     Iin,
-    /// The IIN or BIN has a wrong check digit.
-    #[error("a number in its subject has a wrong check digit or kind")]
-    Number,
-    /// Several BINs.
-    #[error("its subject holds more than one OU of the form BIN…")]
+    /// A BIN that is none, or several.
+    #[error("its subject holds more than one OU of the form BIN…, or one without twelve digits")]
     Bin,
 }
 
@@ -59,8 +64,7 @@ impl Broken {
         match self {
             Self::Unreadable => "certificate_unreadable",
             Self::Iin => "certificate_without_iin",
-            Self::Number => "check_digit",
-            Self::Bin => "certificate_ambiguous",
+            Self::Bin => "certificate_bin",
         }
     }
 }
@@ -87,12 +91,12 @@ impl Holder {
         }
         let subject = certificate.subject();
         let iin = match numbers(subject, &OID_X509_SERIALNUMBER, IIN_PREFIX).as_slice() {
-            [one] => one.parse().map_err(|_| Broken::Number)?,
+            [one] => digits(one).ok_or(Broken::Iin)?,
             [] | [_, _, ..] => return Err(Broken::Iin),
         };
         let bin = match numbers(subject, &OID_X509_ORGANIZATIONAL_UNIT, BIN_PREFIX).as_slice() {
             [] => None,
-            [one] => Some(one.parse().map_err(|_| Broken::Number)?),
+            [one] => Some(digits(one).ok_or(Broken::Bin)?),
             [_, _, ..] => return Err(Broken::Bin),
         };
         let validity = certificate.validity();
@@ -103,6 +107,13 @@ impl Holder {
             not_before: moment(validity.not_before.timestamp())?,
             not_after: moment(validity.not_after.timestamp())?,
         })
+    }
+
+    /// Whether its numbers could be somebody's (D22).
+    pub(super) fn has_right_numbers(&self) -> bool {
+        let bin = self.bin.as_ref();
+        self.iin.expose().parse::<Iin>().is_ok()
+            && bin.is_none_or(|bin| bin.expose().parse::<Bin>().is_ok())
     }
 
     /// Whether it is valid at `moment`; both ends are inclusive (RFC 5280 §4.1.2.5).
@@ -117,6 +128,11 @@ impl Holder {
             Validity::Valid
         }
     }
+}
+
+fn digits(text: &str) -> Option<Personal<String>> {
+    let is_number = text.len() == NUMBER_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| Personal::new(text.to_owned()))
 }
 
 /// What follows the prefix in the attributes of this kind; attributes without it are not ours.

@@ -1,10 +1,10 @@
-//! Their code, or our cause → class: once for the submission (a command), once for the question what
-//! became of it (harmless).
+//! Their code, or our cause → class: once for the submission (a command), once for the question
+//! what became of it (harmless).
 //!
 //! A submission whose answer cannot be understood, or is about something else, may have been
-//! executed: `Indeterminate`, and the question decides. The same flaw in the answer to the *question*
-//! is `Contract`: the doubt stays. Codes that they list as refusals are refusals, with words for the
-//! person; any other code is none of them.
+//! executed: `Indeterminate`, and the question decides. The same flaw in the answer to the
+//! *question* is `Contract`: the doubt stays. Codes that they list as refusals are refusals, with
+//! words for the person; any other code is none of them.
 
 use contracts::class::{Class, Failure, Localised};
 
@@ -26,6 +26,8 @@ pub(super) enum Cause {
     CertificateNotYetValid,
     /// A certificate is not valid any more: nothing was sent.
     CertificateExpired,
+    /// A number in a certificate has a wrong check digit: nothing was sent.
+    CertificateNumber,
     /// No readable answer came.
     Trouble(Trouble),
     /// `responseInfo/status/code` is not one that we know for this service.
@@ -76,6 +78,7 @@ pub(super) fn failure(cause: &Cause) -> Failure {
         Cause::FilesTooLarge => failure(Class::BadRequest).with_reason(FILES_TOO_LARGE),
         Cause::CertificateNotYetValid => failure(Class::BadRequest).with_reason(NOT_YET_VALID),
         Cause::CertificateExpired => failure(Class::BadRequest).with_reason(EXPIRED),
+        Cause::CertificateNumber => failure(Class::BadRequest).with_reason(NUMBER),
         Cause::UnknownStatus
         | Cause::Payload
         | Cause::Malformed(_)
@@ -102,6 +105,7 @@ pub(super) fn of_question(cause: &Cause) -> Failure {
         | Cause::FilesTooLarge
         | Cause::CertificateNotYetValid
         | Cause::CertificateExpired
+        | Cause::CertificateNumber
         | Cause::UnknownStatus
         | Cause::Payload
         | Cause::Malformed(_)
@@ -125,6 +129,7 @@ const fn code(cause: &Cause) -> &'static str {
         Cause::FilesTooLarge => "attachments_too_large",
         Cause::CertificateNotYetValid => "certificate_not_yet_valid",
         Cause::CertificateExpired => "certificate_expired",
+        Cause::CertificateNumber => "certificate_check_digit",
         Cause::Trouble(trouble) => trouble.name(),
         Cause::UnknownStatus => "unknown_status",
         Cause::Payload => "payload_unreadable",
@@ -147,17 +152,22 @@ const FILE_TOO_LARGE: Localised = Localised {
 };
 const FILES_TOO_LARGE: Localised = Localised {
     ru: "Общий размер прикреплённых файлов должен быть до 9 Мб. Уменьшите файлы или их количество.",
-    kk: "Тіркелген файлдардың жалпы көлемі 9 Мб-қа дейін болуы тиіс. Файлдарды немесе олардың санын \
-        азайтыңыз.",
+    kk: "Тіркелген файлдардың жалпы көлемі 9 Мб-қа дейін болуы тиіс. Файлдарды \
+        немесе олардың санын азайтыңыз.",
 };
 const NOT_YET_VALID: Localised = Localised {
     ru: "Срок действия сертификата ЭЦП ещё не наступил.",
     kk: "ЭЦҚ сертификатының қолданылу мерзімі әлі басталған жоқ.",
 };
 const EXPIRED: Localised = Localised {
-    ru: "Срок действия сертификата ЭЦП истёк. Получите новый сертификат и подпишите сообщение снова.",
-    kk: "ЭЦҚ сертификатының қолданылу мерзімі аяқталды. Жаңа сертификат алып, хабарламаға қайта қол \
-        қойыңыз.",
+    ru: "Срок действия сертификата ЭЦП истёк. Получите новый сертификат и подпишите сообщение \
+        снова.",
+    kk: "ЭЦҚ сертификатының қолданылу мерзімі аяқталды. Жаңа сертификат алып, хабарламаға \
+        қайта қол қойыңыз.",
+};
+const NUMBER: Localised = Localised {
+    ru: "ИИН или БИН в сертификате ЭЦП неверен. Используйте действующий сертификат.",
+    kk: "ЭЦҚ сертификатындағы ЖСН немесе БСН қате. Жарамды сертификатты пайдаланыңыз.",
 };
 const NOT_FOUND: Localised = Localised {
     ru: "Сообщение не найдено в ИИС «Е-қызмет». Возможно, проверяющий его отозвал.",
@@ -187,7 +197,8 @@ mod tests {
 
     class_rows! {
         failure;
-        lost_answer_is_indeterminate: Cause::Trouble(Trouble::TimedOut) => Indeterminate "timed_out";
+        lost_answer_is_indeterminate:
+            Cause::Trouble(Trouble::TimedOut) => Indeterminate "timed_out";
         broken_input_is_a_defect: Cause::Input => Defect "input_unreadable";
         other_files_are_a_defect: Cause::Files => Defect "files_missing";
         d19_a_large_file_is_a_bad_request:
@@ -198,6 +209,8 @@ mod tests {
             Cause::CertificateNotYetValid => BadRequest "certificate_not_yet_valid";
         expired_certificate_is_a_bad_request:
             Cause::CertificateExpired => BadRequest "certificate_expired";
+        d22_wrong_check_digit_is_a_bad_request:
+            Cause::CertificateNumber => BadRequest "certificate_check_digit";
         unknown_status_is_indeterminate: Cause::UnknownStatus => Indeterminate "unknown_status";
         broken_payload_is_indeterminate: Cause::Payload => Indeterminate "payload_unreadable";
         malformed_parameters_are_indeterminate:
@@ -218,7 +231,8 @@ mod tests {
 
         class_rows! {
             of_question;
-            lost_answer_is_unreachable: Cause::Trouble(Trouble::Cut) => Unreachable "connection_cut";
+            lost_answer_is_unreachable:
+                Cause::Trouble(Trouble::Cut) => Unreachable "connection_cut";
             unknown_result_leaves_the_doubt: Cause::UnknownResult => Contract "unknown_result";
             other_message_leaves_the_doubt: Cause::OtherMessage => Contract "other_message";
             broken_input_is_a_defect: Cause::Input => Defect "input_unreadable";
@@ -232,6 +246,7 @@ mod tests {
             Cause::FilesTooLarge,
             Cause::CertificateNotYetValid,
             Cause::CertificateExpired,
+            Cause::CertificateNumber,
             Cause::NotFound,
             Cause::NotEditable,
             Cause::AlreadySubmitted,

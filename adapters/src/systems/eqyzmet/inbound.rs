@@ -1,17 +1,18 @@
 //! Messages that ИИС «Е-қызмет» sends by itself: notices and editable messages (D19, D21).
 //!
 //! ```text
-//! REQUEST, UPDATE ─ SIM_noticeMessage │ SIM_editableMessage ─→ portal.message, event message_received
-//! anything else ──────────────────────────────────────────────→ not believed, kept
+//! REQUEST, UPDATE ─ SIM_noticeMessage │ SIM_editableMessage ─→ portal.message, message_received
+//!                 └ anything else ──────────────────────────→ not believed, kept
 //! ```
 //!
-//! *Guarantee*: a message is taken whole or not at all. A message is known by its id and revision: a
-//! repeated or older one changes nothing, in whichever order they come, and an UPDATE may come before
-//! its REQUEST. No message at all is an empty page, never an error (D21).
+//! *Guarantee*: a message is taken whole or not at all. A message is known by its id and revision:
+//! a repeated or older one changes nothing, in whichever order they come, and an UPDATE may come
+//! before its REQUEST. No message at all is an empty page, never an error (D21).
 //!
-//! *Limits*: [`FIELDS_MAX`], [`FILES_MAX`], [`TITLE_CHARS_MAX`], [`TEXT_CHARS_MAX`].
+//! *Limits*: [`FIELDS_MAX`], [`REFERENCES_MAX`], [`TITLE_CHARS_MAX`], [`TEXT_CHARS_MAX`].
 //!
-//! *What this does not do*: fetch files. A message names them by the id of the gateway's file store.
+//! *What this does not do*: fetch files. A message names them by the id of the gateway's file
+//! store.
 
 use async_trait::async_trait;
 use contracts::{class::Failure, number::Bin, personal::Personal};
@@ -38,7 +39,7 @@ use crate::{
 /// Fields of one message.
 const FIELDS_MAX: usize = 500;
 /// Files that one message names.
-const FILES_MAX: usize = 100;
+const REFERENCES_MAX: usize = 100;
 const TITLE_CHARS_MAX: usize = 1_000;
 const TEXT_CHARS_MAX: usize = 100_000;
 /// Ids of received messages are made within this namespace.
@@ -94,8 +95,7 @@ impl AsyncChannel for Messages {
 impl Messages {
     fn read(&self, message: &Message) -> Result<Received, Mismatch> {
         let payload = payload(message.data.expose()).map_err(|_| Mismatch::Unreadable)?;
-        let params =
-            Params::read(payload.root(), "Request").map_err(|_| Mismatch::Unreadable)?;
+        let params = Params::read(payload.root(), "Request").map_err(|_| Mismatch::Unreadable)?;
         let described = describe(&params).map_err(|_| Mismatch::Unreadable)?;
         if !self.organisations.iter().any(|bin| bin == described.organisation) {
             return Err(Mismatch::Organisation);
@@ -209,7 +209,7 @@ fn fields(params: &Params<'_>) -> Result<Value, Malformed> {
 /// References only: the bytes stay in the gateway's file store (shep §5).
 fn attachments(params: &Params<'_>) -> Result<Value, Malformed> {
     let records = params.records(["attachmentId", "attachmentName", "attachmentType"])?;
-    if records.len() > FILES_MAX {
+    if records.len() > REFERENCES_MAX {
         return Err(Malformed::Value("attachmentId"));
     }
     let each = records.into_iter().map(|[id, name, media_type]| {

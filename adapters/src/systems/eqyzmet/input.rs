@@ -60,8 +60,8 @@ pub(super) struct Field {
     pub(super) value: Personal<String>,
 }
 
-/// What a schema cannot say: keys and files that stand twice, characters that cannot be sent, and that
-/// both certificates name one person (D20).
+/// What a schema cannot say: keys and files that stand twice, characters that cannot be sent, and
+/// that both certificates name one person (D20).
 pub(super) fn check_input(input: &Value) -> Vec<FieldError> {
     let Ok(input) = Input::deserialize(input) else { return Vec::new() };
     let mut errors = Vec::new();
@@ -110,7 +110,8 @@ fn check_certificates(input: &Input) -> Vec<FieldError> {
     let error = match (person, organisation) {
         (Ok(person), Ok(organisation)) if organisation.bin.is_none() => {
             drop(person);
-            let text = "its subject holds no OU of the form BIN…: not an organisation's certificate";
+            let text =
+                "its subject holds no OU of the form BIN…: not an organisation's certificate";
             FieldError::new(ORGANISATION, "certificate_without_bin", text)
         }
         (Ok(person), Ok(organisation)) if person.iin != organisation.iin => {

@@ -6,9 +6,9 @@
 //! doubt:   SIM_messageStatus, by our request number
 //! ```
 //!
-//! *Guarantee*: what they say of a message is written only forward, by its revision; what we learned of
-//! a submission stands in columns of its own. `portal.message.status` is computed from both, so that
-//! neither an old push nor a repeated one undoes a submission.
+//! *Guarantee*: what they say of a message is written only forward, by its revision; what we
+//! learned of a submission stands in columns of its own. `portal.message.status` is computed from
+//! both, so that neither an old push nor a repeated one undoes a submission.
 //!
 //! Wire format: `contracts/systems/eqyzmet/README.md` (gov-services §8).
 
@@ -86,8 +86,17 @@ pub static MESSAGE: Record = Record {
     name: "portal.message",
     key: &["message_id"],
     columns: &[
-        "kind", "organisation", "reviewer", "title", "text", "fields", "attachments", "state",
-        "revision", "sent_at", "due_date",
+        "kind",
+        "organisation",
+        "reviewer",
+        "title",
+        "text",
+        "fields",
+        "attachments",
+        "state",
+        "revision",
+        "sent_at",
+        "due_date",
     ],
     mode: Mode::Forward("revision"),
 };
@@ -97,7 +106,11 @@ pub static SUBMITTED: Record = Record {
     name: "portal.message",
     key: &["message_id"],
     columns: &[
-        "submit_job_id", "submit_status", "submit_code", "submitted_revision", "submitted_at",
+        "submit_job_id",
+        "submit_status",
+        "submit_code",
+        "submitted_revision",
+        "submitted_at",
     ],
     mode: Mode::Update,
 };
@@ -112,6 +125,10 @@ pub static NOT_SUBMITTED: Record = Record {
 
 /// The address of the asynchronous channel, for the mailbox.
 const ASYNC_URL: OptionSpec = OptionSpec { name: "async_url", default: None, form: Form::Url };
+/// Whether certificates with wrong check digits are taken: the test keys of the authority have
+/// them.
+const TEST_CERTIFICATES: OptionSpec =
+    OptionSpec { name: "test_certificates", default: Some("false"), form: Form::Flag };
 /// The organisations whose messages are ours.
 const ORGANISATIONS: OptionSpec =
     OptionSpec { name: "organisations", default: None, form: Form::Text };
@@ -126,7 +143,7 @@ impl System for Eqyzmet {
     }
 
     fn options(&self) -> &'static [OptionSpec] {
-        &[ASYNC_URL, ORGANISATIONS]
+        &[ASYNC_URL, ORGANISATIONS, TEST_CERTIFICATES]
     }
 
     fn connect(&self, settings: &Settings) -> Result<Arc<dyn Adapter>, ConnectError> {

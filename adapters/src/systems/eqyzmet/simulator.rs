@@ -12,8 +12,8 @@
 //! *Limits*: [`MESSAGES_MAX`] messages, [`SUBMISSIONS_MAX`] submissions, [`REQUEST_BYTES_MAX`].
 
 mod answer;
-mod behaviour;
 mod begin;
+mod behaviour;
 mod ledger;
 mod letter;
 mod request;
@@ -110,9 +110,7 @@ impl Office {
             };
             return match answered {
                 Ok(body) => Reply::Xml(200, body),
-                Err(Refusal(code, text)) => {
-                    self.async_fault(&operation.name, code, &text)
-                }
+                Err(Refusal(code, text)) => self.async_fault(&operation.name, code, &text),
             };
         }
         match request::read(operation) {

@@ -1,9 +1,9 @@
-//! `eqyzmet.submit`: returns an editable message to its reviewer, with files and a signature (D19, D20).
+//! `eqyzmet.submit`: returns an editable message to its reviewer, signed, with files (D19, D20).
 //!
 //! *Guarantee*: nothing is sent while a file is too large, a certificate is out of date, or the two
 //! certificates name different persons. A submission is sent under the job's id as their request
-//! number, by which they recognise a repetition (DESIGNED): a repetition gets the first answer again,
-//! and only that makes `NotDone` safe to send again.
+//! number, by which they recognise a repetition (DESIGNED): a repetition gets the first answer
+//! again, and only that makes `NotDone` safe to send again.
 //!
 //! *Limits*: [`FILE_BYTES_MAX`], [`FILES_BYTES_MAX`]; those of the input are in `input.rs`.
 //!
@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use super::{
     ASYNC_URL, FILE_BYTES_MAX, FILES_BYTES_MAX, NOT_SUBMITTED, ORGANISATIONS, SPEC, SUBMITTED,
+    TEST_CERTIFICATES,
     certificate::{Holder, Validity},
     failures::{Cause, failure, of_question},
     input::Input,
@@ -51,6 +52,7 @@ pub(super) struct Messages {
     pub(super) mailbox: Mailbox,
     /// BINs of the organisations whose messages are ours.
     pub(super) organisations: Vec<String>,
+    takes_test_certificates: bool,
 }
 
 impl Messages {
@@ -65,6 +67,7 @@ impl Messages {
                 .map_err(|error| as_option(error, settings))?,
             mailbox: Mailbox::new(wire::SERVICE_ID, settings, MAIL_TIMEOUT),
             organisations: organisations(settings)?,
+            takes_test_certificates: settings.option(TEST_CERTIFICATES.name) == Some("true"),
         })
     }
 }
@@ -95,13 +98,16 @@ fn organisations(settings: &Settings) -> Result<Vec<String>, ConnectError> {
 #[async_trait]
 impl Adapter for Messages {
     async fn attempt(&self, call: &Call) -> Attempt {
-        let ready = prepare(call);
+        let ready = prepare(call, self.takes_test_certificates);
         let (input, organisation_bin) = match &ready {
             Ok(ready) => (&ready.input, ready.organisation_bin.as_str()),
             Err(cause) => return failed(call, cause, Exchange::default()),
         };
-        let fields: Vec<(&str, &str)> =
-            input.fields.iter().map(|one| (one.key.as_str(), one.value.expose().as_str())).collect();
+        let fields: Vec<(&str, &str)> = input
+            .fields
+            .iter()
+            .map(|one| (one.key.as_str(), one.value.expose().as_str()))
+            .collect();
         let submission = Submission {
             message_id: &input.message_id,
             request_number: call.job_id,
@@ -199,7 +205,7 @@ struct Ready {
 }
 
 /// Everything that can be wrong before anything is sent.
-fn prepare(call: &Call) -> Result<Ready, Cause> {
+fn prepare(call: &Call, takes_test_certificates: bool) -> Result<Ready, Cause> {
     let input = Input::deserialize(call.input.expose()).map_err(|_| Cause::Input)?;
     let read = |certificate: &Personal<String>| {
         Holder::read(certificate.expose()).map_err(|_| Cause::Input)
@@ -207,6 +213,9 @@ fn prepare(call: &Call) -> Result<Ready, Cause> {
     let person = read(&input.person_certificate)?;
     let organisation = read(&input.organisation_certificate)?;
     for holder in [&person, &organisation] {
+        if !takes_test_certificates && !holder.has_right_numbers() {
+            return Err(Cause::CertificateNumber);
+        }
         match holder.validity_at(call.now) {
             Validity::Valid => {}
             Validity::NotYet => return Err(Cause::CertificateNotYetValid),

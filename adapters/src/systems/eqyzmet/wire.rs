@@ -11,8 +11,8 @@
 //! *Guarantee*: a key that stands twice, a `param` without values, and parallel lists of different
 //! length are refused, never read half: a value in the wrong record is worse than no value.
 
-use bytes::Bytes;
 use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::{
@@ -164,7 +164,8 @@ pub(super) struct Submission<'a> {
     pub(super) signature: &'a str,
 }
 
-/// Writes a submission. The bytes of its files are sent and not kept: they are in the portal's table.
+/// Writes a submission. The bytes of its files are sent and not kept: they are in the portal's
+/// table.
 pub(super) fn write_submission(xml: &mut Writer, submission: &Submission<'_>) {
     let Submission { message_id, request_number, organisation_bin, fields, files, signature } =
         *submission;

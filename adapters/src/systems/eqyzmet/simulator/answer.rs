@@ -67,7 +67,8 @@ pub(super) fn answer(asked: &Question, verdict: &Verdict, twist: Twist) -> Strin
         }
         params += &param("submittedAt", &envelope::date_time(*at));
     }
-    let service = if twist == Twist::OtherService { "PMKR_decisionInvitation" } else { &asked.service };
+    let service =
+        if twist == Twist::OtherService { "PMKR_decisionInvitation" } else { &asked.service };
     let name = if twist == Twist::NoServiceName {
         String::new()
     } else {

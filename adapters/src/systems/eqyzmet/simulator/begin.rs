@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Office, ORGANISATION, SENDER, SERVICE_ID,
+    ORGANISATION, Office, SENDER, SERVICE_ID,
     behaviour::Behaviour as Act,
     ledger::Kept,
     letter::{Flaw, Letter, letter},
@@ -20,7 +20,7 @@ use crate::simulation::{
 
 /// Pushes in a thousand whose date has no offset.
 const BARE_DATE_PERMILLE: u16 = 250;
-const OVERSIZE_REPEATS: usize = 2_400_000;
+const OVERSIZE_REPEATS: usize = 300_000;
 /// Between the parts of one conversation.
 const PAUSE: SignedDuration = SignedDuration::from_mins(10);
 

@@ -83,7 +83,9 @@ impl Behaviour {
         let told = |twist| Treatment::Taken(Sent::AtOnce, twist);
         let taken = |sent| Treatment::Taken(sent, Twist::Nothing);
         match self {
-            Self::Accepted | Self::Returned | Self::Silent => Treatment::Taken(Sent::AtOnce, Twist::Nothing),
+            Self::Accepted | Self::Returned | Self::Silent => {
+                Treatment::Taken(Sent::AtOnce, Twist::Nothing)
+            }
             Self::EarlyReturn => Treatment::Taken(Sent::AfterPush, Twist::Nothing),
             Self::NotFound => Treatment::Refused("SIM-NOT-FOUND"),
             Self::NotEditable => Treatment::Refused("SIM-NOT-EDITABLE"),

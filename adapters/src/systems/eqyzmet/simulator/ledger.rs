@@ -65,7 +65,11 @@ impl Ledger {
     }
 
     /// The reviewer decides: the message changes once more. `open_from`: it may be edited again.
-    pub(super) fn decide(&mut self, message_id: &str, open_from: Option<Timestamp>) -> Option<Kept> {
+    pub(super) fn decide(
+        &mut self,
+        message_id: &str,
+        open_from: Option<Timestamp>,
+    ) -> Option<Kept> {
         let kept = self.messages.get_mut(message_id)?;
         kept.revision += 1;
         kept.open_from = open_from;
@@ -73,7 +77,12 @@ impl Ledger {
     }
 
     /// Takes a submission, or says why not. True: it took effect just now.
-    pub(super) fn submit(&mut self, asked: &Question, now: Timestamp, deaf: bool) -> (Verdict, bool) {
+    pub(super) fn submit(
+        &mut self,
+        asked: &Question,
+        now: Timestamp,
+        deaf: bool,
+    ) -> (Verdict, bool) {
         if let Some(done) = self.submissions.get(&asked.number) {
             return (done.verdict(), false);
         }

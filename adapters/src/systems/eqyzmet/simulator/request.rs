@@ -32,8 +32,8 @@ pub(super) struct Question {
 
 /// Reads `SendMessage`.
 pub(super) fn read(operation: &Node) -> Result<Asked, Refusal> {
-    let is_ours = operation.name == "SendMessage"
-        && operation.namespace.as_deref() == Some(envelope::SYNC);
+    let is_ours =
+        operation.name == "SendMessage" && operation.namespace.as_deref() == Some(envelope::SYNC);
     if !is_ours {
         return Err(format_error("the body is no SendMessage of SyncChannel/v10/Types"));
     }
@@ -102,7 +102,8 @@ fn params(payload: &Node) -> Result<Params<'_>, Refusal> {
     let mut all: Params<'_> = Vec::new();
     for param in &payload.children {
         let shape: Vec<&str> = param.children.iter().map(|child| child.name.as_str()).collect();
-        if param.name != "param" || !matches!(shape[..], ["key", "values"] | ["key", "type", "values"])
+        if param.name != "param"
+            || !matches!(shape[..], ["key", "values"] | ["key", "type", "values"])
         {
             return Err(format_error("Request takes param{key, type?, values}"));
         }
