@@ -370,6 +370,28 @@ async fn d21_no_message_is_an_empty_mailbox_and_a_message_waits_there_until_conf
 }
 
 #[tokio::test]
+async fn large_messages_do_not_block_the_mailbox() {
+    let world = World::start(vec![]).await;
+    let order = json!({ "system": "eqyzmet", "kind": "huge", "count": 12 });
+    assert_eq!(world.post("/control/begin", order).await.0, 200);
+    world.until("all wait", |state| state["mailbox"] == 12).await;
+    let adapter = adapter(&world);
+    let channel = adapter.channel().unwrap();
+    let now = "2026-03-02T05:00:00Z".parse().unwrap();
+    let mut pages = Vec::new();
+    loop {
+        let page = channel.pull(now).await.unwrap();
+        let ids: Vec<String> = page.messages.iter().map(|one| one.message_id.clone()).collect();
+        if ids.is_empty() {
+            break;
+        }
+        channel.confirm(&ids, now).await.unwrap();
+        pages.push((ids.len(), page.unreadable));
+    }
+    assert_eq!(pages, [(10, 0), (2, 0)]);
+}
+
+#[tokio::test]
 async fn messages_begin_by_themselves_at_business_times() {
     let hub = Hub::start().await;
     let world = World::start(vec![hub.url.clone()]).await;

@@ -107,22 +107,21 @@ fn check_certificates(input: &Input) -> Vec<FieldError> {
     };
     let person = read(PERSON, &input.person_certificate);
     let organisation = read(ORGANISATION, &input.organisation_certificate);
-    let error = match (person, organisation) {
-        (Ok(person), Ok(organisation)) if organisation.bin.is_none() => {
-            drop(person);
-            let text =
-                "its subject holds no OU of the form BIN…: not an organisation's certificate";
-            FieldError::new(ORGANISATION, "certificate_without_bin", text)
+    let (person, organisation) = match (person, organisation) {
+        (Ok(person), Ok(organisation)) => (person, organisation),
+        (person, organisation) => {
+            return [person.err(), organisation.err()].into_iter().flatten().collect();
         }
-        (Ok(person), Ok(organisation)) if person.iin != organisation.iin => {
-            let text = "its IIN is not that of the person's certificate (D20)";
-            FieldError::new(ORGANISATION, "certificate_mismatch", text)
-        }
-        (Ok(_), Ok(_)) => return Vec::new(),
-        (Err(error), Ok(_)) | (Ok(_), Err(error)) => error,
-        (Err(first), Err(second)) => return vec![first, second],
     };
-    vec![error]
+    if organisation.bin.is_none() {
+        let text = "its subject holds no OU of the form BIN…: not an organisation's certificate";
+        return vec![FieldError::new(ORGANISATION, "certificate_without_bin", text)];
+    }
+    if person.iin != organisation.iin {
+        let text = "its IIN is not that of the person's certificate (D20)";
+        return vec![FieldError::new(ORGANISATION, "certificate_mismatch", text)];
+    }
+    Vec::new()
 }
 
 /// Whether twelve digits of a text are somebody's number. Message ids go into events.

@@ -35,6 +35,7 @@ use crate::{
         gateway::Gateway,
         shep_async::Mailbox,
         shep_sync::{self, Head, Reply},
+        xml::BYTES_MAX,
     },
 };
 
@@ -42,6 +43,9 @@ use crate::{
 const SILENCE_MAX_MS: u64 = 600_000;
 /// Time limit of one look into the mailbox, or of one confirmation.
 const MAIL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Messages in one page: ten of the largest that are taken fit into one document, so that no page
+/// blocks the mailbox.
+const MAIL_AMOUNT: usize = 10;
 
 /// The adapter.
 #[derive(Debug)]
@@ -60,12 +64,14 @@ impl Messages {
     pub(super) fn new(settings: &Settings) -> Result<Self, ConnectError> {
         let patient = Settings { read_timeout_ms: SILENCE_MAX_MS, ..settings.clone() };
         let url = settings.option(ASYNC_URL.name).unwrap_or(&settings.url).to_owned();
-        let by_async = Settings { url, ..settings.clone() };
+        let body_bytes_max = settings.body_bytes_max.max(BYTES_MAX);
+        let by_async = Settings { url, body_bytes_max, ..settings.clone() };
         Ok(Self {
             gateway: Gateway::new(SPEC.name, &patient)?,
             mail_gateway: Gateway::new(SPEC.name, &by_async)
                 .map_err(|error| as_option(error, settings))?,
-            mailbox: Mailbox::new(wire::SERVICE_ID, settings, MAIL_TIMEOUT),
+            mailbox: Mailbox::new(wire::SERVICE_ID, settings, MAIL_TIMEOUT)
+                .with_amount(MAIL_AMOUNT),
             organisations: organisations(settings)?,
             takes_test_certificates: settings.option(TEST_CERTIFICATES.name) == Some("true"),
         })

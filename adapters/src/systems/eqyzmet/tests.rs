@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    FILE_BYTES_MAX, FILES_BYTES_MAX, INBOUND, MESSAGE, NOT_SUBMITTED, SUBMIT,
+    FILE_BYTES_MAX, FILES_BYTES_MAX, INBOUND, MESSAGE, NOT_SUBMITTED, SUBMIT, SUBMITTED,
     certificate::{Broken, Holder, Validity},
     input::{Input, check_input},
     submit::Messages,
@@ -330,6 +330,23 @@ fn a_submission_is_parallel_lists_and_its_files_are_not_kept() {
     assert_eq!(text, expected.concat());
     let one = "[00000000-0000-0000-0000-000000000001: 3 bytes]";
     assert_eq!(kept, [one, "[00000000-0000-0000-0000-000000000002: 1 bytes]"]);
+}
+
+#[test]
+fn every_column_that_is_written_is_one_of_the_table() {
+    let table = include_str!("../../../../migrations/0011_create_message.sql");
+    let table = table.split_once("portal.message (").expect("the table").1;
+    let table = table.split_once(");").expect("its end").0;
+    let columns: Vec<&str> =
+        table.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    for record in [&MESSAGE, &SUBMITTED, &NOT_SUBMITTED] {
+        assert_eq!((record.name, record.key), ("portal.message", &["message_id"][..]));
+        let stray = record.columns.iter().find(|column| !columns.contains(column));
+        assert_eq!(stray, None);
+    }
+    for status in ["submitted", "refused", "rejected", "in_doubt", "not_sent"] {
+        assert!(table.contains(&format!("'{status}'")), "{status}");
+    }
 }
 
 // === What they send ===
