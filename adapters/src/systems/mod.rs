@@ -14,6 +14,7 @@ macro_rules! systems {
 }
 
 systems! {
+    eqyzmet::Eqyzmet,
     gbdfl::Gbdfl,
     gbdul::Gbdul,
     kpsisu::Kpsisu,

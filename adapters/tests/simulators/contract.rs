@@ -10,11 +10,12 @@ use std::{
 use crate::{gbdfl, kpsisu, mzrk, realestate, world::World};
 
 /// Root elements of `data` for each system: `data` itself, or the one element in it.
-const PAYLOADS: [(&str, &str); 4] = [
+const PAYLOADS: [(&str, &str); 5] = [
+    ("eqyzmet", "//*[local-name()='data']/*"),
     ("gbdfl", "//*[local-name()='data']"),
     ("kpsisu", "//*[local-name()='data']/*"),
-    ("realestate", "//*[local-name()='data']/*"),
     ("mzrk", "//*[local-name()='data']"),
+    ("realestate", "//*[local-name()='data']/*"),
 ];
 
 fn systems() -> PathBuf {

@@ -72,7 +72,7 @@ impl Adapter for Checks {
             Ok(read) => read,
             Err(cause) => {
                 let outcome = Outcome::Failed(failure(&cause));
-                return Attempt { outcome, exchange: Exchange::default() };
+                return Attempt::new(outcome, Exchange::default());
             }
         };
         let head = Head { service_id: wire::SERVICE_ID, message_id: call.job_id, now: call.now };
@@ -87,7 +87,7 @@ impl Adapter for Checks {
             Ok(outcome) => outcome,
             Err(cause) => Outcome::Failed(failure(&cause)),
         };
-        Attempt { outcome, exchange }
+        Attempt::new(outcome, exchange)
     }
 }
 

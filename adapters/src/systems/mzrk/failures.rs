@@ -112,9 +112,7 @@ pub(super) fn failure(cause: &Cause) -> Failure {
         Cause::Payload => contract("payload_unreadable"),
         Cause::Repeated => contract("element_repeated"),
         Cause::OtherOperation => contract("other_operation"),
-        Cause::NotKnown => {
-            Failure::new(Class::Refused, "person_not_known").with_reason(NOT_KNOWN)
-        }
+        Cause::NotKnown => Failure::new(Class::Refused, "person_not_known").with_reason(NOT_KNOWN),
         Cause::Status400 => contract("status_400"),
         Cause::Status500 => Failure::new(Class::Unreachable, "status_500"),
         Cause::Status501 => Failure::new(Class::Denied, "status_501"),

@@ -45,10 +45,7 @@ pub(super) fn router(simulation: Arc<Simulation>) -> Router {
     Router::new().route("/", post(serve)).with_state(Arc::new(Ministry { simulation }))
 }
 
-async fn serve(
-    State(ministry): State<Arc<Ministry>>,
-    request: axum::extract::Request,
-) -> Response {
+async fn serve(State(ministry): State<Arc<Ministry>>, request: axum::extract::Request) -> Response {
     let answering = ministry.simulation.answering();
     let (bytes, line) = match reply::read(request).await {
         Ok(read) => read,
@@ -110,16 +107,41 @@ impl Ministry {
             Act::Garbage => Reply::Garbage,
             Act::Oversize => Reply::Oversize { announced: false },
             Act::OversizeAnnounced => Reply::Oversize { announced: true },
-            Act::Clear | Act::PsychiatricRecord | Act::NarcologicalRecord | Act::BothRecords
-            | Act::Partial | Act::PartialRecord | Act::PartialForever | Act::PartialSilent
-            | Act::AllDown | Act::OtherRegister | Act::FlagsOnly | Act::NumericFlags
-            | Act::Reordered | Act::Diagnosis | Act::NotFound | Act::BadRequest
-            | Act::InternalError | Act::NotImplemented | Act::UnknownStatusCode
-            | Act::UnknownStatus | Act::NoResponse | Act::OtherOperation | Act::WrongPerson
-            | Act::WrongRequestId | Act::Contradiction | Act::OtherText
-            | Act::DuplicateRegister | Act::ErrorAndAccount | Act::UnknownRegister
-            | Act::UnknownError | Act::NoOnRecord | Act::OddOnRecord | Act::Slow
-            | Act::BrokenText | Act::Doctype => Reply::Xml(200, write(act)),
+            Act::Clear
+            | Act::PsychiatricRecord
+            | Act::NarcologicalRecord
+            | Act::BothRecords
+            | Act::Partial
+            | Act::PartialRecord
+            | Act::PartialForever
+            | Act::PartialSilent
+            | Act::AllDown
+            | Act::OtherRegister
+            | Act::FlagsOnly
+            | Act::NumericFlags
+            | Act::Reordered
+            | Act::Diagnosis
+            | Act::NotFound
+            | Act::BadRequest
+            | Act::InternalError
+            | Act::NotImplemented
+            | Act::UnknownStatusCode
+            | Act::UnknownStatus
+            | Act::NoResponse
+            | Act::OtherOperation
+            | Act::WrongPerson
+            | Act::WrongRequestId
+            | Act::Contradiction
+            | Act::OtherText
+            | Act::DuplicateRegister
+            | Act::ErrorAndAccount
+            | Act::UnknownRegister
+            | Act::UnknownError
+            | Act::NoOnRecord
+            | Act::OddOnRecord
+            | Act::Slow
+            | Act::BrokenText
+            | Act::Doctype => Reply::Xml(200, write(act)),
         }
     }
 
@@ -154,8 +176,14 @@ fn read(bytes: &[u8]) -> Result<Asked, Wrong> {
         return Err(wrong("children of SendMessage must be unqualified"));
     }
     let order = [
-        "messageId", "correlationId", "serviceId", "messageDate", "routeId", "sender",
-        "properties", "sessionId",
+        "messageId",
+        "correlationId",
+        "serviceId",
+        "messageDate",
+        "routeId",
+        "sender",
+        "properties",
+        "sessionId",
     ];
     in_order(info, &order)?;
     if info.text_at(&["serviceId"]) != SERVICE_ID {

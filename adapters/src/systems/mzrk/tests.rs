@@ -1,8 +1,6 @@
 use std::time::Duration;
 
-use contracts::{
-    number::Iin, operation::ConsentRule, personal::Personal, schema::Checker,
-};
+use contracts::{number::Iin, operation::ConsentRule, personal::Personal, schema::Checker};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;

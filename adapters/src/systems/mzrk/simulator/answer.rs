@@ -162,11 +162,8 @@ fn elements(
     now: Timestamp,
     chance: &mut Chance,
 ) -> String {
-    let operation = if act == Act::OtherOperation {
-        "Sim_VaccinationStatus"
-    } else {
-        "Sim_DispensaryStatus"
-    };
+    let operation =
+        if act == Act::OtherOperation { "Sim_VaccinationStatus" } else { "Sim_DispensaryStatus" };
     let (code, message) = head(act, recovered);
     let mut info = [
         format!("<RequestType>{operation}</RequestType>"),
@@ -193,10 +190,8 @@ fn elements(
     if act == Act::Reordered {
         body.reverse();
     }
-    let body = format!(
-        "<Sim_DispensaryStatusResponse>{}</Sim_DispensaryStatusResponse>",
-        body.concat()
-    );
+    let body =
+        format!("<Sim_DispensaryStatusResponse>{}</Sim_DispensaryStatusResponse>", body.concat());
     if act == Act::Reordered { format!("{body}{info}") } else { format!("{info}{body}") }
 }
 
