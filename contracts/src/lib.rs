@@ -18,6 +18,7 @@ pub mod number;
 pub mod operation;
 pub mod personal;
 pub mod rejection;
+pub mod s10;
 pub mod schema;
 pub mod state;
 pub mod topology;
