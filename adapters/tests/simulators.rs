@@ -12,6 +12,9 @@ mod control;
 #[path = "simulators/gbdfl.rs"]
 mod gbdfl;
 #[cfg(test)]
+#[path = "simulators/kazpost.rs"]
+mod kazpost;
+#[cfg(test)]
 #[path = "simulators/kpsisu.rs"]
 mod kpsisu;
 #[cfg(test)]

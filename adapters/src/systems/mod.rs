@@ -15,5 +15,6 @@ macro_rules! systems {
 
 systems! {
     gbdfl::Gbdfl,
+    kazpost::Kazpost,
     kpsisu::Kpsisu,
 }
