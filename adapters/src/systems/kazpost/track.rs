@@ -127,12 +127,15 @@ fn again(
 }
 
 fn summary(judged: &Judged, events: &[Event]) -> Map<String, Value> {
-    portal::object(json!({
-        "status": judged.status.map(|(status, _)| status.code()),
+    let mut summary = portal::object(json!({
         "class": judged.last.map_or(Class::Unknown.name(), Class::name),
         "events": events.len(),
         "is_terminal": judged.terminal_since.is_some(),
-    }))
+    }));
+    if let Some((status, _)) = judged.status {
+        summary.insert("status".to_owned(), status.code().into());
+    }
+    summary
 }
 
 fn writes(judged: &Judged, events: &[Event], input: &Input) -> Vec<Write> {
