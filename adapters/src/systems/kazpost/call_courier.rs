@@ -1,14 +1,7 @@
 //! `kazpost.call_courier`: a courier fetches the goods from the supplier (D14, kazpost §10).
 //!
-//! ```text
-//! sign-in ─ token, kept in memory ─→ POST call-courier ─ 201, or "exists already" ─→ answered
-//!     ↑ once                               └ 401: refused at the door
-//!     └───────────────────────────────────────────┘
-//! ```
-//!
 //! *Guarantee*: a call is registered once. Kazpost recognises our order number and answers «Заявка с
-//! таким номером уже существует», which is a success. An old token's 401 proves that nothing was
-//! registered, so the same attempt signs in anew and sends once more; a second 401 is `Denied`.
+//! таким номером уже существует», which is a success.
 //!
 //! Nobody can be asked about a lost call. Since a repetition is recognised, [`Office::settle_courier`]
 //! says "not done" and the hub sends the same number again; but not in the last
@@ -17,28 +10,21 @@
 //! *Limits*: same-day calls before [`SAME_DAY_UNTIL_HOUR`] in Almaty. A second call for the same order
 //! needs another `call_number`.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
-
-use bytes::Bytes;
 use contracts::{number::Bin, personal::Personal, rejection::FieldError};
 use jiff::{Timestamp, ToSpan, civil::Date};
-use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
     failures::Cause,
     input,
-    office::{Office, ended, text, unsent},
-    portal::{self, OrderKind, Status},
+    office::{Office, ended, unsent},
+    portal,
+    status::{OrderKind, Status},
 };
 use crate::{
     attempt::{Answer, Attempt, Call, Exchange, Outcome},
-    settings::Settings,
-    transport::{dates, http::HttpAnswer, kazpost::Rest, trouble},
+    transport::dates,
 };
 
 /// From this hour on nobody comes today.
@@ -46,10 +32,6 @@ pub(super) const SAME_DAY_UNTIL_HOUR: i8 = 17;
 /// A doubt is not settled by sending again so shortly before.
 pub(super) const SETTLE_MARGIN_MINUTES: i64 = 15;
 
-const SIGN_IN: [&str; 4] = ["api", "auth", "v1", "sign-in"];
-const CALL_COURIER: [&str; 4] = ["api", "core", "v1", "call-courier"];
-/// Their words for a repetition; there is no code (kazpost §10).
-const EXISTS: &str = "Заявка с таким номером уже существует";
 const WEIGHT_G_MAX: u32 = 500_000;
 
 /// What the portal asks.
@@ -120,82 +102,6 @@ const fn one_item() -> u16 {
     1
 }
 
-/// The courier service, and our account there.
-#[derive(Debug)]
-pub(super) struct Courier {
-    rest: Rest,
-    username: String,
-    password: SecretString,
-    item_code: String,
-    branch_code: String,
-    /// The last token that worked, or might.
-    token: Mutex<Option<SecretString>>,
-}
-
-impl Courier {
-    /// Takes the account from the settings. Signs in when first needed.
-    pub(super) fn new(rest: Rest, settings: &Settings) -> Self {
-        Self {
-            rest,
-            username: text(settings, "courier_username"),
-            password: text(settings, "courier_password").into(),
-            item_code: text(settings, "courier_item_code"),
-            branch_code: text(settings, "courier_branch_code"),
-            token: Mutex::default(),
-        }
-    }
-
-    fn known_token(&self) -> Option<SecretString> {
-        self.token.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn remember(&self, token: Option<SecretString>) {
-        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = token;
-    }
-
-    async fn sign_in(&self, limit: Duration) -> Result<SecretString, (Cause, Exchange)> {
-        let (token, exchange) =
-            self.rest.sign_in(&SIGN_IN, &self.username, &self.password, limit).await;
-        let token = token.map_err(|trouble| (Cause::Query(trouble), exchange))?;
-        self.remember(Some(token.clone()));
-        Ok(token)
-    }
-
-    /// Sends the call, with a fresh token where there is none or the old one is refused.
-    async fn send(&self, body: &Value, limit: Duration) -> (Result<bool, Cause>, Exchange) {
-        let began = Instant::now();
-        let left = || limit.saturating_sub(began.elapsed());
-        if let Some(token) = self.known_token() {
-            let (result, exchange) = self.post(body, &token, left()).await;
-            if result != Err(Cause::TokenRefused) {
-                return (result, exchange);
-            }
-            self.remember(None);
-        }
-        let token = match self.sign_in(left()).await {
-            Ok(token) => token,
-            Err((cause, exchange)) => return (Err(cause), exchange),
-        };
-        let (result, exchange) = self.post(body, &token, left()).await;
-        if result == Err(Cause::TokenRefused) {
-            self.remember(None);
-        }
-        (result, exchange)
-    }
-
-    async fn post(
-        &self,
-        body: &Value,
-        token: &SecretString,
-        limit: Duration,
-    ) -> (Result<bool, Cause>, Exchange) {
-        let shown = Bytes::from(body.to_string());
-        let (answer, exchange) =
-            self.rest.post(&CALL_COURIER, body, shown, Some(token), limit).await;
-        (answer.map_err(Cause::Command).and_then(|answer| registered(&answer)), exchange)
-    }
-}
-
 impl Office {
     /// One attempt.
     pub(super) async fn call_courier(&self, call: &Call) -> Attempt {
@@ -263,33 +169,6 @@ impl Office {
 pub(super) fn is_open(date: Date, now: Timestamp) -> bool {
     let now = dates::LOCAL.to_datetime(now);
     date > now.date() || (date == now.date() && now.hour() < SAME_DAY_UNTIL_HOUR)
-}
-
-/// Whether the call is registered, and was before. 201 and nothing else says "registered now".
-pub(super) fn registered(answer: &HttpAnswer) -> Result<bool, Cause> {
-    match answer.status {
-        201 => Ok(false),
-        400 => match serde_json::from_slice::<Value>(&answer.body) {
-            Ok(body) if says(&body, EXISTS) => Ok(true),
-            Ok(_) => Err(Cause::CourierRefused),
-            Err(_) => Err(Cause::Command(trouble::Trouble::ClientError)),
-        },
-        401 => Err(Cause::TokenRefused),
-        _ => {
-            let trouble = trouble::of_status(answer).unwrap_or(trouble::Trouble::Unreadable);
-            Err(Cause::Command(trouble))
-        }
-    }
-}
-
-/// Whether a text of their answer holds these words.
-fn says(value: &Value, words: &str) -> bool {
-    match value {
-        Value::String(text) => text.contains(words),
-        Value::Array(items) => items.iter().any(|item| says(item, words)),
-        Value::Object(fields) => fields.values().any(|field| says(field, words)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }
 
 fn answer(call: &Call, input: &Input, is_repetition: bool) -> Outcome {

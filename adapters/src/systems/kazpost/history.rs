@@ -23,7 +23,7 @@ use serde_json::Value;
 use super::{
     codes::{self, Class},
     failures::Cause,
-    portal::Status,
+    status::Status,
 };
 
 /// Longer histories are not believed.

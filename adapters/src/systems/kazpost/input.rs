@@ -61,11 +61,11 @@ pub(super) struct Address {
 /// How a phone is written for Kazpost: three clients do it in three ways (kazpost §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PhoneForm {
-    /// `7XXXXXXXXX`: DESIGNED, our choice.
+    /// Ten digits that begin with 7: DESIGNED, our choice.
     Ten,
-    /// `77XXXXXXXXX`.
+    /// The same with the country's 7 before it.
     Eleven,
-    /// `+77XXXXXXXXX`.
+    /// The same with `+7` before it.
     Plus,
 }
 

@@ -29,7 +29,8 @@ use super::{
     failures::Cause,
     input::{self, Recipient, Sender},
     office::{Office, ended, unsent},
-    portal::{self, OrderKind, Status},
+    portal,
+    status::{OrderKind, Status},
     wire::{self, Response},
 };
 use crate::{

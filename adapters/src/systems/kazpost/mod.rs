@@ -14,6 +14,7 @@ mod call_courier;
 mod callback;
 mod cancel;
 mod codes;
+mod courier;
 mod failures;
 mod history;
 mod input;
@@ -21,6 +22,7 @@ mod label;
 mod office;
 mod portal;
 mod simulator;
+mod status;
 #[cfg(test)]
 mod tests;
 mod track;

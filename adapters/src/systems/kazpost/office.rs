@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use super::{
     SPEC,
-    call_courier::Courier,
+    courier::Courier,
     failures::{Cause, failure},
     input::PhoneForm,
 };

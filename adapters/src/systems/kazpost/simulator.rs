@@ -20,7 +20,9 @@ mod counter;
 mod courier;
 mod ledger;
 mod letter;
+mod request;
 mod tracking;
+mod treatment;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{
     CALL_COURIER, CANCEL, Kazpost, LABEL, TRACK, call_courier,
     cancel::cancelled,
+    courier,
     failures::Cause,
     label::{self, RELOADS_MAX, issued},
     office::Office,
@@ -372,7 +373,7 @@ fn d15_a_courier_call_that_exists_already_is_done() {
     let of = |status: u16, body: &str| {
         let body = Bytes::from(body.to_owned());
         let answer = HttpAnswer { status, content_type: None, has_retry_after: false, body };
-        call_courier::registered(&answer)
+        courier::registered(&answer)
     };
     let exists = json!({ "messageRu": "Заявка с таким номером уже существует: SIM-5521" });
     assert_eq!(of(201, "{}"), Ok(false));

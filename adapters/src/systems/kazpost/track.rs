@@ -20,7 +20,8 @@ use super::{
     failures::Cause,
     history::{self, Event, Judged, Told},
     office::{Office, ended, unsent},
-    portal::{self, OrderKind},
+    portal,
+    status::OrderKind,
 };
 use crate::{
     attempt::{Answer, Attempt, Call, Interim, Outcome, Write},

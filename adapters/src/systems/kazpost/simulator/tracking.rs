@@ -14,7 +14,7 @@ use axum::{
 use jiff::{SignedDuration, Timestamp, tz};
 use serde_json::{Value, json};
 
-use super::{Kazpost, TRACKING, behaviour::{Course, Tracking as Act}};
+use super::{Kazpost, TRACKING, behaviour::Tracking as Act, treatment::Course};
 use crate::simulation::reply::{Reply, SLOW};
 
 const LOCAL: tz::Offset = tz::offset(5);
