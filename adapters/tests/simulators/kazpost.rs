@@ -487,6 +487,21 @@ async fn an_old_token_is_renewed_within_the_attempt() {
 }
 
 #[tokio::test]
+async fn attempts_at_once_share_one_token() {
+    let kazpost = Kazpost::start().await;
+    let calls: Vec<Call> = (0..8)
+        .map(|n| kazpost.call("kazpost.call_courier", courier(&n.to_string(), "2026-03-03")))
+        .collect();
+    for _ in 0..2 {
+        let attempts = calls.iter().map(|call| kazpost.adapter.attempt(call));
+        for attempt in futures_util::future::join_all(attempts).await {
+            answered(attempt.outcome);
+        }
+        kazpost.wait(2); // all find an old token
+    }
+}
+
+#[tokio::test]
 async fn a_lost_courier_call_is_sent_again_and_found_to_exist() {
     let kazpost = Kazpost::start().await;
     for behaviour in ["lost_after_call", "html_after_call", "server_error", "reset_before"] {

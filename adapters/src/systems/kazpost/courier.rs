@@ -9,14 +9,12 @@
 //! *Guarantee*: an old token's 401 proves that nothing was registered, so the same attempt signs in
 //! anew and sends once more; a second 401 is `Denied`. Login, password and token are never kept.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use tokio::sync::Mutex;
 
 use super::{failures::Cause, office::text};
 use crate::{
@@ -25,6 +23,7 @@ use crate::{
     transport::{
         http::HttpAnswer,
         kazpost::Rest,
+        secret,
         trouble::{self, Trouble},
     },
 };
@@ -59,23 +58,33 @@ impl Courier {
         }
     }
 
-    fn known_token(&self) -> Option<SecretString> {
-        self.token.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn remember(&self, token: Option<SecretString>) {
-        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = token;
-    }
-
-    async fn sign_in(&self, limit: Duration) -> Result<SecretString, (Cause, Exchange)> {
+    /// A token that was not refused yet, and whether it is fresh. One attempt signs in at a time,
+    /// and the others take its token: a service that forgets a token when it gives the next one
+    /// would otherwise refuse them in turn.
+    async fn token(
+        &self,
+        refused: Option<&SecretString>,
+        limit: Duration,
+    ) -> Result<(SecretString, bool), (Cause, Exchange)> {
+        let began = Instant::now();
+        let late = |_| (Cause::Query(Trouble::TimedOut), Exchange::default());
+        let mut known = tokio::time::timeout(limit, self.token.lock()).await.map_err(late)?;
+        let is_refused = |token: &SecretString| {
+            refused.is_some_and(|one| secret::is_same(one.expose_secret(), token.expose_secret()))
+        };
+        if let Some(token) = known.as_ref().filter(|token| !is_refused(token)) {
+            return Ok((token.clone(), false));
+        }
+        *known = None;
+        let left = limit.saturating_sub(began.elapsed());
         let (token, exchange) =
-            self.rest.sign_in(&SIGN_IN, &self.username, &self.password, limit).await;
+            self.rest.sign_in(&SIGN_IN, &self.username, &self.password, left).await;
         let token = token.map_err(|trouble| (Cause::Query(trouble), exchange))?;
-        self.remember(Some(token.clone()));
-        Ok(token)
+        *known = Some(token.clone());
+        Ok((token, true))
     }
 
-    /// Sends the call, with a fresh token where there is none or the old one is refused.
+    /// Sends the call; once more where an old token was refused.
     pub(super) async fn send(
         &self,
         body: &Value,
@@ -83,22 +92,18 @@ impl Courier {
     ) -> (Result<bool, Cause>, Exchange) {
         let began = Instant::now();
         let left = || limit.saturating_sub(began.elapsed());
-        if let Some(token) = self.known_token() {
-            let (result, exchange) = self.post(body, &token, left()).await;
-            if result != Err(Cause::TokenRefused) {
-                return (result, exchange);
-            }
-            self.remember(None);
-        }
-        let token = match self.sign_in(left()).await {
+        let (token, is_fresh) = match self.token(None, left()).await {
             Ok(token) => token,
             Err((cause, exchange)) => return (Err(cause), exchange),
         };
         let (result, exchange) = self.post(body, &token, left()).await;
-        if result == Err(Cause::TokenRefused) {
-            self.remember(None);
+        if is_fresh || result != Err(Cause::TokenRefused) {
+            return (result, exchange);
         }
-        (result, exchange)
+        match self.token(Some(&token), left()).await {
+            Ok((token, _)) => self.post(body, &token, left()).await,
+            Err((cause, exchange)) => (Err(cause), exchange),
+        }
     }
 
     async fn post(
