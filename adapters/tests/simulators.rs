@@ -23,6 +23,8 @@ mod gbdul;
 #[cfg(test)]
 #[path = "simulators/gbdul_cases.rs"]
 mod gbdul_cases;
+#[path = "simulators/kazpost.rs"]
+mod kazpost;
 #[cfg(test)]
 #[path = "simulators/kpsisu.rs"]
 mod kpsisu;

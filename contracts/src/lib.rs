@@ -19,6 +19,7 @@ pub mod operation;
 pub mod own;
 pub mod personal;
 pub mod rejection;
+pub mod s10;
 pub mod schema;
 pub mod state;
 pub mod topology;

@@ -17,6 +17,7 @@ systems! {
     eqyzmet::Eqyzmet,
     gbdfl::Gbdfl,
     gbdul::Gbdul,
+    kazpost::Kazpost,
     kpsisu::Kpsisu,
     realestate::Realestate,
     mzrk::Mzrk,

@@ -1,6 +1,6 @@
 //! What a good answer looks like, system by system. A new system adds one arm to [`of`].
 
-use contracts::operation::OperationSpec;
+use contracts::operation::{Effect, OperationSpec};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -8,6 +8,7 @@ use uuid::Uuid;
 pub(crate) const IIN: &str = "850100300012";
 /// Somebody else.
 pub(crate) const OTHER_IIN: &str = "920300400029";
+const TRACK: &str = "AP000000014KZ";
 pub(crate) const SURNAME: &str = "ТЕСТОВ";
 
 /// An operation's input and answers.
@@ -28,6 +29,10 @@ pub(crate) fn of(operation: &OperationSpec, id: Uuid) -> Sample {
         "kpsisu.check" => kpsisu_check(),
         "realestate.properties" => realestate_properties(id),
         "mzrk.check" => mzrk_check(id),
+        "kazpost.label" => kazpost_label(),
+        "kazpost.call_courier" => kazpost_call_courier(),
+        "kazpost.track" => kazpost_track(),
+        "kazpost.cancel" => kazpost_cancel(),
         other => unreachable!("{other} needs a sample here"),
     }
 }
@@ -309,6 +314,102 @@ fn mzrk_check(id: Uuid) -> Sample {
             ("no data", reply("")),
             ("broken escaped document", data("&lt;r>&lt;ResponseInfo>")),
             ("doctype in the payload", data("<![CDATA[<!DOCTYPE r><r><a/></r>]]>")),
+        ],
+    }
+}
+
+/// Whether an operation travels over the gateway.
+pub(crate) fn speaks_shep(operation: &OperationSpec) -> bool {
+    operation.system != "kazpost"
+}
+
+/// What the first request of an attempt does: a command that signs in first has not begun.
+pub(crate) fn first_effect(operation: &OperationSpec) -> Effect {
+    if operation.name == "kazpost.call_courier" { Effect::Query } else { operation.effect }
+}
+
+fn post(response: &str, content: &str) -> String {
+    envelope(&format!(
+        "<q:{response} xmlns:q=\"http://webservices.kazpost.kz/postratesws\">{content}</q:{response}>"
+    ))
+}
+
+fn code(code: &str) -> String {
+    format!("<q:ResponseInfo><q:ResponseCode>{code}</q:ResponseCode></q:ResponseInfo>")
+}
+
+fn kazpost_label() -> Sample {
+    let address =
+        json!({ "postcode": "010000", "city": "Астана", "street": "Тестовая", "house": "1" });
+    let reply = |content: &str| post("GetAddrLetterResponse", content);
+    let number = format!("<q:Barcodes>{TRACK}</q:Barcodes>");
+    let (done, known) = (code("0"), code("20012"));
+    Sample {
+        input: json!({
+            "order_number": "5521", "order_status": "reserved", "delivery_method": "courier",
+            "recipient": {
+                "iin": IIN, "name": SURNAME, "phone": "+77000000000", "address": address,
+            },
+            "sender": { "name": "ТОО «ТЕСТ»", "phone": "87000000000", "address": address },
+            "weight_g": 250,
+        }),
+        good: vec![
+            // `%PDF-1.4` in base64.
+            ("label", reply(&format!("{done}{number}<q:AddrLetPdfs>JVBERi0xLjQ=</q:AddrLetPdfs>"))),
+            ("no label", reply(&format!("{number}{done}"))),
+            ("a known order number", reply(&format!("{known}{number}"))),
+            ("byte order mark", format!("\u{feff}{}", reply(&format!("{done}{number}")))),
+        ],
+        wrong: vec![
+            ("no number", reply(&done)),
+            ("nothing", reply("")),
+            ("another response", post("GetBarcodeInfoResponse", &format!("{done}{number}"))),
+            ("another namespace", reply(&done).replace("postratesws", "other")),
+        ],
+    }
+}
+
+fn kazpost_call_courier() -> Sample {
+    Sample {
+        input: json!({
+            "order_number": "5521", "date": "2026-11-23", "weight_g": 1_500,
+            "sender": { "bin": "990140000007", "name": SURNAME, "phone": "87000000000" },
+            "pickup": { "region_code": "75", "address": "Алматы, Тестовая, 2" },
+        }),
+        good: Vec::new(), // two requests: tests/simulators/kazpost.rs
+        wrong: Vec::new(),
+    }
+}
+
+fn kazpost_track() -> Sample {
+    let day = json!([{ "date": "20.11.2026", "activity": [
+        { "time": "18:59", "zip": "050000", "city": "АЛМАТЫ", "name": SURNAME, "status": ["RCPOPS"] },
+    ]}]);
+    let about = |number: &str, events: &Value| json!({ "trackid": number, "events": events });
+    Sample {
+        input: json!({ "track_number": TRACK }),
+        good: vec![
+            ("history", about(TRACK, &day).to_string()),
+            ("nothing yet", about(TRACK, &json!([])).to_string()),
+            ("not known", json!({ "trackid": TRACK, "error": "не найдена" }).to_string()),
+        ],
+        wrong: vec![
+            ("another number", about("QS000000014KZ", &day).to_string()),
+            ("no number", json!({ "events": day }).to_string()),
+            ("no events", json!({ "trackid": TRACK }).to_string()),
+            ("a list", "[]".to_owned()),
+        ],
+    }
+}
+
+fn kazpost_cancel() -> Sample {
+    let reply = |content: &str| post("PunDoInsertResponse", content);
+    Sample {
+        input: json!({ "order_number": "5521", "track_number": TRACK }),
+        good: vec![("done", reply(&code("0")))],
+        wrong: vec![
+            ("no code", reply("")),
+            ("another response", post("GetBarcodeInfoResponse", &code("0"))),
         ],
     }
 }
