@@ -7,11 +7,12 @@ use std::{
     process::Command,
 };
 
-use crate::{gbdfl, kpsisu, world::World};
+use crate::{gbdfl, kpsisu, mgov, world::World};
 
 /// Root elements of `data` for each system: `data` itself, or the one element in it.
-const PAYLOADS: [(&str, &str); 2] =
-    [("gbdfl", "//*[local-name()='data']"), ("kpsisu", "//*[local-name()='data']/*")];
+const PAYLOADS: [(&str, &str); 3] =
+    [("gbdfl", DATA), ("kpsisu", "//*[local-name()='data']/*"), ("mgov", DATA)];
+const DATA: &str = "//*[local-name()='data']";
 
 fn systems() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/systems")
@@ -111,6 +112,11 @@ async fn answers_of_the_simulators_fit_the_schemas() {
             let namespaced = String::from_utf8(bytes).unwrap().contains("<ns4:data");
             assert_eq!(fits("shep/soap.xsd", &file).is_ok(), !namespaced);
         }
+        let body = mgov::request(iin, mgov::CHECK);
+        let (_, bytes) = world.send("/mgov/", body).await;
+        fs::write(&file, &bytes).unwrap();
+        let namespaced = String::from_utf8(bytes).unwrap().contains("<data xmlns=");
+        assert_eq!(fits("shep/soap.xsd", &file).is_ok(), !namespaced);
         let body = kpsisu::request(iin, iin);
         let (_, bytes) = world.send("/kpsisu/", body).await;
         fs::write(&file, &bytes).unwrap();

@@ -94,17 +94,13 @@ impl Bmg {
 }
 
 fn summary(attempt: &Attempt) -> Value {
-    match &attempt.outcome {
-        Outcome::Answered(answer) => Value::Object(answer.summary.clone()),
-        other => panic!("{other:?}"),
-    }
+    let Outcome::Answered(answer) = &attempt.outcome else { panic!("{:?}", attempt.outcome) };
+    Value::Object(answer.summary.clone())
 }
 
 fn failure(attempt: &Attempt) -> (Class, &'static str) {
-    match &attempt.outcome {
-        Outcome::Failed(failure) => (failure.class, failure.code),
-        other => panic!("{other:?}"),
-    }
+    let Outcome::Failed(failure) = &attempt.outcome else { panic!("{:?}", attempt.outcome) };
+    (failure.class, failure.code)
 }
 
 /// Four other digits.
