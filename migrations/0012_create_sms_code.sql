@@ -20,9 +20,11 @@ CREATE TABLE portal.sms_code (
   sent_at       timestamptz,
   expires_at    timestamptz,
   resend_at     timestamptz,
-  code_status   text        CHECK (code_status IN
-    ('sent', 'verified', 'used', 'expired', 'attempts_used_up', 'unknown')),
-  attempts_left smallint    CHECK (attempts_left >= 0)
+  attempts_left smallint    CHECK (attempts_left >= 0),
+  result        text        CHECK (result IN
+    ('verified', 'used', 'expired', 'attempts_used_up', 'unknown')),
+  code_status   text        NOT NULL GENERATED ALWAYS AS
+    (coalesce(result, CASE WHEN sent_at IS NULL THEN 'sending' ELSE 'sent' END)) STORED
 );
 COMMENT ON TABLE portal.sms_code IS
   'One-time codes, one row a job mgov.send_code (D4-D6). Never the code.';
@@ -32,8 +34,11 @@ COMMENT ON COLUMN portal.sms_code.status IS
 COMMENT ON COLUMN portal.sms_code.purpose IS 'The one check that the code may open.';
 COMMENT ON COLUMN portal.sms_code.resend_at IS
   'Business time from which the next code may be sent for the same person and check.';
+COMMENT ON COLUMN portal.sms_code.result IS
+  'What M-Gov said of digits that were typed: by the jobs mgov.verify_code of this code.';
 COMMENT ON COLUMN portal.sms_code.code_status IS
-  'NULL until M-Gov said something. verified may come while status is in_doubt.';
+  'Derived, so that the answer to a sending, which may be recorded after a verification, never turns '
+  'a verified code back into one that was sent. verified may come while status is in_doubt.';
 
 CREATE TABLE hub.sms_code (
   code_ref        text        PRIMARY KEY,
@@ -45,13 +50,12 @@ CREATE TABLE hub.sms_code (
   otp_id          text,
   requested_at    timestamptz NOT NULL,
   sent_at         timestamptz,
-  expires_at      timestamptz NOT NULL,
+  expires_at      timestamptz,
   attempts_left   smallint    NOT NULL DEFAULT 3 CHECK (attempts_left >= 0),
   verified_by     uuid,
   used_by         uuid,
   CHECK (status <> 'verified' OR verified_by IS NOT NULL),
-  CHECK ((status = 'used') = (used_by IS NOT NULL)),
-  CHECK (used_by IS NULL OR verified_by IS NOT NULL)
+  CHECK ((status = 'used') = (used_by IS NOT NULL))
 );
 CREATE INDEX sms_code_bound ON hub.sms_code (iin_hash, check_operation, check_subject, requested_at);
 CREATE INDEX sms_code_expires ON hub.sms_code (expires_at);
@@ -62,28 +66,32 @@ COMMENT ON TABLE hub.sms_code IS
   'To whom and for which check a code was sent, and whether it may still open it (D4, D5). '
   'Inserted with the intent to send, before anything is sent.';
 COMMENT ON COLUMN hub.sms_code.iin_hash IS
-  'Keyed hash of the IIN: a plain one could be reversed by trying all numbers.';
+  'SHA-256 of the IIN. Keeps the number out of sight, not from whoever tries all numbers.';
 COMMENT ON COLUMN hub.sms_code.check_subject IS 'The subject of the check that the code may open.';
 COMMENT ON COLUMN hub.sms_code.status IS
-  'sending: the answer is open, and the code may have gone · sent · verified: by the job verified_by '
-  '· used: it opened the check used_by, and opens no other · failed: it was not sent';
+  'sending: the intent is committed; sent_at tells whether M-Gov has answered · sent: the same, said '
+  'aloud · verified: by the job verified_by · used: it opened the check used_by, and opens no other '
+  '· failed: no code was sent';
 COMMENT ON COLUMN hub.sms_code.otp_id IS
   'M-Gov''s id of the code. NULL where their answer was lost: the code is then verified by code_ref.';
 COMMENT ON COLUMN hub.sms_code.expires_at IS
-  'Business time. Before M-Gov answered: the longest that the code could live.';
+  'Business time. NULL until M-Gov answered: the code then lives from requested_at at most.';
 COMMENT ON COLUMN hub.sms_code.attempts_left IS
-  'How often digits may still be sent to M-Gov; what M-Gov says counts.';
+  'How often digits may still be sent to M-Gov; taken in a commit before they are sent.';
 
 CREATE TABLE hub.sealed_code (
   job_id     uuid        PRIMARY KEY,
   code_ref   text        NOT NULL,
   key_id     text        NOT NULL,
   sealed     bytea       NOT NULL,
+  counted    boolean     NOT NULL DEFAULT false,
   expires_at timestamptz NOT NULL
 );
 CREATE INDEX sealed_code_expires ON hub.sealed_code (expires_at);
 COMMENT ON TABLE hub.sealed_code IS
   'Digits that a job brought, split off from it and sealed with the key that key_id names. A row '
   'leaves with the outcome of its job, or at expires_at.';
+COMMENT ON COLUMN hub.sealed_code.counted IS
+  'Whether this job has taken its attempt: once, however often it is started.';
 COMMENT ON COLUMN hub.sealed_code.code_ref IS
   'What the job says; there need be no such code.';

@@ -12,6 +12,12 @@ mod control;
 #[path = "simulators/gbdfl.rs"]
 mod gbdfl;
 #[cfg(test)]
+#[path = "simulators/gbdul.rs"]
+mod gbdul;
+#[cfg(test)]
+#[path = "simulators/gbdul_cases.rs"]
+mod gbdul_cases;
+#[cfg(test)]
 #[path = "simulators/kpsisu.rs"]
 mod kpsisu;
 #[cfg(test)]
@@ -20,6 +26,9 @@ mod mailbox;
 #[cfg(test)]
 #[path = "simulators/mgov.rs"]
 mod mgov;
+#[cfg(test)]
+#[path = "simulators/realestate.rs"]
+mod realestate;
 #[cfg(test)]
 #[path = "simulators/world.rs"]
 mod world;

@@ -15,6 +15,8 @@ macro_rules! systems {
 
 systems! {
     gbdfl::Gbdfl,
+    gbdul::Gbdul,
     kpsisu::Kpsisu,
     mgov::Mgov,
+    realestate::Realestate,
 }

@@ -36,10 +36,12 @@ pub(crate) fn code(operation: &OperationSpec) -> Option<OneTimeCode> {
 pub(crate) fn of(operation: &OperationSpec, id: Uuid) -> Sample {
     match operation.name {
         "gbdfl.person" => gbdfl_person(id),
+        "gbdul.organization" => gbdul_organization(),
         "kpsisu.check" => kpsisu_check(),
         "mgov.lookup" => mgov(id, MGOV_LOOKUP),
         "mgov.send_code" => mgov(id, MGOV_SEND_CODE),
         "mgov.verify_code" => mgov(id, MGOV_VERIFY_CODE),
+        "realestate.properties" => realestate_properties(id),
         other => unreachable!("{other} needs a sample here"),
     }
 }
@@ -98,6 +100,52 @@ fn gbdfl_person(id: Uuid) -> Sample {
             ("no data", reply("")),
             ("broken escaped document", data("&lt;r>&lt;requestId>")),
             ("doctype in the payload", data("<![CDATA[<!DOCTYPE r><r><a/></r>]]>")),
+        ],
+    }
+}
+
+fn gbdul_organization() -> Sample {
+    let reply = |data: &str| {
+        envelope(&format!(
+            "<q:SendMessageResponse xmlns:q=\"http://bip.bee.kz/SyncChannel/v10/Types\"><response>\
+             <responseInfo><messageId>1</messageId><status><code>SCSS001</code></status>\
+             </responseInfo><responseData>{data}</responseData></response></q:SendMessageResponse>"
+        ))
+    };
+    let document = |bin: &str, leader: &str| {
+        format!(
+            "<n:Response xmlns:n=\"http://gbdulinfobybin_v2.egp.gbdul.tamur.kz\"><Status>\
+             <Code>002</Code></Status><Organization><BIN>{bin}</BIN><OrganizationLeader>\
+             <IIN>{leader}</IIN><SurName>{SURNAME}</SurName></OrganizationLeader></Organization>\
+             <d:Signature xmlns:d=\"http://www.w3.org/2000/09/xmldsig#\"><d:SignedInfo/>\
+             </d:Signature></n:Response>"
+        )
+    };
+    let escaped = |document: &str| document.replace('&', "&amp;").replace('<', "&lt;");
+    let data = |content: &str| reply(&format!("<data>{content}</data>"));
+    let good = document("100540000008", IIN);
+    let text = escaped(&good);
+    let typed = "<data xmlns:i=\"urn:i\" i:type=\"xs:string\">";
+    Sample {
+        input: json!({ "bin": "100540000008" }),
+        good: vec![
+            ("escaped", data(&text)),
+            (
+                "typed, with a declaration",
+                reply(&format!("{typed}&lt;?xml version='1.0'?>{text}</data>")),
+            ),
+            ("byte order mark", format!("\u{feff}{}", data(&text))),
+            ("cdata", data(&format!("<![CDATA[<?xml version='1.0'?>{good}]]>"))),
+            ("elements", data(&good)),
+            ("unsigned", data(&escaped(&good.replace("d:Signature", "d:Nothing")))),
+        ],
+        wrong: vec![
+            ("another organisation", data(&escaped(&document("180842000004", OTHER_IIN)))),
+            ("no data", reply("")),
+            ("escaped twice", data(&escaped(&text))),
+            ("truncated", data(&text[..text.len() - 9])),
+            ("doctype in the payload", data(&format!("&lt;!DOCTYPE a>{text}"))),
+            ("no status", data(&escaped(&good.replace("Status>", "State>")))),
         ],
     }
 }
@@ -170,6 +218,52 @@ fn mgov(id: Uuid, (input, fields, out_of_place): Mgov) -> Sample {
             ("an unknown code of the receiver", reply("SCSE001", &good)),
             ("no data", answer("")),
             ("broken escaped document", answer("<data>&lt;data>&lt;requestId></data>")),
+        ],
+    }
+}
+
+fn realestate_properties(id: Uuid) -> Sample {
+    let reply = |data: &str| {
+        envelope(&format!(
+            "<q:SendMessageResponse xmlns:q=\"http://bip.bee.kz/SyncChannel/v10/Types\"><response>\
+             <responseInfo><messageId>1</messageId><status><code>SCSS001</code></status>\
+             </responseInfo><responseData>{data}</responseData></response></q:SendMessageResponse>"
+        ))
+    };
+    let response = |number: &str, result: &str, objects: &str| {
+        format!(
+            "<e:Response xmlns:e=\"urn:sim:egkn:rightsbyiinbin\"><SystemInfo><RequestNumber>{number}\
+             </RequestNumber></SystemInfo><BusinessData><Result><ResultCode>{result}</ResultCode>\
+             </Result>{objects}</BusinessData></e:Response>"
+        )
+    };
+    let object = |owner: &str| {
+        format!(
+            "<Objects><ObjectInfo><Id>1</Id><Razdel2><Owner><IINBIN>{owner}</IINBIN><NameRus>\
+             {SURNAME}</NameRus></Owner></Razdel2></ObjectInfo></Objects>"
+        )
+    };
+    let data = |content: &str| reply(&format!("<data>{content}</data>"));
+    let id = id.to_string();
+    let good = response(&id, "310", &object(IIN));
+    Sample {
+        input: json!({ "iin": IIN }),
+        good: vec![
+            ("plain", data(&good)),
+            ("no property", data(&response(&id, "310", "<Objects/>"))),
+            ("namespaced", reply(&format!("<n:data xmlns:n='urn:n'>{good}</n:data>"))),
+            ("byte order mark", format!("\u{feff}{}", data(&good))),
+            ("cdata", data(&format!("<![CDATA[<?xml version='1.0'?>{good}]]>"))),
+            ("escaped", data(&good.replace('<', "&lt;"))),
+        ],
+        wrong: vec![
+            ("another owner", data(&response(&id, "310", &object(OTHER_IIN)))),
+            ("another request", data(&response(&Uuid::nil().to_string(), "310", &object(IIN)))),
+            ("not a success", data(&response(&id, "001", "<Objects/>"))),
+            ("no list", data(&response(&id, "310", ""))),
+            ("no data", reply("")),
+            ("broken escaped document", data("&lt;Response>&lt;Objects>")),
+            ("doctype in the payload", data("<![CDATA[<!DOCTYPE r><r><a/></r>]]>")),
         ],
     }
 }

@@ -340,6 +340,9 @@ async fn who_is_not_registered_is_sent_no_code() {
     let attempt = bmg.attempt(bmg.call(&SEND_CODE, 1, input)).await;
     assert_eq!(failure(&attempt), (Class::Refused, "not_registered"));
     assert!(bmg.phone(NOT_IN_BMG).await.is_empty());
+    let write = &attempt.writes[0];
+    let status = &write.values.expose()["status"];
+    assert_eq!((write.record.name, status), ("hub.sms_code", &json!("failed")));
 }
 
 pub(crate) fn request(number: &str, fields: &str) -> String {

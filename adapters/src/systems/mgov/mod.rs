@@ -92,7 +92,7 @@ pub static SEND_CODE: OperationSpec = OperationSpec {
         name: "portal.sms_code",
         key: Key::Job("code_ref"),
         constants: &[],
-        columns: &["purpose", "sent_at", "expires_at", "resend_at", "code_status", "attempts_left"],
+        columns: &["purpose", "sent_at", "expires_at", "resend_at", "attempts_left"],
         takeover: Takeover::Clears,
         rows: None,
     }),

@@ -1,7 +1,11 @@
 //! The rows that more than one job writes: the portal's view of a code, and what the hub keeps of it.
 //!
-//! *Guarantee*: one record for one fact. A wrong attempt that is recorded late lowers a counter; it
-//! does not turn a code that was verified meanwhile back into one that was not.
+//! *Guarantee*: one record for one fact. A code can be typed before the answer to its sending is
+//! recorded, and two attempts can be recorded in another order than they were made: none of it turns a
+//! code that was verified back into one that was only sent.
+//!
+//! *What this does not do*: count attempts for the hub. It counts its own before it asks, so that a
+//! counter of theirs that never falls allows nobody to go on trying.
 
 use contracts::{
     operation::{Mode, Record},
@@ -12,19 +16,18 @@ use serde_json::{Map, Value, json};
 
 use crate::attempt::Write;
 
-/// `portal.sms_code`: what became of a code.
-static STATUS: Record = of_code("portal.sms_code", &["code_status"]);
-/// `portal.sms_code`: how often it may still be typed.
+/// `portal.sms_code`: what M-Gov said of digits that were typed.
+static RESULT: Record = of_code("portal.sms_code", &["result"]);
+/// `portal.sms_code`: how often a code may still be typed.
 static ATTEMPTS_LEFT: Record = of_code("portal.sms_code", &["attempts_left"]);
-/// `hub.sms_code`: the same, where the hub decides by it.
-static KEPT_ATTEMPTS_LEFT: Record = of_code("hub.sms_code", &["attempts_left"]);
-/// `hub.sms_code`: M-Gov took the order to send it.
-static KEPT_SENT: Record = of_code("hub.sms_code", &["status", "otp_id", "sent_at", "expires_at"]);
+/// `hub.sms_code`: by what the code is verified, and until when.
+static KEPT_SENT: Record = of_code("hub.sms_code", &["otp_id", "sent_at", "expires_at"]);
+/// `hub.sms_code`: there is no code, so the next may be sent at once.
+static KEPT_FAILED: Record = of_code("hub.sms_code", &["status"]);
 
-/// What became of a code, in `portal.sms_code`. Closed.
+/// What M-Gov said of digits that were typed, in `portal.sms_code`. Closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CodeStatus {
-    Sent,
+pub(super) enum Said {
     Verified,
     Used,
     Expired,
@@ -32,10 +35,9 @@ pub(super) enum CodeStatus {
     Unknown,
 }
 
-impl CodeStatus {
-    pub(super) const fn name(self) -> &'static str {
+impl Said {
+    const fn name(self) -> &'static str {
         match self {
-            Self::Sent => "sent",
             Self::Verified => "verified",
             Self::Used => "used",
             Self::Expired => "expired",
@@ -45,27 +47,35 @@ impl CodeStatus {
     }
 }
 
-/// What became of a code.
-pub(super) fn status(code_ref: &str, status: CodeStatus) -> Write {
-    write(&STATUS, json!({ "code_ref": code_ref, "code_status": status.name() }))
+/// What M-Gov said of digits that were typed.
+pub(super) fn result(code_ref: &str, said: Said) -> Write {
+    write(&RESULT, json!({ "code_ref": code_ref, "result": said.name() }))
 }
 
-/// How often a code may still be typed: for the portal, and for the hub.
-pub(super) fn attempts_left(code_ref: &str, left: u8) -> [Write; 2] {
-    let values = json!({ "code_ref": code_ref, "attempts_left": left });
-    [write(&ATTEMPTS_LEFT, values.clone()), write(&KEPT_ATTEMPTS_LEFT, values)]
+/// How often a code may still be typed.
+pub(super) fn attempts_left(code_ref: &str, left: u8) -> Write {
+    write(&ATTEMPTS_LEFT, json!({ "code_ref": code_ref, "attempts_left": left }))
 }
 
 /// What the hub needs to have a code verified.
-pub(super) fn sent(code_ref: &str, otp_id: &str, sent_at: Timestamp, expires_at: Timestamp) -> Write {
+pub(super) fn sent(
+    code_ref: &str,
+    otp_id: &str,
+    sent_at: Timestamp,
+    expires_at: Timestamp,
+) -> Write {
     let values = json!({
         "code_ref": code_ref,
-        "status": "sent",
         "otp_id": otp_id,
         "sent_at": sent_at,
         "expires_at": expires_at,
     });
     write(&KEPT_SENT, values)
+}
+
+/// No code was sent.
+pub(super) fn not_sent(code_ref: &str) -> Write {
+    write(&KEPT_FAILED, json!({ "code_ref": code_ref, "status": "failed" }))
 }
 
 const fn of_code(name: &'static str, columns: &'static [&'static str]) -> Record {

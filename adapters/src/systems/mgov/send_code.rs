@@ -16,12 +16,12 @@ use super::{
     Bmg, CodeRules,
     failures::{Cause, command},
     refusals::Refusal,
-    rows::{self, CodeStatus},
+    rows,
     unsent,
     wire::{self, Request, Response, Status},
 };
 use crate::{
-    attempt::{Answer, Attempt, Call, Outcome},
+    attempt::{Answer, Attempt, Call, Outcome, Write},
     transport::{dates::read_moment, shep_sync::Reply},
 };
 
@@ -94,11 +94,11 @@ pub(super) async fn attempt(bmg: &Bmg, call: &Call) -> Attempt {
         now: call.now,
         rules: bmg.rules,
     };
-    let outcome = match reply.and_then(|reply| judge(reply, question)) {
-        Ok(answer) => Outcome::Answered(answer),
-        Err(cause) => Outcome::Failed(command(&cause)),
+    let (outcome, writes) = match reply.and_then(|reply| judge(reply, question)) {
+        Ok(answer) => (Outcome::Answered(answer), Vec::new()),
+        Err(cause) => (Outcome::Failed(command(&cause)), after(&cause, call.job_id)),
     };
-    Attempt { outcome, exchange, writes: Vec::new() }
+    Attempt { outcome, exchange, writes }
 }
 
 /// What was asked, to hold the answer against.
@@ -141,13 +141,33 @@ fn sent(response: &Response, question: Question) -> Result<Answer, Cause> {
         ("sent_at", json!(now)),
         ("expires_at", json!(expires_at)),
         ("resend_at", json!(later(now, rules.resend_after.as_secs()))),
-        ("code_status", CodeStatus::Sent.name().into()),
         ("attempts_left", rules.attempts.into()),
     ];
     let portal: Map<String, Value> =
         portal.into_iter().map(|(column, value)| (column.to_owned(), value)).collect();
     let writes = vec![rows::sent(&id.to_string(), otp_id, now, expires_at)];
     Ok(Answer { writes, ..Answer::new(summary, portal) })
+}
+
+/// A refusal proves that no code is on its way.
+fn after(cause: &Cause, id: Uuid) -> Vec<Write> {
+    match cause {
+        Cause::Refused(_) => vec![rows::not_sent(&id.to_string())],
+        Cause::Input
+        | Cause::NoCode
+        | Cause::OtherCode
+        | Cause::CodeForm
+        | Cause::Trouble(_)
+        | Cause::UnknownStatus
+        | Cause::Payload
+        | Cause::Repeated
+        | Cause::OtherRequest
+        | Cause::UnknownResult
+        | Cause::OutOfPlace
+        | Cause::Contradiction
+        | Cause::NoOtp
+        | Cause::Expiry => Vec::new(),
+    }
 }
 
 fn later(now: Timestamp, seconds: u64) -> Timestamp {

@@ -232,13 +232,11 @@ fn a_sent_code_fills_the_portal_and_what_the_hub_verifies_by() {
             "sent_at": "2026-11-22T05:00:00Z",
             "expires_at": "2026-11-22T05:04:00Z",
             "resend_at": "2026-11-22T05:01:00Z",
-            "code_status": "sent",
             "attempts_left": 3,
         })
     );
     let kept = json!({
         "code_ref": ID.to_string(),
-        "status": "sent",
         "otp_id": OTP,
         "sent_at": "2026-11-22T05:00:00Z",
         "expires_at": "2026-11-22T05:04:00Z",
@@ -292,16 +290,13 @@ fn a_person_without_a_phone_is_refused_a_code() {
 fn a_right_code_is_verified() {
     let (summary, writes) = verified("<status>SIM-OK</status>");
     assert_eq!(summary, json!({ "verified": true }));
-    assert_eq!(told(&writes), [row("portal.sms_code", "code_status", "verified".into())]);
+    assert_eq!(told(&writes), [row("portal.sms_code", "result", "verified".into())]);
 }
 
 #[test]
 fn d5_a_wrong_code_says_how_many_attempts_are_left() {
     let wrong = |left: &str| verified(&format!("<status>SIM-WRONG-CODE</status>{left}"));
-    let left = |value: u8| {
-        let tables = ["portal.sms_code", "hub.sms_code"];
-        tables.map(|table| row(table, "attempts_left", value.into())).to_vec()
-    };
+    let left = |value: u8| vec![row("portal.sms_code", "attempts_left", value.into())];
     for (text, rows) in [
         ("<attemptsLeft>2</attemptsLeft>", left(2)),
         ("<attemptsLeft> 1 </attemptsLeft>", left(1)),
@@ -314,13 +309,13 @@ fn d5_a_wrong_code_says_how_many_attempts_are_left() {
         assert_eq!((refused, told(&writes)), (json!(["refused", "code_wrong"]), rows), "{text}");
     }
     let (_, last) = wrong("<attemptsLeft>0</attemptsLeft>");
-    let status = row("portal.sms_code", "code_status", "attempts_used_up".into());
+    let status = row("portal.sms_code", "result", "attempts_used_up".into());
     assert_eq!(told(&last), [vec![status], left(0)].concat());
 }
 
 #[test]
 fn each_refusal_tells_the_portal_what_became_of_the_code() {
-    for (status, code, code_status) in [
+    for (status, code, result) in [
         ("SIM-EXPIRED", "code_expired", "expired"),
         ("SIM-ALREADY-USED", "code_used", "used"),
         ("SIM-UNKNOWN-OTP", "code_unknown", "unknown"),
@@ -329,7 +324,7 @@ fn each_refusal_tells_the_portal_what_became_of_the_code() {
         let (refused, writes) = verified(&format!("<status>{status}</status>"));
         assert_eq!(refused, json!(["refused", code]));
         let first = told(&writes).remove(0);
-        assert_eq!(first, row("portal.sms_code", "code_status", code_status.into()));
+        assert_eq!(first, row("portal.sms_code", "result", result.into()));
     }
     let (open, writes) = verified("<status>SIM-SENT</status>");
     assert_eq!((open, writes.len()), (json!(["indeterminate", "result_out_of_place"]), 0));

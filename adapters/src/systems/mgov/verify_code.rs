@@ -15,7 +15,7 @@ use super::{
     Bmg, CodeRules,
     failures::{Cause, command},
     refusals::Refusal,
-    rows::{self, CodeStatus},
+    rows::{self, Said},
     rules::CODE_DIGITS,
     unsent,
     wire::{self, Request, Response, Sent, Status},
@@ -79,14 +79,14 @@ pub(super) fn judge(
     rules: CodeRules,
 ) -> (Outcome, Vec<Write>) {
     let code_ref = sent_by.to_string();
-    let status = |status| rows::status(&code_ref, status);
+    let said = |said| rows::result(&code_ref, said);
     let (refusal, writes) = match response.status {
-        Status::Ok => return (verified(status(CodeStatus::Verified)), Vec::new()),
+        Status::Ok => return (verified(said(Said::Verified)), Vec::new()),
         Status::WrongCode => (Refusal::Wrong, wrong(response.attempts_left, &code_ref, rules)),
-        Status::Expired => (Refusal::Expired, vec![status(CodeStatus::Expired)]),
+        Status::Expired => (Refusal::Expired, vec![said(Said::Expired)]),
         Status::TooManyAttempts => (Refusal::AttemptsUsedUp, used_up(&code_ref)),
-        Status::AlreadyUsed => (Refusal::Used, vec![status(CodeStatus::Used)]),
-        Status::UnknownOtp => (Refusal::Unknown, vec![status(CodeStatus::Unknown)]),
+        Status::AlreadyUsed => (Refusal::Used, vec![said(Said::Used)]),
+        Status::UnknownOtp => (Refusal::Unknown, vec![said(Said::Unknown)]),
         Status::Match | Status::Mismatch | Status::NotRegistered | Status::Sent => {
             return (Outcome::Failed(command(&Cause::OutOfPlace)), Vec::new());
         }
@@ -104,13 +104,11 @@ fn verified(write: Write) -> Outcome {
 fn wrong(left: Option<u8>, code_ref: &str, rules: CodeRules) -> Vec<Write> {
     match left.filter(|left| *left < rules.attempts) {
         Some(0) => used_up(code_ref),
-        Some(left) => rows::attempts_left(code_ref, left).into(),
+        Some(left) => vec![rows::attempts_left(code_ref, left)],
         None => Vec::new(),
     }
 }
 
 fn used_up(code_ref: &str) -> Vec<Write> {
-    let mut writes = vec![rows::status(code_ref, CodeStatus::AttemptsUsedUp)];
-    writes.extend(rows::attempts_left(code_ref, 0));
-    writes
+    vec![rows::result(code_ref, Said::AttemptsUsedUp), rows::attempts_left(code_ref, 0)]
 }
