@@ -9,6 +9,12 @@ mod contract;
 #[path = "simulators/control.rs"]
 mod control;
 #[cfg(test)]
+#[path = "simulators/eqyzmet.rs"]
+mod eqyzmet;
+#[cfg(test)]
+#[path = "simulators/eqyzmet_cases.rs"]
+mod eqyzmet_cases;
+#[cfg(test)]
 #[path = "simulators/gbdfl.rs"]
 mod gbdfl;
 #[cfg(test)]
@@ -26,6 +32,8 @@ mod mailbox;
 #[cfg(test)]
 #[path = "simulators/mgov.rs"]
 mod mgov;
+#[path = "simulators/mzrk.rs"]
+mod mzrk;
 #[cfg(test)]
 #[path = "simulators/realestate.rs"]
 mod realestate;

@@ -14,9 +14,11 @@ macro_rules! systems {
 }
 
 systems! {
+    eqyzmet::Eqyzmet,
     gbdfl::Gbdfl,
     gbdul::Gbdul,
     kpsisu::Kpsisu,
     mgov::Mgov,
     realestate::Realestate,
+    mzrk::Mzrk,
 }

@@ -113,7 +113,9 @@ fn kept(body: &Bytes, omissions: &[Omission]) -> Bytes {
     if omissions.is_empty() {
         return body.clone();
     }
-    let mut kept = Vec::new();
+    let omitted: usize = omissions.iter().map(|one| one.range.len()).sum();
+    let stand_ins: usize = omissions.iter().map(|one| one.stand_in.len()).sum();
+    let mut kept = Vec::with_capacity(body.len() - omitted + stand_ins);
     let mut from = 0;
     for Omission { range, stand_in } in omissions {
         kept.extend_from_slice(&body[from..range.start]);

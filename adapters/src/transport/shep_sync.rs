@@ -80,6 +80,20 @@ pub async fn send_text(
     (result.and_then(read), exchange)
 }
 
+/// Sends `SendMessage` once, where `data` names a type (shep §4.1). `open_data` is its start tag, a
+/// constant of the system.
+pub async fn send_typed(
+    gateway: &Gateway,
+    head: Head<'_>,
+    limit: Duration,
+    open_data: &'static str,
+    write_data: impl FnOnce(&mut Writer) + Send,
+) -> (Result<Reply, Trouble>, Exchange) {
+    let outgoing = request(gateway, head, open_data, write_data);
+    let (result, exchange) = gateway.send(outgoing, limit).await;
+    (result.and_then(read), exchange)
+}
+
 /// Reads an answer's envelope.
 pub fn read(document: Document) -> Result<Reply, Trouble> {
     Reply::new(document).ok_or(Trouble::Unreadable)

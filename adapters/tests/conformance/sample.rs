@@ -35,6 +35,7 @@ pub(crate) fn code(operation: &OperationSpec) -> Option<OneTimeCode> {
 /// The sample of an operation.
 pub(crate) fn of(operation: &OperationSpec, id: Uuid) -> Sample {
     match operation.name {
+        "eqyzmet.submit" => eqyzmet_submit(id),
         "gbdfl.person" => gbdfl_person(id),
         "gbdul.organization" => gbdul_organization(),
         "kpsisu.check" => kpsisu_check(),
@@ -42,6 +43,7 @@ pub(crate) fn of(operation: &OperationSpec, id: Uuid) -> Sample {
         "mgov.send_code" => mgov(id, MGOV_SEND_CODE),
         "mgov.verify_code" => mgov(id, MGOV_VERIFY_CODE),
         "realestate.properties" => realestate_properties(id),
+        "mzrk.check" => mzrk_check(id),
         other => unreachable!("{other} needs a sample here"),
     }
 }
@@ -64,6 +66,71 @@ pub(crate) fn fault(code: &str) -> String {
          </errorCode><errorMessage>{IIN}</errorMessage></f:SendMessageFault1_SendMessageFault>\
          </detail></S:Fault>"
     ))
+}
+
+fn eqyzmet_submit(id: Uuid) -> Sample {
+    let certificate = |text: &str| text.trim_end().to_owned();
+    let param = |key: &str, value: &str| {
+        format!("<param><key>{key}</key><values><value>{value}</value></values></param>")
+    };
+    let answer = |code: &str, message_id: &str, number: &str| {
+        [
+            param("resultCode", code),
+            param("resultMessage", SURNAME),
+            param("messageId", message_id),
+            param("requestNumber", number),
+            param("revision", "2"),
+        ]
+        .concat()
+    };
+    let reply = |data: &str| {
+        envelope(&format!(
+            "<q:SendMessageResponse xmlns:q=\"http://bip.bee.kz/SyncChannel/v10/Types\"><response>\
+             <responseInfo><messageId>1</messageId><status><code>SCSS001</code></status>\
+             </responseInfo><responseData><data>{data}</data></responseData></response>\
+             </q:SendMessageResponse>"
+        ))
+    };
+    let response =
+        |params: &str| format!("<Response serviceName='SIM_submitMessage'>{params}</Response>");
+    let (ours, message) = (id.to_string(), "SIM-1000001.1");
+    let good = response(&answer("0", message, &ours));
+    let repeated = response(&answer("SIM-ALREADY-SUBMITTED", message, &ours));
+    let wrong = |params: &str| reply(&response(params));
+    Sample {
+        input: json!({
+            "message_id": message,
+            "fields": [{ "key": "Пояснение", "value": format!("{SURNAME} <{IIN}>") }],
+            "signature": "U0lN",
+            "person_certificate": certificate(include_str!(
+                "../../../contracts/systems/eqyzmet/certificates/person.b64"
+            )),
+            "organisation_certificate": certificate(include_str!(
+                "../../../contracts/systems/eqyzmet/certificates/organisation.b64"
+            )),
+        }),
+        good: vec![
+            ("plain", reply(&good)),
+            ("cdata", reply(&format!("<![CDATA[<?xml version='1.0'?>{good}]]>"))),
+            ("escaped", reply(&good.replace('<', "&lt;"))),
+            ("our own repetition", reply(&repeated)),
+        ],
+        wrong: vec![
+            ("another message", wrong(&answer("0", "SIM-1000002.1", &ours))),
+            ("another request", wrong(&answer("0", message, &Uuid::nil().to_string()))),
+            ("no request", wrong(&answer("0", message, ""))),
+            ("another service", reply(&good.replace("submitMessage", "messageStatus"))),
+            ("no service", reply(&good.replace(" serviceName='SIM_submitMessage'", ""))),
+            ("the question mirrored", reply(&good.replace("Response", "Request"))),
+            ("an unknown code", wrong(&answer("1", message, &ours))),
+            ("a key twice", wrong(&(answer("0", message, &ours) + &param("resultCode", "0")))),
+            ("lists", wrong(&answer("0</value><value>0", message, &ours))),
+            ("a param without values", wrong("<param><key>resultCode</key></param>")),
+            ("no revision", wrong(&answer("0", message, &ours).replace("revision", "version"))),
+            ("no data", reply("")),
+            ("no XML", reply("&lt;Response")),
+        ],
+    }
 }
 
 fn gbdfl_person(id: Uuid) -> Sample {
@@ -263,6 +330,53 @@ fn realestate_properties(id: Uuid) -> Sample {
             ("no list", data(&response(&id, "310", ""))),
             ("no data", reply("")),
             ("broken escaped document", data("&lt;Response>&lt;Objects>")),
+            ("doctype in the payload", data("<![CDATA[<!DOCTYPE r><r><a/></r>]]>")),
+        ],
+    }
+}
+
+fn mzrk_check(id: Uuid) -> Sample {
+    let reply = |data: &str| {
+        envelope(&format!(
+            "<q:SendMessageResponse xmlns:q=\"http://bip.bee.kz/SyncChannel/v10/Types\"><response>\
+             <responseInfo><messageId>1</messageId><status><code>SCSS001</code></status>\
+             </responseInfo><responseData>{data}</responseData></response></q:SendMessageResponse>"
+        ))
+    };
+    let payload = |request_id: &str, iin: &str, registers: &[&str]| {
+        let accounts: String = registers
+            .iter()
+            .map(|name| {
+                format!("<Account><Register>{name}</Register><OnRecord>false</OnRecord></Account>")
+            })
+            .collect();
+        format!(
+            "<ResponseInfo><StatusCode>200</StatusCode></ResponseInfo>\
+             <Sim_DispensaryStatusResponse><RequestId>{request_id}</RequestId><IIN>{iin}</IIN>\
+             <Accounts>{accounts}</Accounts></Sim_DispensaryStatusResponse>"
+        )
+    };
+    let data = |content: &str| reply(&format!("<data>{content}</data>"));
+    let (id, both) = (id.to_string(), ["NARCOLOGY", "PSYCHIATRY"]);
+    let good = payload(&id, IIN, &both);
+    let typed = "<n:data xmlns:n='urn:n' xmlns:c='urn:c' xmlns:i='urn:i' i:type='c:Response'>";
+    Sample {
+        input: json!({ "iin": IIN }),
+        good: vec![
+            ("plain", data(&good)),
+            ("typed and namespaced", reply(&format!("{typed}{good}</n:data>"))),
+            ("byte order mark", format!("\u{feff}{}", data(&good))),
+            ("cdata", data(&format!("<![CDATA[<?xml version='1.0'?><r>{good}</r>]]>"))),
+            ("escaped", data(&format!("<r>{good}</r>").replace('<', "&lt;"))),
+            ("partial", data(&payload(&id, IIN, &both[..1]))),
+        ],
+        wrong: vec![
+            ("another person", data(&payload(&id, OTHER_IIN, &both))),
+            ("another request", data(&payload(&Uuid::nil().to_string(), IIN, &both))),
+            ("one register twice", data(&payload(&id, IIN, &["NARCOLOGY", "NARCOLOGY"]))),
+            ("an unknown register", data(&payload(&id, IIN, &["NARCOLOGY", SURNAME]))),
+            ("no data", reply("")),
+            ("broken escaped document", data("&lt;r>&lt;ResponseInfo>")),
             ("doctype in the payload", data("<![CDATA[<!DOCTYPE r><r><a/></r>]]>")),
         ],
     }

@@ -7,13 +7,17 @@ use std::{
     process::Command,
 };
 
-use crate::{gbdfl, kpsisu, mgov, realestate, world::World};
+use crate::{gbdfl, kpsisu, mgov, mzrk, realestate, world::World};
 
 /// Root elements of `data` for each system: `data` itself, or the one element in it.
-const PAYLOADS: [(&str, &str); 4] =
-    [("gbdfl", DATA), ("kpsisu", IN_DATA), ("mgov", DATA), ("realestate", IN_DATA)];
-const DATA: &str = "//*[local-name()='data']";
-const IN_DATA: &str = "//*[local-name()='data']/*";
+const PAYLOADS: [(&str, &str); 6] = [
+    ("eqyzmet", "//*[local-name()='data']/*"),
+    ("gbdfl", "//*[local-name()='data']"),
+    ("kpsisu", "//*[local-name()='data']/*"),
+    ("mgov", "//*[local-name()='data']"),
+    ("mzrk", "//*[local-name()='data']"),
+    ("realestate", "//*[local-name()='data']/*"),
+];
 
 fn systems() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/systems")
@@ -118,6 +122,13 @@ async fn answers_of_the_simulators_fit_the_schemas() {
         fs::write(&file, &bytes).unwrap();
         let namespaced = String::from_utf8(bytes).unwrap().contains("<data xmlns=");
         assert_eq!(fits("shep/soap.xsd", &file).is_ok(), !namespaced);
+        for n in 0..4 {
+            let body = mzrk::request(&format!("{iin}-{n}"), iin);
+            let (_, bytes) = world.send("/mzrk/", body).await;
+            fs::write(&file, &bytes).unwrap();
+            let namespaced = String::from_utf8(bytes).unwrap().contains("<ns4:data");
+            assert_eq!(fits("shep/soap.xsd", &file).is_ok(), !namespaced);
+        }
         let body = kpsisu::request(iin, iin);
         let (_, bytes) = world.send("/kpsisu/", body).await;
         fs::write(&file, &bytes).unwrap();

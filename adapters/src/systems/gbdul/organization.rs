@@ -93,7 +93,7 @@ impl Adapter for Organizations {
             Ok(answer) => Outcome::Answered(answer),
             Err(cause) => Outcome::Failed(failure(&cause)),
         };
-        Attempt { outcome, exchange, writes: Vec::new() }
+        Attempt::new(outcome, exchange)
     }
 }
 
@@ -133,7 +133,7 @@ pub(super) fn judge(reply: Reply, question: Question<'_>) -> Result<Answer, Caus
 }
 
 fn nothing_sent(cause: &Cause) -> Attempt {
-    Attempt { outcome: Outcome::Failed(failure(cause)), exchange: Exchange::default(), writes: Vec::new() }
+    Attempt::new(Outcome::Failed(failure(cause)), Exchange::default())
 }
 
 /// `status` stays visible, because nobody knows yet what tells the three codes apart.

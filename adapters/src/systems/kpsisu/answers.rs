@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     attempt::{Answer, Call},
-    channel::{AsyncChannel, Page, Message, MessageKind, Mismatch, Reading},
+    channel::{AsyncChannel, Message, MessageKind, Mismatch, Page, Reading},
     transport::{payload::payload, xml::Element},
 };
 

@@ -76,22 +76,19 @@ impl Adapter for Checks {
     async fn attempt(&self, call: &Call) -> Attempt {
         let Ok(input) = Input::deserialize(call.input.expose()) else {
             let outcome = Outcome::Failed(failure(&Cause::Input));
-            return Attempt { outcome, exchange: Exchange::default(), writes: Vec::new() };
+            return Attempt::new(outcome, Exchange::default());
         };
         let request = self.request(call, &input);
-        let (chain, exchange) = shep_async::send(
-            &self.gateway,
-            wire::SERVICE_ID,
-            call.now,
-            call.time_limit,
-            |xml| wire::write(xml, request),
-        )
-        .await;
+        let (chain, exchange) =
+            shep_async::send(&self.gateway, wire::SERVICE_ID, call.now, call.time_limit, |xml| {
+                wire::write(xml, request)
+            })
+            .await;
         let outcome = match chain {
             Ok(chain) => Outcome::Acknowledged(chain),
             Err(trouble) => Outcome::Failed(failure(&Cause::Start(trouble))),
         };
-        Attempt { outcome, exchange, writes: Vec::new() }
+        Attempt::new(outcome, exchange)
     }
 
     fn channel(&self) -> Option<&dyn AsyncChannel> {
@@ -123,9 +120,8 @@ fn text(value: Option<&Personal<String>>) -> Option<&str> {
 /// What a schema cannot say: a name must be writable as XML.
 pub(super) fn check_input(input: &Value) -> Vec<FieldError> {
     let fields = input.as_object().into_iter().flatten();
-    let unwritable = fields.filter(|(_, value)| {
-        value.as_str().is_some_and(|text| !text.chars().all(is_writable))
-    });
+    let unwritable = fields
+        .filter(|(_, value)| value.as_str().is_some_and(|text| !text.chars().all(is_writable)));
     unwritable
         .map(|(name, _)| {
             let text = "holds a control character that cannot be sent";

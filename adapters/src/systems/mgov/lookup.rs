@@ -12,7 +12,6 @@ use super::{
     Bmg,
     failures::{Cause, query},
     refusals::NOT_REGISTERED,
-    unsent,
     wire::{self, Request, Status},
 };
 use crate::{
@@ -33,7 +32,7 @@ pub(super) struct Input {
 
 pub(super) async fn attempt(bmg: &Bmg, call: &Call) -> Attempt {
     let Ok(input) = Input::deserialize(call.input.expose()) else {
-        return unsent(query(&Cause::Input));
+        return Attempt::unsent(query(&Cause::Input));
     };
     let phone = input.phone.as_ref().map(|phone| phone.expose().as_str());
     let request = Request::Check { iin: input.iin.expose(), phone };
@@ -43,7 +42,7 @@ pub(super) async fn attempt(bmg: &Bmg, call: &Call) -> Attempt {
         Ok(answer) => Outcome::Answered(answer),
         Err(cause) => Outcome::Failed(query(&cause)),
     };
-    Attempt { outcome, exchange, writes: Vec::new() }
+    Attempt::new(outcome, exchange)
 }
 
 /// What an answer means; `compares` says whether a number was given.

@@ -30,7 +30,6 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use contracts::{
-    class::Failure,
     job::InputCheck,
     operation::{
         ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile, SlaSpec,
@@ -42,7 +41,7 @@ use serde_json::Value;
 
 pub use self::{refusals::Refusal, rules::CodeRules};
 use crate::{
-    attempt::{Attempt, Call, Exchange, Outcome},
+    attempt::{Attempt, Call, Exchange},
     settings::{OptionSpec, Settings},
     simulation::Simulation,
     system::{Adapter, ConnectError, System},
@@ -171,14 +170,5 @@ impl Bmg {
         })
         .await;
         (reply.map_err(failures::Cause::from), exchange)
-    }
-}
-
-/// An attempt that sent nothing.
-fn unsent(failure: Failure) -> Attempt {
-    Attempt {
-        outcome: Outcome::Failed(failure),
-        exchange: Exchange::default(),
-        writes: Vec::new(),
     }
 }

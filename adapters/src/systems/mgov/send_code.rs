@@ -17,7 +17,6 @@ use super::{
     failures::{Cause, command},
     refusals::Refusal,
     rows,
-    unsent,
     wire::{self, Request, Response, Status},
 };
 use crate::{
@@ -79,7 +78,7 @@ impl Check {
 
 pub(super) async fn attempt(bmg: &Bmg, call: &Call) -> Attempt {
     let Ok(input) = Input::deserialize(call.input.expose()) else {
-        return unsent(command(&Cause::Input));
+        return Attempt::unsent(command(&Cause::Input));
     };
     let lang = match input.lang.unwrap_or(Lang::Ru) {
         Lang::Ru => "ru",

@@ -17,7 +17,6 @@ use super::{
     refusals::Refusal,
     rows::{self, Said},
     rules::CODE_DIGITS,
-    unsent,
     wire::{self, Request, Response, Sent, Status},
 };
 use crate::attempt::{Answer, Attempt, Call, OneTimeCode, Outcome, Write};
@@ -39,11 +38,11 @@ pub(super) struct Input {
 
 pub(super) async fn attempt(bmg: &Bmg, call: &Call) -> Attempt {
     let Ok(input) = Input::deserialize(call.input.expose()) else {
-        return unsent(command(&Cause::Input));
+        return Attempt::unsent(command(&Cause::Input));
     };
     let code = match code_of(call.code.as_ref(), &input.code_ref) {
         Ok(code) => code,
-        Err(cause) => return unsent(command(&cause)),
+        Err(cause) => return Attempt::unsent(command(&cause)),
     };
     let sent = code.otp_id.as_deref().map_or(Sent::Request(code.sent_by), Sent::Otp);
     let digits = code.digits.expose();

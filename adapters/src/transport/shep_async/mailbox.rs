@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Pulled, confirm, pull};
+use super::{AMOUNT_MAX, Pulled, confirm, pull};
 use crate::{
     channel::Page,
     settings::{Sender, Settings},
@@ -21,6 +21,7 @@ pub struct Mailbox {
     service_id: &'static str,
     /// Time limit of one pull or confirmation.
     limit: Duration,
+    amount: usize,
     senders: Vec<(String, Option<SecretString>)>,
 }
 
@@ -29,7 +30,15 @@ impl Mailbox {
     pub fn new(service_id: &'static str, settings: &Settings, limit: Duration) -> Self {
         let limit = settings.call_timeout_ms.map_or(limit, Duration::from_millis);
         let sender = |one: &Sender| (one.sender_id.clone(), one.password.clone());
-        Self { service_id, limit, senders: settings.push_senders.iter().map(sender).collect() }
+        let senders = settings.push_senders.iter().map(sender).collect();
+        Self { service_id, limit, amount: AMOUNT_MAX, senders }
+    }
+
+    /// Asks for fewer messages in one page, where each may be large.
+    #[must_use]
+    pub const fn with_amount(mut self, amount: usize) -> Self {
+        self.amount = amount;
+        self
     }
 
     /// Whether a sender is in the list, with the password that the list may want.
@@ -47,7 +56,7 @@ impl Mailbox {
     /// Fetches one page of what waits. No message is an empty page.
     pub async fn pull(&self, gateway: &Gateway, now: Timestamp) -> Result<Page, Trouble> {
         let Pulled { messages, unreadable } =
-            pull(gateway, self.service_id, now, self.limit).await?;
+            pull(gateway, self.service_id, self.amount, now, self.limit).await?;
         Ok(Page { messages, unreadable })
     }
 
