@@ -25,7 +25,7 @@ use contracts::{
     class::Class,
     operation::{Effect, OperationSpec},
 };
-use sample::{IIN, OTHER_IIN, SURNAME, Sample};
+use sample::{DIGITS, IIN, OTHER_IIN, SURNAME, Sample};
 use server::{Play, Server, answer, nobody, soap};
 use uuid::Uuid;
 
@@ -86,16 +86,20 @@ async fn attempt(operation: &'static OperationSpec, url: &str, limit: Duration) 
     let found = subjects.iter().find(|(one, _)| one.name == operation.name);
     let (_, adapter) = found.expect("registered");
     let now = "2026-11-22T05:00:00Z".parse().expect("instant");
-    let call = Call::first(operation, job_id(), sample_of(operation).input, now, limit);
+    let call = Call {
+        code: sample::code(operation),
+        ..Call::first(operation, job_id(), sample_of(operation).input, now, limit)
+    };
     let started = Instant::now();
     let attempt = adapter.attempt(&call).await;
     assert!(started.elapsed() < limit + SLACK, "{}: the time limit does not hold", operation.name);
     let shown = format!("{attempt:?} {call:?}");
-    for secret in [IIN, OTHER_IIN, SURNAME, PASSWORD] {
+    for secret in [IIN, OTHER_IIN, SURNAME, PASSWORD, DIGITS] {
         assert!(!shown.contains(secret), "{} prints {secret}: {shown}", operation.name);
     }
     let kept = String::from_utf8_lossy(&attempt.exchange.request);
     assert!(!kept.contains(PASSWORD), "{}: the password is kept", operation.name);
+    assert!(!kept.contains(DIGITS), "{}: the code is kept", operation.name);
     attempt
 }
 
@@ -342,7 +346,7 @@ async fn an_answer_that_is_not_about_us_is_not_taken() {
 }
 
 #[tokio::test]
-async fn a_request_is_a_soap_post_that_names_the_job_and_is_kept_without_the_password() {
+async fn a_request_is_a_soap_post_that_names_the_job_and_is_kept_without_password_and_code() {
     for operation in shep_operations() {
         let server = Server::start(Play::Bytes(Vec::new())).await;
         let attempt = attempt(operation, &server.url, TIME_LIMIT).await;
@@ -355,6 +359,7 @@ async fn a_request_is_a_soap_post_that_names_the_job_and_is_kept_without_the_pas
         assert!(head.contains("user-agent: aleumet-hub/"), "{head}");
         assert!(body.contains(&job_id().to_string()), "{}", operation.name);
         let kept = String::from_utf8_lossy(&attempt.exchange.request).into_owned();
-        assert_eq!(kept, body.replace(PASSWORD, "***"), "{}", operation.name);
+        let masked = body.replace(PASSWORD, "***").replace(DIGITS, "***");
+        assert_eq!(kept, masked, "{}", operation.name);
     }
 }

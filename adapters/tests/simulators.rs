@@ -31,6 +31,9 @@ mod kpsisu;
 #[cfg(test)]
 #[path = "simulators/mailbox.rs"]
 mod mailbox;
+#[cfg(test)]
+#[path = "simulators/mgov.rs"]
+mod mgov;
 #[path = "simulators/mzrk.rs"]
 mod mzrk;
 #[cfg(test)]

@@ -19,6 +19,7 @@ systems! {
     gbdul::Gbdul,
     kazpost::Kazpost,
     kpsisu::Kpsisu,
+    mgov::Mgov,
     realestate::Realestate,
     mzrk::Mzrk,
 }

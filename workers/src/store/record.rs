@@ -57,6 +57,8 @@ pub struct Change {
     pub spends_attempt: bool,
     /// Whether it was a broken answer or a defect.
     pub strike: bool,
+    /// Whether the attempts and strikes of before count no more.
+    pub pays_back: bool,
     /// Stable code of the cause, where it is not an answer.
     pub code: Option<&'static str>,
     /// For the event; no personal data.
@@ -102,6 +104,7 @@ impl Change {
             event: None,
             spends_attempt: false,
             strike: false,
+            pays_back: false,
             code: None,
             summary: Map::new(),
             portal: None,
@@ -237,10 +240,10 @@ async fn update_jobs(tx: Tx<'_>, changes: &[&Change]) -> Result<HashMap<i64, Aft
         "WITH u AS MATERIALIZED (
            SELECT * FROM jsonb_to_recordset($1) AS u (seq bigint, run int, state text, event text,
              spends int, strikes smallint, code text, summary jsonb, delay_ms bigint, phase text,
-             carry jsonb, tells int, errors jsonb)),
+             carry jsonb, tells int, errors jsonb, pays_back boolean)),
          held AS MATERIALIZED (
            SELECT j.seq, j.sla AS sla_before, n.now, u.spends, u.strikes, u.summary, u.run, u.event,
-                  u.phase, u.carry, u.tells, u.errors,
+                  u.phase, u.carry, u.tells, u.errors, u.pays_back,
                   CASE WHEN n.now >= j.deadline_at THEN 'breached'
                        WHEN n.now >= j.at_risk_at THEN 'at_risk' ELSE 'on_time' END AS sla,
                   u.state = 'waiting'
@@ -267,7 +270,8 @@ async fn update_jobs(tx: Tx<'_>, changes: &[&Change]) -> Result<HashMap<i64, Aft
            carry = CASE WHEN NOT t.terminal THEN coalesce(x.carry, j.carry) END,
            errors = coalesce(x.errors, j.errors),
            run = j.run + (x.run IS NULL OR x.run < 0)::int,
-           attempts = j.attempts + x.spends, strikes = j.strikes + x.strikes,
+           attempts = CASE WHEN x.pays_back THEN 0 ELSE j.attempts + x.spends END,
+           strikes = CASE WHEN x.pays_back THEN 0 ELSE j.strikes + x.strikes END,
            events = j.events + greatest(x.tells, over::int) + (x.sla <> x.sla_before)::int,
            ended_at = CASE WHEN t.terminal THEN x.now END,
            ended_on = CASE WHEN t.terminal THEN (x.now AT TIME ZONE 'UTC')::date
@@ -321,6 +325,7 @@ fn input_row(change: &Change) -> Value {
         },
         "state": change.to.name(),
         "event": event.map(EventName::name),
+        "pays_back": change.pays_back,
         "spends": i32::from(change.spends_attempt),
         "strikes": i32::from(change.strike),
         "code": change.code,
