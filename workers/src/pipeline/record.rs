@@ -47,8 +47,6 @@ pub struct Record {
 pub struct Finished {
     /// Admission number.
     pub seq: i64,
-    /// The publisher's id.
-    pub id: Uuid,
     /// What was asked.
     pub operation: &'static OperationSpec,
     /// What the call did.
@@ -83,7 +81,7 @@ pub async fn send(hub: &Hub, id: Uuid, finished: Finished) {
 
 /// What a finished attempt means for its job.
 async fn change(hub: &Hub, finished: Finished) -> Change {
-    let Finished { seq, id, operation, phase, run, attempts, strikes, .. } = finished;
+    let Finished { seq, operation, phase, run, attempts, strikes, .. } = finished;
     let Attempt { outcome, exchange, writes } = finished.attempt;
     let mut row = AttemptRow {
         run,
