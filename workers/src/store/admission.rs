@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 use sqlx::Row;
 use uuid::Uuid;
 
-use super::{Error, NOW_MICROS, Store, Tx, instant, millis, outbox, portal, timer, within};
+use super::{Error, NOW_MICROS, Store, Tx, calendar, instant, outbox, portal, timer, within};
 use crate::seal::Sealed;
 
 /// One message that has an id and is to become a job.
@@ -254,7 +254,8 @@ async fn insert_jobs(tx: Tx<'_>, worker: Uuid, new: &[(i64, &Entry)]) -> Result<
         rows.push(job_row(*seq, entry, worker));
     }
     let batch = Value::Array(rows);
-    // The offset of business time is added by the statement, never from a cached value.
+    // The offset of business time is added by the statement, never from a cached value. Where the
+    // units of a promise differ, its instants are put in order here. OFFSET 0: each computed once.
     sqlx::query(
         "INSERT INTO hub.job (seq, id, system, operation, subject, requested_by, priority, input,
            consent, callback_url, reply_to, correlation_id, requested_at, admitted_at, at_risk_at,
@@ -262,9 +263,7 @@ async fn insert_jobs(tx: Tx<'_>, worker: Uuid, new: &[(i64, &Entry)]) -> Result<
            ended_on)
          SELECT r.seq, r.id, r.system, r.operation, r.subject, r.requested_by, r.priority, r.input,
            r.consent, r.callback_url, r.reply_to, r.correlation_id, q.at, c.now,
-           q.at + r.at_risk_ms * interval '1 millisecond',
-           q.at + r.deadline_ms * interval '1 millisecond',
-           q.at + r.give_up_ms * interval '1 millisecond',
+           LEAST(p.at_risk, p.deadline), p.deadline, GREATEST(p.deadline, p.give_up),
            r.state, 'on_time', r.owner, CASE WHEN r.owner IS NULL THEN 0 ELSE 1 END, 1, r.event,
            r.code, r.errors,
            CASE WHEN r.state = 'rejected' THEN c.now END,
@@ -273,10 +272,19 @@ async fn insert_jobs(tx: Tx<'_>, worker: Uuid, new: &[(i64, &Entry)]) -> Result<
          FROM jsonb_to_recordset($1) AS r (seq bigint, id uuid, system text, operation text,
            subject text, requested_by text, priority smallint, input jsonb, consent jsonb,
            callback_url text, reply_to text, correlation_id text, requested_at timestamptz,
-           at_risk_ms bigint, deadline_ms bigint, give_up_ms bigint, state text, owner uuid,
-           event text, code text, errors jsonb)
+           at_risk_ms bigint, at_risk_days int, deadline_ms bigint, deadline_days int,
+           give_up_ms bigint, give_up_days int, state text, owner uuid, event text, code text,
+           errors jsonb)
          CROSS JOIN (SELECT hub.now() AS now, shift FROM hub.clock) c
          CROSS JOIN LATERAL (SELECT LEAST(r.requested_at + c.shift, c.now) AS at) q
+         CROSS JOIN LATERAL (SELECT
+           CASE WHEN r.at_risk_days IS NULL THEN q.at + r.at_risk_ms * interval '1 millisecond'
+                ELSE hub.business_deadline(q.at, r.at_risk_days) END AS at_risk,
+           CASE WHEN r.deadline_days IS NULL THEN q.at + r.deadline_ms * interval '1 millisecond'
+                ELSE hub.business_deadline(q.at, r.deadline_days) END AS deadline,
+           CASE WHEN r.give_up_days IS NULL THEN q.at + r.give_up_ms * interval '1 millisecond'
+                ELSE hub.business_deadline(q.at, r.give_up_days) END AS give_up
+           OFFSET 0) p
          ORDER BY r.seq",
     )
     .bind(batch)
@@ -297,20 +305,25 @@ fn job_row(seq: i64, entry: &Entry, worker: Uuid) -> Value {
         "correlation_id": reply.and_then(|r| r.correlation_id.as_ref()),
     });
     let more = match &entry.fate {
-        Fate::Job { start, body } => serde_json::json!({
+        Fate::Job { start, body } => {
+            let (at_risk_ms, at_risk_days) = calendar::parts(body.sla.at_risk);
+            let (deadline_ms, deadline_days) = calendar::parts(body.sla.deadline);
+            let (give_up_ms, give_up_days) = calendar::parts(body.sla.give_up);
+            serde_json::json!({
             "requested_by": body.requested_by,
             "priority": body.priority,
             "input": body.input,
             "consent": body.consent,
             "callback_url": body.callback_url,
             "requested_at": body.requested_at,
-            "at_risk_ms": millis(body.sla.at_risk),
-            "deadline_ms": millis(body.sla.deadline),
-            "give_up_ms": millis(body.sla.give_up),
+            "at_risk_ms": at_risk_ms, "at_risk_days": at_risk_days,
+            "deadline_ms": deadline_ms, "deadline_days": deadline_days,
+            "give_up_ms": give_up_ms, "give_up_days": give_up_days,
             "state": if *start { State::Calling.name() } else { State::Accepted.name() },
             "owner": start.then_some(worker),
             "event": EventName::Accepted.name(),
-        }),
+            })
+        }
         Fate::Rejected(rejection) => serde_json::json!({
             "priority": 0,
             "requested_at": Timestamp::MAX,

@@ -11,6 +11,7 @@
 //! [`CALL_WAIT_MAX`]; errors never repeat a value, because a value may be personal.
 
 pub mod admission;
+pub mod calendar;
 pub mod claim;
 pub mod clock;
 pub mod destination;
@@ -34,7 +35,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-pub use self::error::{Error, Kind};
+pub use self::error::{Error, Kind, Outside};
 
 /// The server ends a statement after this.
 pub const STATEMENT_WAIT_MAX: Duration = Duration::from_secs(15);

@@ -57,6 +57,8 @@ pub enum Metric {
     QuarantineRows,
     /// Workers alive (service).
     Workers,
+    /// How far the business calendar reaches (service).
+    CalendarRemaining,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,7 +70,7 @@ enum Kind {
 
 impl Metric {
     /// All metrics.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Admitted,
         Self::Quarantined,
         Self::JobDuration,
@@ -91,6 +93,7 @@ impl Metric {
         Self::OutboxRows,
         Self::QuarantineRows,
         Self::Workers,
+        Self::CalendarRemaining,
     ];
 
     #[expect(clippy::too_many_lines, reason = "one line a metric: the table is the documentation")]
@@ -175,6 +178,11 @@ impl Metric {
             Self::OutboxRows => ("hub_outbox_rows", Gauge, "Unsent events"),
             Self::QuarantineRows => ("hub_quarantine_rows", Gauge, "Messages kept in quarantine"),
             Self::Workers => ("hub_workers", Gauge, "Workers that are registered"),
+            Self::CalendarRemaining => (
+                "hub_calendar_remaining_seconds",
+                Gauge,
+                "Business time until the last day of the business calendar ends",
+            ),
         }
     }
 
@@ -346,7 +354,8 @@ pub fn series_max(systems: usize, operations: usize) -> usize {
             | Metric::OutboxOldest
             | Metric::OutboxRows
             | Metric::QuarantineRows
-            | Metric::Workers => 1,
+            | Metric::Workers
+            | Metric::CalendarRemaining => 1,
         })
         .sum()
 }
