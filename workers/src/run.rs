@@ -1,7 +1,7 @@
 //! The running hub: all loops, started and stopped in the right order.
 //!
-//! *Start*: settings → database (waited for) → schema → business time → business calendar → identity → what came in is
-//! matched, what waits is pulled → listeners → timers, relay, claims → consuming.
+//! *Start*: settings → database (waited for) → schema → business time and calendar → identity → what
+//! came in is matched, what waits is pulled → listeners → timers, relay, claims → consuming.
 //!
 //! *Stop*: consuming ends → running calls finish, within the limit → results are recorded, events
 //! published → what is left is handed back (queries) or put in doubt (commands) → exit.

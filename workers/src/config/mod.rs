@@ -63,6 +63,8 @@ pub struct Config {
     pub pipeline: Pipeline,
     /// `[operations.<system>.<operation>]`, by the operation's full name.
     pub operations: BTreeMap<&'static str, OperationSettings>,
+    /// Links to files.
+    pub links: Links,
     /// `[systems.<name>]`: the systems that have an address.
     pub systems: BTreeMap<&'static str, Settings>,
 }
@@ -82,6 +84,15 @@ pub struct Pipeline {
     pub unconfirmed_max: usize,
     /// Keep the raw exchange of every attempt, not only of those that failed.
     pub keep_all_exchanges: bool,
+}
+
+/// Links to files that came with answers.
+#[derive(Debug, Clone)]
+pub struct Links {
+    /// Where people reach the admin listener's `/labels/`, without a slash at the end.
+    pub public_url: String,
+    /// How long a link works, in business time.
+    pub life: Duration,
 }
 
 /// Settings of one operation; the defaults stand in its specification.
@@ -173,6 +184,9 @@ fn read(r: &mut Reader) -> Config {
     let calendar = read_calendar(r);
     let mut operations = BTreeMap::new();
     let mut configured = BTreeMap::new();
+    for operation in contracts::own::SPEC.operations {
+        operations.insert(operation.name, read_operation(r, operation, &calendar));
+    }
     for system in systems::all() {
         let spec = system.spec();
         for operation in spec.operations {
@@ -200,8 +214,21 @@ fn read(r: &mut Reader) -> Config {
             Duration::from_secs(600),
         ),
         pipeline: read_pipeline(r),
+        links: read_links(r),
         operations,
         systems: configured,
+    }
+}
+
+fn read_links(r: &mut Reader) -> Links {
+    let key = "links.public_url";
+    let url = r.text(key, Some("http://127.0.0.1:9464"));
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        r.problem(key, &url, "a URL that begins with http:// or https://", ());
+    }
+    Links {
+        public_url: url.trim_end_matches('/').to_owned(),
+        life: r.seconds("links.life_s", 30 * DAY, YEAR),
     }
 }
 

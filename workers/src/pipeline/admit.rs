@@ -14,13 +14,14 @@ use contracts::{
     job::Malformed,
     operation::OperationSpec,
     rejection::{FieldError, Rejection},
+    state::Phase,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    Hub, call,
+    Hub, call, consent,
     decode::{Candidate, Message, quarantine},
     settle::settle,
 };
@@ -29,6 +30,7 @@ use crate::{
     store::{
         Kind, Outside,
         admission::{Admitted, Entry, Fate, Quarantined},
+        consent::Which,
     },
     telemetry::metric::Metric,
 };
@@ -48,8 +50,14 @@ pub struct Start {
     pub id: Uuid,
     /// What is asked.
     pub operation: &'static OperationSpec,
+    /// The portal's record.
+    pub subject: String,
     /// Personal.
     pub input: serde_json::Value,
+    /// What the call does.
+    pub phase: Phase,
+    /// What an earlier attempt left, or `Null`; personal.
+    pub carry: serde_json::Value,
     /// Fencing token.
     pub run: i32,
     /// Attempts spent so far.
@@ -202,6 +210,10 @@ fn start_or_store(
     permit: Option<tokio::sync::OwnedSemaphorePermit>,
 ) {
     let (Fate::Job { body, .. }, Some(operation)) = (entry.fate, entry.operation) else { return };
+    if body.verify_job.is_some() {
+        await_consent(hub, entry.child.is_some(), seq);
+        return;
+    }
     let Some(permit) = permit else {
         if let Some(destination) = hub.destination(operation) {
             destination.note_stored(1);
@@ -215,7 +227,10 @@ fn start_or_store(
             seq,
             id: entry.id,
             operation,
+            subject: entry.subject.unwrap_or_default(),
             input: body.input,
+            phase: Phase::Send,
+            carry: serde_json::Value::Null,
             run: FIRST_RUN,
             attempts: 0,
             strikes: 0,
@@ -231,6 +246,22 @@ const NOT_STORABLE: (&str, &str) =
 /// Code and text of a job whose promise reaches further than the calendar.
 const NO_YEAR: (&str, &str) =
     ("calendar_year_missing", "the business calendar ends before the deadline of this job");
+
+/// A check that waits for its consent: the verification that it brought along is started, or the one
+/// that it names may have ended already.
+fn await_consent(hub: &Arc<Hub>, brought: bool, seq: i64) {
+    if brought {
+        if let Some(destination) = hub.destinations.get(consent::SYSTEM) {
+            destination.note_stored(1);
+        }
+        hub.wake.claim.notify_one();
+        return;
+    }
+    let hub = hub.clone();
+    tokio::spawn(async move {
+        consent::settle(&hub, Which { checks: vec![seq], ..Which::default() }).await;
+    });
+}
 
 /// A message that cannot be a job here and now: its bytes are kept instead.
 fn set_apart(hub: &Hub, bad: Candidate, (code, text): (&'static str, &'static str)) -> Candidate {
@@ -251,6 +282,7 @@ fn reject_old(hub: &Hub, mut bad: Candidate) -> Candidate {
     if let Message::Entry(entry) = &mut bad.message {
         let text = "is before the first year of the business calendar";
         let errors = vec![FieldError::new("/requested_at", "outside_calendar", text)];
+        (entry.code, entry.child) = (None, None);
         entry.fate = Fate::Rejected(Rejection { code: Rejection::INVALID_FIELDS, errors });
     }
     bad

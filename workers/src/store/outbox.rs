@@ -3,9 +3,11 @@
 //! *Guarantee*: a row is written in the commit that makes its event true, and leaves only after the
 //! broker confirmed it (or returned it: then it moves to `hub.unheard` in the same statement).
 
+use adapters::channel::Received;
 use contracts::{
     event::{self, Event, EventData, EventName},
     operation::OperationSpec,
+    state::{Sla, State},
 };
 use jiff::Timestamp;
 use sqlx::Row as _;
@@ -72,6 +74,29 @@ impl Row {
         }
     }
 
+    /// The event of a message that nobody asked for. It belongs to no job: it is put in order by the
+    /// message's own number, which is negative so that it is no job's.
+    pub(super) fn received(inbound_id: i64, time: Timestamp, received: &Received) -> Self {
+        let name = EventName::MessageReceived;
+        let data = EventData {
+            job_id: received.id,
+            subject: None,
+            state: State::Succeeded,
+            sla: Sla::OnTime,
+            sequence: 1,
+            summary: received.summary.clone(),
+            errors: Vec::new(),
+        };
+        let event = Event::new(name, received.operation, time, data);
+        Self {
+            job_seq: -inbound_id,
+            sequence: 1,
+            routing_key: event::routing_key(received.operation, name),
+            body: serde_json::to_vec(&event).unwrap_or_default(),
+            reply: None,
+        }
+    }
+
     /// The same, as a reply.
     #[must_use]
     pub fn as_reply(&self, reply: &Reply) -> Self {
@@ -85,7 +110,7 @@ pub(super) async fn insert(tx: Tx<'_>, rows: &[Row]) -> Result<(), Error> {
         return Ok(());
     }
     let partition: Vec<i16> =
-        rows.iter().map(|r| i16::try_from(r.job_seq % PARTITIONS).unwrap_or(0)).collect();
+        rows.iter().map(|r| i16::try_from(r.job_seq.rem_euclid(PARTITIONS)).unwrap_or(0)).collect();
     let seq: Vec<i64> = rows.iter().map(|r| r.job_seq).collect();
     let sequence: Vec<i32> = rows.iter().map(|r| r.sequence).collect();
     let key: Vec<&str> = rows.iter().map(|r| r.routing_key.as_str()).collect();
