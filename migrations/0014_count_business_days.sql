@@ -29,27 +29,36 @@ COMMENT ON COLUMN hub.calendar_day.starts_at IS
 COMMENT ON COLUMN hub.calendar_day.number IS
   'Working days from the first day of the calendar up to this one, itself included.';
 
-CREATE FUNCTION hub.business_deadline(request timestamptz, days integer) RETURNS timestamptz
-  LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE AS $$
+CREATE FUNCTION hub.business_deadlines(request timestamptz, a integer, b integer, c integer)
+  RETURNS timestamptz[] LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE
   today integer;
-  ends  timestamptz;
+  ends  timestamptz[];
 BEGIN
-  SELECT d.number INTO today FROM hub.calendar_day d
-   WHERE d.starts_at <= request ORDER BY d.starts_at DESC LIMIT 1;
+  -- After the last day its number stands for the request, and no day has a higher one.
+  SELECT n.number, ARRAY[x.ends_at, y.ends_at, z.ends_at] INTO today, ends
+    FROM (SELECT d.number FROM hub.calendar_day d
+           WHERE d.starts_at <= request ORDER BY d.starts_at DESC LIMIT 1) n
+    LEFT JOIN hub.calendar_day x ON x.working AND x.number = n.number + a
+    LEFT JOIN hub.calendar_day y ON y.working AND y.number = n.number + b
+    LEFT JOIN hub.calendar_day z ON z.working AND z.number = n.number + c;
   IF today IS NULL THEN
     IF EXISTS (SELECT FROM hub.calendar_day) THEN
       RAISE EXCEPTION 'the calendar begins after the request' USING ERRCODE = 'HB001';
     END IF;
     RAISE EXCEPTION 'the calendar is not loaded';
   END IF;
-  -- After the last day its number stands for the request, and no day has a higher one.
-  SELECT d.ends_at INTO ends FROM hub.calendar_day d WHERE d.working AND d.number = today + days;
-  IF ends IS NULL THEN
+  IF (ends[1] IS NULL) <> (a IS NULL) OR (ends[2] IS NULL) <> (b IS NULL)
+     OR (ends[3] IS NULL) <> (c IS NULL) THEN
     RAISE EXCEPTION 'the calendar ends before the deadline' USING ERRCODE = 'HB002';
   END IF;
   RETURN ends;
 END $$;
-COMMENT ON FUNCTION hub.business_deadline(timestamptz, integer) IS
-  'The end of the last of so many business days after the day of the request, exclusive. '
-  'HB001: requested before the calendar; HB002: the calendar has no such day yet. Never a guess.';
+COMMENT ON FUNCTION hub.business_deadlines(timestamptz, integer, integer, integer) IS
+  'The ends of the last of so many business days after the day of the request, exclusive; NULL for '
+  'NULL. HB001: requested before the calendar; HB002: the calendar has no such day yet. Never a guess.';
+
+CREATE FUNCTION hub.business_deadline(request timestamptz, days integer) RETURNS timestamptz
+  LANGUAGE sql STABLE PARALLEL SAFE
+  AS $$ SELECT (hub.business_deadlines(request, days, NULL, NULL))[1] $$;
+COMMENT ON FUNCTION hub.business_deadline(timestamptz, integer) IS 'One of them, for people.';

@@ -336,13 +336,14 @@ async fn insert_jobs(tx: Tx<'_>, worker: Uuid, new: &[(i64, &Entry)]) -> Result<
            code text, errors jsonb)
          CROSS JOIN (SELECT hub.now() AS now, shift FROM hub.clock) c
          CROSS JOIN LATERAL (SELECT LEAST(r.requested_at + c.shift, c.now) AS at) q
+         CROSS JOIN LATERAL (SELECT CASE
+           WHEN coalesce(r.at_risk_days, r.deadline_days, r.give_up_days) IS NOT NULL
+           THEN hub.business_deadlines(q.at, r.at_risk_days, r.deadline_days, r.give_up_days)
+           END AS ends OFFSET 0) d
          CROSS JOIN LATERAL (SELECT
-           CASE WHEN r.at_risk_days IS NULL THEN q.at + r.at_risk_ms * interval '1 millisecond'
-                ELSE hub.business_deadline(q.at, r.at_risk_days) END AS at_risk,
-           CASE WHEN r.deadline_days IS NULL THEN q.at + r.deadline_ms * interval '1 millisecond'
-                ELSE hub.business_deadline(q.at, r.deadline_days) END AS deadline,
-           CASE WHEN r.give_up_days IS NULL THEN q.at + r.give_up_ms * interval '1 millisecond'
-                ELSE hub.business_deadline(q.at, r.give_up_days) END AS give_up
+           coalesce(d.ends[1], q.at + r.at_risk_ms * interval '1 millisecond') AS at_risk,
+           coalesce(d.ends[2], q.at + r.deadline_ms * interval '1 millisecond') AS deadline,
+           coalesce(d.ends[3], q.at + r.give_up_ms * interval '1 millisecond') AS give_up
            OFFSET 0) p
          ORDER BY r.seq",
     )
@@ -364,20 +365,13 @@ fn job_row(seq: i64, entry: &Entry, worker: Uuid) -> Value {
         "correlation_id": reply.and_then(|r| r.correlation_id.as_ref()),
     });
     let more = match &entry.fate {
-        Fate::Job { start, body } => {
-            let (at_risk_ms, at_risk_days) = calendar::parts(body.sla.at_risk);
-            let (deadline_ms, deadline_days) = calendar::parts(body.sla.deadline);
-            let (give_up_ms, give_up_days) = calendar::parts(body.sla.give_up);
-            serde_json::json!({
+        Fate::Job { start, body } => serde_json::json!({
             "requested_by": body.requested_by,
             "priority": body.priority,
             "input": body.input,
             "consent": body.consent,
             "callback_url": body.callback_url,
             "requested_at": body.requested_at,
-            "at_risk_ms": at_risk_ms, "at_risk_days": at_risk_days,
-            "deadline_ms": deadline_ms, "deadline_days": deadline_days,
-            "give_up_ms": give_up_ms, "give_up_days": give_up_days,
             "state": match (start, body.verify_job) {
                 (_, Some(_)) => State::Waiting.name(),
                 (true, None) => State::Calling.name(),
@@ -386,8 +380,7 @@ fn job_row(seq: i64, entry: &Entry, worker: Uuid) -> Value {
             "verify_job": body.verify_job,
             "owner": start.then_some(worker),
             "event": EventName::Accepted.name(),
-            })
-        }
+        }),
         Fate::Rejected(rejection) => serde_json::json!({
             "priority": 0,
             "requested_at": Timestamp::MAX,
@@ -400,6 +393,9 @@ fn job_row(seq: i64, entry: &Entry, worker: Uuid) -> Value {
     };
     if let (Value::Object(row), Value::Object(more)) = (&mut row, more) {
         row.extend(more);
+        if let Fate::Job { body, .. } = &entry.fate {
+            row.extend(calendar::spans(&body.sla));
+        }
     }
     row
 }

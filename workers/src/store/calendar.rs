@@ -9,11 +9,12 @@
 
 use std::collections::BTreeMap;
 
-use contracts::operation::Span;
+use contracts::operation::{SlaSpec, Span};
 use jiff::{Timestamp, civil::Date};
+use serde_json::Value;
 use sqlx::Row;
 
-use super::{Error, Store, Tx, instant, within};
+use super::{Error, Store, Tx, instant, millis, within};
 use crate::policy::calendar::{Calendar, Reason, Year, start_of};
 
 /// What became of the years that were brought.
@@ -122,12 +123,15 @@ impl Store {
     }
 }
 
-/// The SLA's instant in the form that the admitting statement takes: milliseconds, business days.
-pub(super) fn parts(span: Span) -> (Option<i64>, Option<u16>) {
-    match span {
-        Span::Plain(time) => (Some(super::millis(time)), None),
-        Span::BusinessDays(days) => (None, Some(days)),
-    }
+/// A promise in the form that the admitting statement takes: each instant in milliseconds, as
+/// `deadline_ms`, or in business days, as `deadline_days`.
+pub(super) fn spans(sla: &SlaSpec) -> impl Iterator<Item = (String, Value)> {
+    let SlaSpec { at_risk, deadline, give_up } = *sla;
+    let spans = [("at_risk", at_risk), ("deadline", deadline), ("give_up", give_up)];
+    spans.into_iter().map(|(name, span)| match span {
+        Span::Plain(time) => (format!("{name}_ms"), millis(time).into()),
+        Span::BusinessDays(days) => (format!("{name}_days"), days.into()),
+    })
 }
 
 fn compare(calendar: &Calendar, known: &BTreeMap<i16, Known>) -> Result<Loaded, Conflict> {
