@@ -184,7 +184,10 @@ pub struct File {
 
 impl fmt::Debug for File {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("File").field("role", &self.role).field("bytes", &self.bytes.len()).finish()
+        f.debug_struct("File")
+            .field("role", &self.role)
+            .field("bytes", &self.bytes.len())
+            .finish_non_exhaustive()
     }
 }
 

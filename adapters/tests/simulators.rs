@@ -12,11 +12,22 @@ mod control;
 #[path = "simulators/gbdfl.rs"]
 mod gbdfl;
 #[cfg(test)]
+#[path = "simulators/gbdul.rs"]
+mod gbdul;
+#[cfg(test)]
+#[path = "simulators/gbdul_cases.rs"]
+mod gbdul_cases;
+#[cfg(test)]
 #[path = "simulators/kpsisu.rs"]
 mod kpsisu;
 #[cfg(test)]
 #[path = "simulators/mailbox.rs"]
 mod mailbox;
+#[path = "simulators/mzrk.rs"]
+mod mzrk;
+#[cfg(test)]
+#[path = "simulators/realestate.rs"]
+mod realestate;
 #[cfg(test)]
 #[path = "simulators/world.rs"]
 mod world;

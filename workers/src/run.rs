@@ -21,11 +21,14 @@ use uuid::Uuid;
 use crate::{
     admin,
     broker::consumer::{self, Delivery, Health, Source},
-    clock,
+    callback, clock,
     config::Config,
     inbound::{self, matching, pull},
     pipeline::{BuildError, Hub, admit, claim, decode, decode::Candidate, record},
-    policy::{calendar::MissingYear, pause::Pause},
+    policy::{
+        calendar::{MissingYear, day_of},
+        pause::Pause,
+    },
     relay, rescue,
     store::{Store, calendar::Conflict},
     telemetry::metric,
@@ -178,6 +181,11 @@ async fn load_calendar(hub: &Hub) -> Result<(), Introduce> {
     let loaded = hub.store.load_calendar(calendar).await?;
     let loaded = loaded.map_err(|conflict| Introduce::Fatal(conflict.into()))?;
     loaded.tell();
+    for year in calendar.years().filter(|year| year.number >= day_of(now).year()) {
+        if let Some(uncertain) = &year.uncertain {
+            tracing::info!(year = year.number, uncertain, "a year of the calendar is not settled");
+        }
+    }
     for year in calendar.missing_soon(now) {
         tracing::warn!(year, "the business calendar will lack a year within three months");
     }
@@ -214,6 +222,7 @@ impl Loops {
         tokio::spawn(matching::run(hub.clone(), background.clone()));
         tokio::spawn(pull::run(hub.clone(), background.clone()));
         tokio::spawn(timers::run(hub.clone(), background.clone()));
+        tokio::spawn(callback::run(hub.clone(), background.clone()));
         let relaying = tokio::spawn(relay::run(hub.clone(), mine, relay_stop.clone()));
         Self { recording, relaying, relay_stop }
     }

@@ -9,6 +9,9 @@
 #[path = "integration/business_days.rs"]
 mod business_days;
 #[cfg(test)]
+#[path = "integration/callbacks.rs"]
+mod callbacks;
+#[cfg(test)]
 #[path = "integration/decisions.rs"]
 mod decisions;
 #[cfg(test)]

@@ -15,5 +15,8 @@ macro_rules! systems {
 
 systems! {
     gbdfl::Gbdfl,
+    gbdul::Gbdul,
     kpsisu::Kpsisu,
+    realestate::Realestate,
+    mzrk::Mzrk,
 }

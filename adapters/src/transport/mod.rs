@@ -3,7 +3,8 @@
 //! ```text
 //! systems/* ─→ shep_sync, shep_async ─→ gateway ─→ http       one POST, one deadline
 //!                    │                    └─→ xml → soap      answer, fault or trouble
-//!                    └─→ payload                              what travels inside `data`
+//!                    ├─→ payload                              what travels inside `data`
+//!                    └─→ signing                              a signature inside the payload
 //! ```
 //!
 //! *Guarantee*: [`http`] is the only module that opens a socket. Nothing here decides what a
@@ -17,6 +18,7 @@ pub mod payload;
 pub mod secret;
 pub mod shep_async;
 pub mod shep_sync;
+pub mod signing;
 pub mod soap;
 pub mod trouble;
 pub mod xml;

@@ -23,7 +23,10 @@ pub(crate) struct Sample {
 pub(crate) fn of(operation: &OperationSpec, id: Uuid) -> Sample {
     match operation.name {
         "gbdfl.person" => gbdfl_person(id),
+        "gbdul.organization" => gbdul_organization(),
         "kpsisu.check" => kpsisu_check(),
+        "realestate.properties" => realestate_properties(id),
+        "mzrk.check" => mzrk_check(id),
         other => unreachable!("{other} needs a sample here"),
     }
 }
@@ -86,6 +89,52 @@ fn gbdfl_person(id: Uuid) -> Sample {
     }
 }
 
+fn gbdul_organization() -> Sample {
+    let reply = |data: &str| {
+        envelope(&format!(
+            "<q:SendMessageResponse xmlns:q=\"http://bip.bee.kz/SyncChannel/v10/Types\"><response>\
+             <responseInfo><messageId>1</messageId><status><code>SCSS001</code></status>\
+             </responseInfo><responseData>{data}</responseData></response></q:SendMessageResponse>"
+        ))
+    };
+    let document = |bin: &str, leader: &str| {
+        format!(
+            "<n:Response xmlns:n=\"http://gbdulinfobybin_v2.egp.gbdul.tamur.kz\"><Status>\
+             <Code>002</Code></Status><Organization><BIN>{bin}</BIN><OrganizationLeader>\
+             <IIN>{leader}</IIN><SurName>{SURNAME}</SurName></OrganizationLeader></Organization>\
+             <d:Signature xmlns:d=\"http://www.w3.org/2000/09/xmldsig#\"><d:SignedInfo/>\
+             </d:Signature></n:Response>"
+        )
+    };
+    let escaped = |document: &str| document.replace('&', "&amp;").replace('<', "&lt;");
+    let data = |content: &str| reply(&format!("<data>{content}</data>"));
+    let good = document("100540000008", IIN);
+    let text = escaped(&good);
+    let typed = "<data xmlns:i=\"urn:i\" i:type=\"xs:string\">";
+    Sample {
+        input: json!({ "bin": "100540000008" }),
+        good: vec![
+            ("escaped", data(&text)),
+            (
+                "typed, with a declaration",
+                reply(&format!("{typed}&lt;?xml version='1.0'?>{text}</data>")),
+            ),
+            ("byte order mark", format!("\u{feff}{}", data(&text))),
+            ("cdata", data(&format!("<![CDATA[<?xml version='1.0'?>{good}]]>"))),
+            ("elements", data(&good)),
+            ("unsigned", data(&escaped(&good.replace("d:Signature", "d:Nothing")))),
+        ],
+        wrong: vec![
+            ("another organisation", data(&escaped(&document("180842000004", OTHER_IIN)))),
+            ("no data", reply("")),
+            ("escaped twice", data(&escaped(&text))),
+            ("truncated", data(&text[..text.len() - 9])),
+            ("doctype in the payload", data(&format!("&lt;!DOCTYPE a>{text}"))),
+            ("no status", data(&escaped(&good.replace("Status>", "State>")))),
+        ],
+    }
+}
+
 fn kpsisu_check() -> Sample {
     let ack = |ids: &str| {
         envelope(&format!(
@@ -101,6 +150,99 @@ fn kpsisu_check() -> Sample {
             ("no ids", ack("")),
             ("no chain", ack("<messageId>216386080</messageId>")),
             ("an empty answer", envelope("<sendMessageResponse/>")),
+        ],
+    }
+}
+
+fn realestate_properties(id: Uuid) -> Sample {
+    let reply = |data: &str| {
+        envelope(&format!(
+            "<q:SendMessageResponse xmlns:q=\"http://bip.bee.kz/SyncChannel/v10/Types\"><response>\
+             <responseInfo><messageId>1</messageId><status><code>SCSS001</code></status>\
+             </responseInfo><responseData>{data}</responseData></response></q:SendMessageResponse>"
+        ))
+    };
+    let response = |number: &str, result: &str, objects: &str| {
+        format!(
+            "<e:Response xmlns:e=\"urn:sim:egkn:rightsbyiinbin\"><SystemInfo><RequestNumber>{number}\
+             </RequestNumber></SystemInfo><BusinessData><Result><ResultCode>{result}</ResultCode>\
+             </Result>{objects}</BusinessData></e:Response>"
+        )
+    };
+    let object = |owner: &str| {
+        format!(
+            "<Objects><ObjectInfo><Id>1</Id><Razdel2><Owner><IINBIN>{owner}</IINBIN><NameRus>\
+             {SURNAME}</NameRus></Owner></Razdel2></ObjectInfo></Objects>"
+        )
+    };
+    let data = |content: &str| reply(&format!("<data>{content}</data>"));
+    let id = id.to_string();
+    let good = response(&id, "310", &object(IIN));
+    Sample {
+        input: json!({ "iin": IIN }),
+        good: vec![
+            ("plain", data(&good)),
+            ("no property", data(&response(&id, "310", "<Objects/>"))),
+            ("namespaced", reply(&format!("<n:data xmlns:n='urn:n'>{good}</n:data>"))),
+            ("byte order mark", format!("\u{feff}{}", data(&good))),
+            ("cdata", data(&format!("<![CDATA[<?xml version='1.0'?>{good}]]>"))),
+            ("escaped", data(&good.replace('<', "&lt;"))),
+        ],
+        wrong: vec![
+            ("another owner", data(&response(&id, "310", &object(OTHER_IIN)))),
+            ("another request", data(&response(&Uuid::nil().to_string(), "310", &object(IIN)))),
+            ("not a success", data(&response(&id, "001", "<Objects/>"))),
+            ("no list", data(&response(&id, "310", ""))),
+            ("no data", reply("")),
+            ("broken escaped document", data("&lt;Response>&lt;Objects>")),
+            ("doctype in the payload", data("<![CDATA[<!DOCTYPE r><r><a/></r>]]>")),
+        ],
+    }
+}
+
+fn mzrk_check(id: Uuid) -> Sample {
+    let reply = |data: &str| {
+        envelope(&format!(
+            "<q:SendMessageResponse xmlns:q=\"http://bip.bee.kz/SyncChannel/v10/Types\"><response>\
+             <responseInfo><messageId>1</messageId><status><code>SCSS001</code></status>\
+             </responseInfo><responseData>{data}</responseData></response></q:SendMessageResponse>"
+        ))
+    };
+    let payload = |request_id: &str, iin: &str, registers: &[&str]| {
+        let accounts: String = registers
+            .iter()
+            .map(|name| {
+                format!("<Account><Register>{name}</Register><OnRecord>false</OnRecord></Account>")
+            })
+            .collect();
+        format!(
+            "<ResponseInfo><StatusCode>200</StatusCode></ResponseInfo>\
+             <Sim_DispensaryStatusResponse><RequestId>{request_id}</RequestId><IIN>{iin}</IIN>\
+             <Accounts>{accounts}</Accounts></Sim_DispensaryStatusResponse>"
+        )
+    };
+    let data = |content: &str| reply(&format!("<data>{content}</data>"));
+    let (id, both) = (id.to_string(), ["NARCOLOGY", "PSYCHIATRY"]);
+    let good = payload(&id, IIN, &both);
+    let typed = "<n:data xmlns:n='urn:n' xmlns:c='urn:c' xmlns:i='urn:i' i:type='c:Response'>";
+    Sample {
+        input: json!({ "iin": IIN }),
+        good: vec![
+            ("plain", data(&good)),
+            ("typed and namespaced", reply(&format!("{typed}{good}</n:data>"))),
+            ("byte order mark", format!("\u{feff}{}", data(&good))),
+            ("cdata", data(&format!("<![CDATA[<?xml version='1.0'?><r>{good}</r>]]>"))),
+            ("escaped", data(&format!("<r>{good}</r>").replace('<', "&lt;"))),
+            ("partial", data(&payload(&id, IIN, &both[..1]))),
+        ],
+        wrong: vec![
+            ("another person", data(&payload(&id, OTHER_IIN, &both))),
+            ("another request", data(&payload(&Uuid::nil().to_string(), IIN, &both))),
+            ("one register twice", data(&payload(&id, IIN, &["NARCOLOGY", "NARCOLOGY"]))),
+            ("an unknown register", data(&payload(&id, IIN, &["NARCOLOGY", SURNAME]))),
+            ("no data", reply("")),
+            ("broken escaped document", data("&lt;r>&lt;ResponseInfo>")),
+            ("doctype in the payload", data("<![CDATA[<!DOCTYPE r><r><a/></r>]]>")),
         ],
     }
 }

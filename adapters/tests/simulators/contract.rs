@@ -7,11 +7,15 @@ use std::{
     process::Command,
 };
 
-use crate::{gbdfl, kpsisu, world::World};
+use crate::{gbdfl, kpsisu, mzrk, realestate, world::World};
 
 /// Root elements of `data` for each system: `data` itself, or the one element in it.
-const PAYLOADS: [(&str, &str); 2] =
-    [("gbdfl", "//*[local-name()='data']"), ("kpsisu", "//*[local-name()='data']/*")];
+const PAYLOADS: [(&str, &str); 4] = [
+    ("gbdfl", "//*[local-name()='data']"),
+    ("kpsisu", "//*[local-name()='data']/*"),
+    ("realestate", "//*[local-name()='data']/*"),
+    ("mzrk", "//*[local-name()='data']"),
+];
 
 fn systems() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/systems")
@@ -111,9 +115,39 @@ async fn answers_of_the_simulators_fit_the_schemas() {
             let namespaced = String::from_utf8(bytes).unwrap().contains("<ns4:data");
             assert_eq!(fits("shep/soap.xsd", &file).is_ok(), !namespaced);
         }
+        for n in 0..4 {
+            let body = mzrk::request(&format!("{iin}-{n}"), iin);
+            let (_, bytes) = world.send("/mzrk/", body).await;
+            fs::write(&file, &bytes).unwrap();
+            let namespaced = String::from_utf8(bytes).unwrap().contains("<ns4:data");
+            assert_eq!(fits("shep/soap.xsd", &file).is_ok(), !namespaced);
+        }
         let body = kpsisu::request(iin, iin);
         let (_, bytes) = world.send("/kpsisu/", body).await;
         fs::write(&file, &bytes).unwrap();
         fits("shep/soap.xsd", &file).unwrap();
     }
+}
+
+#[tokio::test]
+async fn answers_of_the_register_fit_its_schema() {
+    if xmllint_is_missing() {
+        return;
+    }
+    let world = World::start(vec![]).await;
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("register.xml");
+    let mut checked = 0;
+    for owner in ["750500300132", "831200400128", "100540000008", "850100300012", "920300400029"] {
+        for n in 0..6 {
+            let body = realestate::request(&format!("{owner}-{n}"), owner);
+            let (_, bytes) = world.send("/realestate/", body).await;
+            fs::write(&file, &bytes).unwrap();
+            // The other forms hold a document as text, or `data` in a namespace.
+            if String::from_utf8(bytes).unwrap().contains("<data><ns3:Response") {
+                message_fits("realestate", &file).unwrap();
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 10, "{checked}");
 }

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 a check failed or the hub cannot run, 2 wrong use (also wrong settings).
 
 mod calendar;
+mod callbacks;
 mod check_config;
 mod demo;
 mod migrate;
@@ -44,6 +45,9 @@ enum Command {
     /// Working time of Kazakhstan, and deadlines in business days.
     #[command(subcommand)]
     Calendar(calendar::Command),
+    /// Events delivered by HTTP: look at them, open stopped ones again.
+    #[command(subcommand)]
+    Callbacks(callbacks::Arguments),
     /// Simulators of the government systems, on one port.
     Simulate(simulate::Arguments),
     /// Private PostgreSQL and RabbitMQ, simulators, the hub, and a pretend portal.
@@ -62,6 +66,7 @@ pub async fn main() -> ExitCode {
         Command::Migrate => migrate::run(config).await,
         Command::CheckConfig => check_config::run(config),
         Command::Calendar(question) => calendar::run(config, &question),
+        Command::Callbacks(callbacks) => callbacks::run(config, callbacks).await,
         Command::Simulate(simulate) => simulate::run(simulate).await,
         Command::Demo(demo) => demo::run(demo).await,
     };

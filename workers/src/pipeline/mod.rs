@@ -89,6 +89,8 @@ pub struct Wake {
     pub pull: Notify,
     /// A conversation became known.
     pub rematch: Notify,
+    /// A delivery by HTTP may be due.
+    pub callbacks: Notify,
 }
 
 /// The hub cannot be built from these settings.

@@ -298,6 +298,7 @@ async fn record(hub: &Arc<Hub>, batch: Vec<Record>) {
         todo.retain(|batch| !batch.is_empty());
     }
     hub.wake.relay.notify_one();
+    hub.wake.callbacks.notify_one();
 }
 
 /// The change that is left when the answer itself cannot be stored.
@@ -357,6 +358,9 @@ fn finish(hub: &Arc<Hub>, record: Record, recorded: Option<Recorded>) {
         hub.wake.claim.notify_one();
     }
     let operation = change.operation.name;
+    if recorded.is_some_and(|after| after.breached) {
+        Metric::SlaBreaches.count([("operation", operation)]);
+    }
     match recorded {
         None if change.inbound_id.is_none() => {
             Metric::Fenced.count([]);

@@ -516,7 +516,11 @@ fn first_event(seq: i64, entry: &Entry, now: Timestamp) -> outbox::Row {
         Fate::Job { .. } => (EventName::Accepted, data(entry, State::Accepted, 1)),
         Fate::Rejected(rejection) => (EventName::Rejected, rejected(entry, 1, rejection)),
     };
-    outbox::Row::event(seq, event, entry.operation, now, data)
+    let callback = match &entry.fate {
+        Fate::Job { body, .. } => body.callback_url.as_ref(),
+        Fate::Rejected(_) => None,
+    };
+    outbox::Row::event(seq, event, entry.operation, now, data).also_to(callback)
 }
 
 /// A rejection is the end: whoever waits for a reply gets it.

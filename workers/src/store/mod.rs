@@ -13,6 +13,7 @@
 pub mod admission;
 pub mod attachment;
 pub mod calendar;
+pub mod callback;
 pub mod cancel;
 pub mod claim;
 pub mod clock;

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::{Error, Store, Tx, admission::Reply, within};
+use super::{Error, Store, Tx, admission::Reply, callback, within};
 
 /// Jobs are dealt out to this many partitions; each is published by one worker.
 pub const PARTITIONS: i64 = 16;
@@ -26,6 +26,8 @@ pub struct Row {
     routing_key: String,
     body: Vec<u8>,
     reply: Option<Reply>,
+    /// Where its job wants it by HTTP as well.
+    callback: Option<String>,
 }
 
 /// An event as the relay takes it.
@@ -71,6 +73,7 @@ impl Row {
             // An event is made of texts and numbers: it always serialises.
             body: serde_json::to_vec(&event).unwrap_or_default(),
             reply: None,
+            callback: None,
         }
     }
 
@@ -94,13 +97,28 @@ impl Row {
             routing_key: event::routing_key(received.operation, name),
             body: serde_json::to_vec(&event).unwrap_or_default(),
             reply: None,
+            callback: None,
         }
     }
 
     /// The same, as a reply.
     #[must_use]
     pub fn as_reply(&self, reply: &Reply) -> Self {
-        Self { reply: Some(reply.clone()), ..self.clone() }
+        Self { reply: Some(reply.clone()), callback: None, ..self.clone() }
+    }
+
+    /// The same, to be delivered to this address as well.
+    #[must_use]
+    pub fn also_to(self, callback: Option<&String>) -> Self {
+        Self { callback: callback.cloned(), ..self }
+    }
+}
+
+impl Row {
+    fn as_callback(&self) -> Option<callback::New> {
+        let url = self.callback.clone()?;
+        let (job_seq, sequence) = (self.job_seq, self.sequence);
+        Some(callback::New { job_seq, sequence, url, body: self.body.clone() })
     }
 }
 
@@ -138,7 +156,8 @@ pub(super) async fn insert(tx: Tx<'_>, rows: &[Row]) -> Result<(), Error> {
     .bind(mark)
     .execute(&mut *tx)
     .await?;
-    Ok(())
+    let callbacks: Vec<callback::New> = rows.iter().filter_map(Row::as_callback).collect();
+    callback::insert(tx, &callbacks).await
 }
 
 impl Store {

@@ -14,7 +14,23 @@ use contracts::operation::{Key, Mode, PortalTable, Record, RowsTable, Takeover};
 use serde_json::{Map, Value};
 use sqlx::Row;
 
-use super::{Error, Tx, admission::Entry, admission::Fate};
+use super::{Error, Store, Tx, admission::Entry, admission::Fate, within};
+
+impl Store {
+    /// Rows of a portal table that have this value in this column, as the portal would read them.
+    pub async fn look_at_portal(
+        &self,
+        table: &'static str,
+        (column, value): (&'static str, &str),
+    ) -> Result<Vec<Value>, Error> {
+        within(async {
+            let statement = format!("SELECT to_jsonb(t) FROM {table} t WHERE t.{column} = $1");
+            let query = sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).bind(value);
+            Ok(query.fetch_all(&self.pool).await?)
+        })
+        .await
+    }
+}
 
 /// What a change of a job means for its row.
 #[derive(Debug, Clone)]

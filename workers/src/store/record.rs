@@ -148,6 +148,8 @@ pub struct Recorded {
     pub state: State,
     /// The position now.
     pub sla: Sla,
+    /// Whether the deadline turned out to have passed: nobody had seen it before.
+    pub breached: bool,
     /// Time since the request, in milliseconds of business time.
     pub age_ms: i64,
 }
@@ -161,6 +163,7 @@ struct After {
     sla_before: Sla,
     events: i32,
     reply: Option<Reply>,
+    callback: Option<String>,
     now: Timestamp,
     late: bool,
     age_ms: i64,
@@ -224,7 +227,9 @@ async fn record_round(tx: Tx<'_>, changes: &[&Change]) -> Result<Vec<Option<Reco
         .iter()
         .map(|change| {
             let after = after.get(&change.seq).filter(|_| is_open(change))?;
-            Some(Recorded { state: after.state, sla: after.sla, age_ms: after.age_ms })
+            let breached = after.sla == Sla::Breached && after.sla_before != Sla::Breached;
+            let After { state, sla, age_ms, .. } = *after;
+            Some(Recorded { state, sla, breached, age_ms })
         })
         .collect())
 }
@@ -262,7 +267,8 @@ async fn update_jobs(tx: Tx<'_>, changes: &[&Change]) -> Result<HashMap<i64, Aft
            event = CASE WHEN x.tells = 1 OR over THEN x.next_event ELSE j.event END,
            summary = CASE WHEN over THEN x.summary || '{{\"code\": \"time_used_up\"}}'
                           WHEN x.tells = 1 THEN x.summary ELSE j.summary END,
-           phase = coalesce(x.phase, j.phase), carry = coalesce(x.carry, j.carry),
+           phase = coalesce(x.phase, j.phase),
+           carry = CASE WHEN NOT t.terminal THEN coalesce(x.carry, j.carry) END,
            errors = coalesce(x.errors, j.errors),
            run = j.run + (x.run IS NULL OR x.run < 0)::int,
            attempts = j.attempts + x.spends, strikes = j.strikes + x.strikes,
@@ -275,7 +281,7 @@ async fn update_jobs(tx: Tx<'_>, changes: &[&Change]) -> Result<HashMap<i64, Aft
            'cancelled', 'rejected') AS terminal) t
          WHERE j.ended_on = 'infinity' AND j.seq = x.seq
         RETURNING j.seq, j.id, j.subject, j.state, j.sla, x.sla_before, j.events, j.reply_to,
-          j.correlation_id, {NOW_MICROS} AS now, x.now >= j.deadline_at AS late,
+          j.correlation_id, j.callback_url, {NOW_MICROS} AS now, x.now >= j.deadline_at AS late,
           (extract(epoch FROM x.now - j.requested_at) * 1000)::bigint AS age_ms"
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(statement))
@@ -298,6 +304,7 @@ async fn update_jobs(tx: Tx<'_>, changes: &[&Change]) -> Result<HashMap<i64, Aft
                 sla_before: sla(text("sla_before")?),
                 events: row.try_get("events")?,
                 reply: to.map(|to| Reply { to, correlation_id }),
+                callback: row.try_get("callback_url")?,
                 now: instant(row.try_get("now")?),
                 late: row.try_get("late")?,
                 age_ms: row.try_get("age_ms")?,
@@ -406,7 +413,8 @@ fn events(change: &Change, after: &After) -> Vec<outbox::Row> {
     if moved {
         let name = sla_event(after.sla);
         let data = data(after.events - 1, Map::new());
-        rows.push(outbox::Row::event(change.seq, name, operation, after.now, data));
+        let row = outbox::Row::event(change.seq, name, operation, after.now, data);
+        rows.push(row.also_to(after.callback.as_ref()));
     }
     if !(change.tells || failed_by_time) {
         return rows;
@@ -418,7 +426,7 @@ fn events(change: &Change, after: &After) -> Vec<outbox::Row> {
     if let Some(reply) = after.reply.as_ref().filter(|_| after.state.is_terminal()) {
         rows.push(last.as_reply(reply));
     }
-    rows.push(last);
+    rows.push(last.also_to(after.callback.as_ref()));
     rows
 }
 

@@ -23,6 +23,8 @@ pub enum Metric {
     Quarantined,
     /// Checks that waited for a code, by operation and result.
     Consents,
+    /// Deliveries by HTTP, by result.
+    Callbacks,
     /// Jobs ended, by operation and state.
     JobDuration,
     /// Calls, by system and class.
@@ -76,10 +78,11 @@ enum Kind {
 
 impl Metric {
     /// All metrics.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Admitted,
         Self::Quarantined,
         Self::Consents,
+        Self::Callbacks,
         Self::JobDuration,
         Self::CallDuration,
         Self::CallsInFlight,
@@ -117,6 +120,11 @@ impl Metric {
                 "hub_consents_total",
                 Counter,
                 "Checks whose code was verified or not, by operation and result (opened, refused)",
+            ),
+            Self::Callbacks => (
+                "hub_callbacks_total",
+                Counter,
+                "Tries to deliver an event by HTTP, by result (delivered, again, stopped)",
             ),
             Self::JobDuration => (
                 "hub_job_duration_seconds",
@@ -339,6 +347,9 @@ pub fn describe(operations: &[&'static OperationSpec]) {
     for result in ["confirmed", "unheard", "failed", "reply"] {
         zero(Metric::Published, vec![label("result", result)]);
     }
+    for result in ["delivered", "again", "stopped"] {
+        zero(Metric::Callbacks, vec![label("result", result)]);
+    }
     for result in ["returned", "in_doubt"] {
         zero(Metric::Rescued, vec![label("result", result)]);
     }
@@ -355,6 +366,7 @@ pub fn series_max(systems: usize, operations: usize) -> usize {
         .into_iter()
         .map(|metric| match metric {
             Metric::Admitted => (operations + 1) * 4,
+            Metric::Callbacks => 3,
             Metric::Consents => operations * 2,
             Metric::JobDuration => operations * 6 * histogram(JOB_BUCKETS.len()),
             Metric::CallDuration => systems * (classes + 4) * histogram(CALL_BUCKETS.len()),

@@ -129,6 +129,28 @@ fn d7_a_check_is_promised_by_the_business_days_after_its_request() {
 }
 
 #[test]
+fn a_breach_is_counted_once_whoever_sees_it_first() {
+    run(async {
+        let world = World::build(Scene::default()).await;
+        let mut check = check("breached before it began");
+        check["requested_at"] = "2024-04-30T10:00:00+05:00".into();
+        world.play(&check, &["never"]).await;
+        let mut person = person("breached before it began, too");
+        person["requested_at"] = "2024-04-30T10:00:00+05:00".into();
+        world.play(&person, &["found"]).await;
+        assert_eq!(world.ended(id("breached before it began, too")).await["sla"], "breached");
+        assert_eq!(world.ended(id("breached before it began")).await["state"], "expired");
+        for operation in ["kpsisu.check", "gbdfl.person"] {
+            let of = [("operation", operation)];
+            let counted = async || world.metric(0, "hub_sla_breaches_total", &of).await;
+            until("the breach is counted", async || (counted().await > 0.0).then_some(())).await;
+            assert!((counted().await - 1.0).abs() < 0.5, "{operation}");
+        }
+        world.strike().await;
+    });
+}
+
+#[test]
 fn invariant_9_a_promise_counts_from_the_request_moved_by_the_shift_of_business_time() {
     run(async {
         let world = World::build(Scene::default()).await;
