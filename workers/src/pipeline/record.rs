@@ -359,6 +359,9 @@ fn finish(hub: &Arc<Hub>, record: Record, recorded: Option<Recorded>) {
         hub.wake.claim.notify_one();
     }
     let operation = change.operation.name;
+    if recorded.is_some_and(|after| after.breached) {
+        Metric::SlaBreaches.count([("operation", operation)]);
+    }
     match recorded {
         None if change.inbound_id.is_none() => {
             Metric::Fenced.count([]);

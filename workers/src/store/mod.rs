@@ -12,6 +12,7 @@
 
 pub mod admission;
 pub mod attachment;
+pub mod calendar;
 pub mod callback;
 pub mod cancel;
 pub mod claim;
@@ -39,7 +40,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-pub use self::error::{Error, Kind};
+pub use self::error::{Error, Kind, Outside};
 
 /// The server ends a statement after this.
 pub const STATEMENT_WAIT_MAX: Duration = Duration::from_secs(15);

@@ -151,6 +151,8 @@ pub struct Recorded {
     pub state: State,
     /// The position now.
     pub sla: Sla,
+    /// Whether the deadline turned out to have passed: nobody had seen it before.
+    pub breached: bool,
     /// Time since the request, in milliseconds of business time.
     pub age_ms: i64,
 }
@@ -228,7 +230,9 @@ async fn record_round(tx: Tx<'_>, changes: &[&Change]) -> Result<Vec<Option<Reco
         .iter()
         .map(|change| {
             let after = after.get(&change.seq).filter(|_| is_open(change))?;
-            Some(Recorded { state: after.state, sla: after.sla, age_ms: after.age_ms })
+            let breached = after.sla == Sla::Breached && after.sla_before != Sla::Breached;
+            let After { state, sla, age_ms, .. } = *after;
+            Some(Recorded { state, sla, breached, age_ms })
         })
         .collect())
 }

@@ -63,11 +63,8 @@ pub static SPEC: SystemSpec = SystemSpec {
 };
 
 /// D5: nobody waits longer than a code lives.
-const SLA: SlaSpec = SlaSpec {
-    at_risk: Duration::from_secs(20),
-    deadline: Duration::from_secs(30),
-    give_up: Duration::from_secs(300),
-};
+const SLA: SlaSpec =
+    SlaSpec::plain(Duration::from_secs(20), Duration::from_secs(30), Duration::from_secs(300));
 
 /// `mgov.lookup`: whether a person is registered, and whether a number is theirs (D3).
 pub static LOOKUP: OperationSpec = OperationSpec {

@@ -85,11 +85,9 @@ const fn of_code(name: &'static str, columns: &'static [&'static str]) -> Record
 fn write(record: &'static Record, values: Value) -> Write {
     let values = match values {
         Value::Object(values) => values,
-        Value::Null
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::String(_)
-        | Value::Array(_) => Map::new(), // every caller gives an object
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Map::new()
+        } // every caller gives an object
     };
     Write { record, values: Personal::new(values) }
 }

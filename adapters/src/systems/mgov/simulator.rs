@@ -63,10 +63,7 @@ pub(super) fn router(simulation: Arc<Simulation>) -> Router {
     Router::new().route("/", post(serve)).with_state(Arc::new(registry))
 }
 
-async fn serve(
-    State(registry): State<Arc<Registry>>,
-    request: axum::extract::Request,
-) -> Response {
+async fn serve(State(registry): State<Arc<Registry>>, request: axum::extract::Request) -> Response {
     let answering = registry.simulation.answering();
     let (bytes, line) = match reply::read(request).await {
         Ok(read) => read,
@@ -140,7 +137,11 @@ impl Registry {
         let ends_at = now.checked_add(life).unwrap_or(now);
         self.codes().add(&id, &asked.iin, request, &digits, ends_at);
         if act != Act::NoSms {
-            let words = if lang == "kk" { "Растау коды" } else { "Код подтверждения" };
+            let words = if lang == "kk" {
+                "Растау коды"
+            } else {
+                "Код подтверждения"
+            };
             let sms = Sms {
                 request_number: request.clone(),
                 purpose: purpose.to_owned(),
@@ -256,11 +257,9 @@ fn asked(data: &Node) -> Result<Asked, String> {
         ("SEND", ["purpose", "lang"]) if matches!(text("lang").as_str(), "ru" | "kk") => {
             What::Send { purpose: text("purpose"), lang: text("lang") }
         }
-        ("VERIFY", ["otpId" | "sendRequestId", "code"]) => What::Verify {
-            id: text("otpId"),
-            sent_by: text("sendRequestId"),
-            digits: text("code"),
-        },
+        ("VERIFY", ["otpId" | "sendRequestId", "code"]) => {
+            What::Verify { id: text("otpId"), sent_by: text("sendRequestId"), digits: text("code") }
+        }
         (operation, _) => return Err(format!("not the fields of {operation}, in their order")),
     };
     if names.get(..3) != Some(&["operation", "requestId", "uin"]) {
@@ -270,9 +269,8 @@ fn asked(data: &Node) -> Result<Asked, String> {
     if asked.request.is_empty() || asked.request.len() > 36 {
         return Err("requestId takes 1 to 36 characters".to_owned());
     }
-    let has_digits = |text: &str, count| {
-        text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit())
-    };
+    let has_digits =
+        |text: &str, count| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
     let fits = match &asked.what {
         What::Check { phone } => phone.is_empty() || has_digits(phone, 11),
         What::Send { purpose, .. } => !purpose.is_empty(),

@@ -209,7 +209,10 @@ fn data_may_stand_in_its_namespace_or_travel_as_text() {
     let document = format!("<data xmlns='urn:sim:mcdb'>{inner}</data>");
     for data in [
         document.clone(),
-        format!("<data xmlns:m='urn:sim:mcdb'>{}</data>", inner.replace('<', "<m:").replace("<m:/", "</m:")),
+        format!(
+            "<data xmlns:m='urn:sim:mcdb'>{}</data>",
+            inner.replace('<', "<m:").replace("<m:/", "</m:")
+        ),
         format!("<data><![CDATA[{document}]]></data>"),
         format!("<data>{}</data>", document.replace('<', "&lt;")),
     ] {

@@ -72,11 +72,7 @@ pub(super) fn code_of<'a>(
 }
 
 /// What an answer means, and the rows to write where it is a refusal.
-pub(super) fn judge(
-    response: &Response,
-    sent_by: Uuid,
-    rules: CodeRules,
-) -> (Outcome, Vec<Write>) {
+pub(super) fn judge(response: &Response, sent_by: Uuid, rules: CodeRules) -> (Outcome, Vec<Write>) {
     let code_ref = sent_by.to_string();
     let said = |said| rows::result(&code_ref, said);
     let (refusal, writes) = match response.status {

@@ -85,11 +85,14 @@ fn fields(act: Act, said: &Said, now: Timestamp) -> String {
         return leaf("status", "SIM-4242");
     }
     if act == Act::OutOfPlace {
-        return leaf("status", match said {
-            Said::Phone { .. } | Said::NotRegistered => "SIM-OK",
-            Said::Sent { .. } => "SIM-MATCH",
-            Said::Tried(_) => "SIM-SENT",
-        });
+        return leaf(
+            "status",
+            match said {
+                Said::Phone { .. } | Said::NotRegistered => "SIM-OK",
+                Said::Sent { .. } => "SIM-MATCH",
+                Said::Tried(_) => "SIM-SENT",
+            },
+        );
     }
     let plain = match said {
         Said::NotRegistered => not_registered(act),
@@ -113,14 +116,17 @@ fn not_registered(act: Act) -> String {
 }
 
 fn tried(act: Act, result: Tried) -> String {
-    let status = leaf("status", match result {
-        Tried::Right => "SIM-OK",
-        Tried::Wrong { .. } => "SIM-WRONG-CODE",
-        Tried::TooOld => "SIM-EXPIRED",
-        Tried::TooOften => "SIM-TOO-MANY-ATTEMPTS",
-        Tried::Again => "SIM-ALREADY-USED",
-        Tried::NeverSent => "SIM-UNKNOWN-OTP",
-    });
+    let status = leaf(
+        "status",
+        match result {
+            Tried::Right => "SIM-OK",
+            Tried::Wrong { .. } => "SIM-WRONG-CODE",
+            Tried::TooOld => "SIM-EXPIRED",
+            Tried::TooOften => "SIM-TOO-MANY-ATTEMPTS",
+            Tried::Again => "SIM-ALREADY-USED",
+            Tried::NeverSent => "SIM-UNKNOWN-OTP",
+        },
+    );
     let Tried::Wrong { left } = result else { return status };
     let left = if act == Act::WrongCounter { 99 } else { left };
     format!("{status}{}", leaf("attemptsLeft", &left.to_string()))
