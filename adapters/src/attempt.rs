@@ -65,7 +65,7 @@ impl fmt::Debug for Attachment {
         f.debug_struct("Attachment")
             .field("id", &self.id)
             .field("bytes", &self.bytes.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -184,7 +184,10 @@ pub struct File {
 
 impl fmt::Debug for File {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("File").field("role", &self.role).field("bytes", &self.bytes.len()).finish()
+        f.debug_struct("File")
+            .field("role", &self.role)
+            .field("bytes", &self.bytes.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,0 +1,27 @@
+//! Every contract case on disk holds: requests, answers, outcomes, schemas.
+//!
+//! A new system or case needs nothing here. `hub contracts check` runs the same engine.
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use adapters::replay::Engine;
+
+    fn folder() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/systems")
+    }
+
+    #[tokio::test]
+    async fn every_case_holds() {
+        let engine = Engine::open(&folder()).expect("readable cases and schemas");
+        let reports = engine.check_all(engine.cases(), |_| ()).await;
+        let failed: Vec<String> =
+            reports.iter().filter(|one| !one.holds()).map(ToString::to_string).collect();
+        let (all, count) = (reports.len(), failed.len());
+        assert!(failed.is_empty(), "{count} of {all} cases fail:\n\n{}", failed.join("\n\n"));
+        assert!(all >= 33, "only {all} cases were found");
+        let warnings: Vec<String> = reports.iter().flat_map(|one| &one.warnings).cloned().collect();
+        assert!(warnings.is_empty(), "{}", warnings.join("\n"));
+    }
+}
