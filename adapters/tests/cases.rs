@@ -3,14 +3,28 @@
 //! A new system or case needs nothing here. `hub contracts check` runs the same engine.
 
 #[cfg(test)]
-mod tests {
-    use std::path::{Path, PathBuf};
+#[path = "cases/differential.rs"]
+mod differential;
+#[cfg(test)]
+#[path = "cases/xmllint.rs"]
+mod xmllint;
+#[cfg(test)]
+#[path = "cases/zoo.rs"]
+mod zoo;
 
+#[cfg(test)]
+use std::path::{Path, PathBuf};
+
+#[cfg(test)]
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").join("contracts/systems")
+}
+
+#[cfg(test)]
+mod tests {
     use adapters::replay::Engine;
 
-    fn folder() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/systems")
-    }
+    use super::folder;
 
     #[tokio::test]
     async fn every_case_holds() {
