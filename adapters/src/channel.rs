@@ -36,6 +36,11 @@ pub trait AsyncChannel: Send + Sync {
         None
     }
 
+    /// Whether they begin conversations: then messages are fetched although no job waits for one.
+    fn begins(&self) -> bool {
+        false
+    }
+
     /// Fetches messages that wait for us at the gateway: one page for the whole service.
     async fn pull(&self, now: Timestamp) -> Result<Page, Failure>;
 

@@ -30,6 +30,12 @@ pub trait System: Send + Sync {
         &[]
     }
 
+    /// Settings with which it speaks to its own simulator, below this address: key and value, as they
+    /// would stand in the section `[systems.<name>]`.
+    fn simulated(&self, simulators: &str) -> Vec<(&'static str, Value)> {
+        vec![("url", format!("{simulators}/{}/", self.spec().name).into())]
+    }
+
     /// Builds the adapter. Opens no connection yet.
     fn connect(&self, settings: &Settings) -> Result<Arc<dyn Adapter>, ConnectError>;
 

@@ -15,6 +15,7 @@ mod tests {
         case::Case,
         event::Event,
         job::job_schema,
+        own::CANCEL,
         schema::{self, Checker},
     };
     use serde_json::Value;
@@ -32,6 +33,8 @@ mod tests {
     /// The schema of each operation's job, by the operation's name.
     fn job_schemas() -> BTreeMap<&'static str, Value> {
         let mut all = BTreeMap::new();
+        let cancel = schema::of::<contracts::own::CancelInput>();
+        all.insert(CANCEL.name, job_schema(CANCEL.name, &cancel));
         for system in systems::all() {
             for operation in system.spec().operations {
                 let (input, _) = system.input(operation);

@@ -18,5 +18,8 @@ mod kpsisu;
 #[path = "simulators/mailbox.rs"]
 mod mailbox;
 #[cfg(test)]
+#[path = "simulators/realestate.rs"]
+mod realestate;
+#[cfg(test)]
 #[path = "simulators/world.rs"]
 mod world;

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! *Guarantee*: the decision is a pure function of the bytes, the routing key and the catalogue, so
-//! a redelivery decides the same. A one-time code never leaves this module inside a [`Job`].
+//! a redelivery decides the same. A one-time code leaves this module apart from its job's content.
 //!
 //! *Limits*: [`BODY_BYTES_MAX`]; U+0000 is refused because PostgreSQL's `jsonb` cannot hold it.
 
@@ -21,7 +21,8 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::{
-    operation::{ConsentRule, OperationSpec},
+    operation::{ConsentRule, OperationSpec, Parts},
+    personal::Personal,
     rejection::{FieldError, Rejection},
     schema::{self, Checker, SchemaError},
 };
@@ -145,16 +146,37 @@ pub struct Job {
     /// Where to deliver events by HTTP as well.
     pub callback_url: Option<String>,
     /// What the operation needs; personal.
-    pub input: crate::personal::Personal<Value>,
+    pub input: Personal<Value>,
+    /// The one-time code, split off from consent or input: never stored with the job.
+    pub code: Option<Personal<String>>,
     /// SHA-256 of the content that an id stands for.
     pub content_hash: [u8; 32],
+}
+
+/// How the person agreed, as it is kept as proof.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ConsentBy {
+    /// With their own digital signature; the portal has the signed acceptance.
+    Eds,
+    /// By a one-time code that came with this job.
+    SmsCode {
+        /// Which code.
+        code_ref: String,
+    },
+    /// By a one-time code that another job verifies.
+    VerifiedBy {
+        /// That job.
+        verify_job: Uuid,
+    },
 }
 
 /// What is kept of a consent: everything but the code.
 #[derive(Debug, Clone, Serialize)]
 pub struct ConsentRecord {
     /// How the person agreed.
-    pub kind: ConsentKind,
+    #[serde(flatten)]
+    pub by: ConsentBy,
     /// When.
     pub accepted_at: Timestamp,
     /// To which wording.
@@ -281,9 +303,9 @@ impl Catalogue {
         if value.get("version").and_then(Value::as_u64) != Some(VERSION) {
             return malformed("unknown_version", "this hub reads version 1 of a job");
         }
-        let content_hash = content_hash(&value);
-        let subject = value.get("subject").and_then(Value::as_str).map(|s| cut(s, 200));
         let operation = self.operation(incoming.routing_key);
+        let content_hash = content_hash(&value, operation);
+        let subject = value.get("subject").and_then(Value::as_str).map(|s| cut(s, 200));
         match self.judge(incoming.routing_key, value, id, content_hash) {
             Ok(job) => Decoded::Job(Box::new(job)),
             Err(rejection) => Decoded::Rejected(Box::new(RejectedJob {
@@ -323,7 +345,14 @@ impl Catalogue {
         let Some(envelope) = envelope else {
             return Err(Rejection { code: Rejection::INVALID_FIELDS, errors });
         };
-        let consent = check_consent(entry.spec.consent, envelope.consent)?;
+        let Envelope { mut input, .. } = envelope;
+        let (consent, mut code) = check_consent(entry.spec.consent, envelope.consent)?.unzip();
+        if entry.spec.parts == Parts::Code
+            && let Some(Value::String(digits)) =
+                input.as_object_mut().and_then(|i| i.remove("code"))
+        {
+            code = Some(Some(Personal::new(digits)));
+        }
         Ok(Job {
             id,
             operation: entry.spec,
@@ -333,17 +362,19 @@ impl Catalogue {
             priority: envelope.priority,
             consent,
             callback_url: envelope.callback_url,
-            input: crate::personal::Personal::new(envelope.input),
+            input: Personal::new(input),
+            code: code.flatten(),
             content_hash,
         })
     }
 }
 
-/// D1: who, when and which text version must be on record before anything is sent.
-fn check_consent(
-    rule: ConsentRule,
-    consent: Option<Consent>,
-) -> Result<Option<ConsentRecord>, Rejection> {
+/// What is kept of a consent, and the code that is split off.
+type Agreed = (ConsentRecord, Option<Personal<String>>);
+
+/// D1: who, when and which text version must be on record before anything is sent. A code belongs to
+/// a check (D4), so only an operation that needs consent takes one.
+fn check_consent(rule: ConsentRule, consent: Option<Consent>) -> Result<Option<Agreed>, Rejection> {
     let Some(consent) = consent else {
         return match rule {
             ConsentRule::NotNeeded => Ok(None),
@@ -354,26 +385,53 @@ fn check_consent(
             )),
         };
     };
-    if consent.verified_by.is_some() || consent.kind == Some(ConsentKind::SmsCode) {
-        let text = "only consent of kind \"eds\" can be verified by this version";
-        return Err(Rejection::single(Rejection::CONSENT_UNSUPPORTED, "/consent/kind", text));
-    }
-    match (consent.kind, consent.accepted_at, consent.text_version) {
-        (Some(kind), Some(accepted_at), Some(text_version)) => {
-            Ok(Some(ConsentRecord { kind, accepted_at, text_version }))
+    let Consent { kind, verified_by, code_ref, code, accepted_at, text_version } = consent;
+    let mut errors = Vec::new();
+    let mut missing = |path: &str| {
+        errors.push(FieldError::new(path, "field_missing", "a consent without it proves nothing"));
+    };
+    let by = match (kind, verified_by) {
+        (Some(_), Some(_)) => {
+            let text = "give either the kind of a consent, or the job that verified it";
+            let errors = vec![FieldError::new("/consent/verified_by", "not_allowed", text)];
+            return Err(Rejection { code: Rejection::INVALID_FIELDS, errors });
         }
-        (kind, accepted_at, text_version) => {
-            let missing = [
-                ("/consent/kind", kind.is_none()),
-                ("/consent/accepted_at", accepted_at.is_none()),
-                ("/consent/text_version", text_version.is_none()),
-            ];
-            let errors = missing.iter().filter(|(_, absent)| *absent).map(|(path, _)| {
-                FieldError::new(path, "field_missing", "a consent without it proves nothing")
-            });
-            Err(Rejection { code: Rejection::CONSENT_MISSING, errors: errors.collect() })
+        (Some(ConsentKind::Eds), None) => Some(ConsentBy::Eds),
+        (Some(ConsentKind::SmsCode), None) => {
+            if code.is_none() {
+                missing("/consent/code");
+            }
+            if code_ref.is_none() {
+                missing("/consent/code_ref");
+            }
+            code_ref.map(|code_ref| ConsentBy::SmsCode { code_ref })
         }
+        (None, Some(verify_job)) => Some(ConsentBy::VerifiedBy { verify_job }),
+        (None, None) => {
+            missing("/consent/kind");
+            None
+        }
+    };
+    if accepted_at.is_none() {
+        missing("/consent/accepted_at");
     }
+    if text_version.is_none() {
+        missing("/consent/text_version");
+    }
+    let (Some(by), Some(accepted_at), Some(text_version), true) =
+        (by, accepted_at, text_version, errors.is_empty())
+    else {
+        return Err(Rejection { code: Rejection::CONSENT_MISSING, errors });
+    };
+    if rule == ConsentRule::NotNeeded && by != ConsentBy::Eds {
+        let text = "this operation needs no consent, so no code is spent on it";
+        return Err(Rejection::single(Rejection::CONSENT_UNSUPPORTED, "/consent", text));
+    }
+    let code = match by {
+        ConsentBy::SmsCode { .. } => code.map(Personal::new),
+        ConsentBy::Eds | ConsentBy::VerifiedBy { .. } => None,
+    };
+    Ok(Some((ConsentRecord { by, accepted_at, text_version }, code)))
 }
 
 fn read_json(incoming: Incoming<'_>) -> Result<Value, Malformed> {
@@ -420,13 +478,17 @@ fn holds_nul(value: &Value) -> bool {
 
 /// What the id stands for: everything but when and how urgently it was asked, where to call back,
 /// and the one-time code.
-fn content_hash(value: &Value) -> [u8; 32] {
+fn content_hash(value: &Value, operation: Option<&OperationSpec>) -> [u8; 32] {
+    let mut skipped = vec!["/requested_at", "/priority", "/callback_url", "/consent/code"];
+    if operation.is_some_and(|spec| spec.parts == Parts::Code) {
+        skipped.push("/input/code");
+    }
     let mut hasher = Sha256::new();
-    hash_value(&mut hasher, value, "");
+    hash_value(&mut hasher, value, "", &skipped);
     hasher.finalize().into()
 }
 
-fn hash_value(hasher: &mut Sha256, value: &Value, path: &str) {
+fn hash_value(hasher: &mut Sha256, value: &Value, path: &str, skipped: &[&str]) {
     match value {
         Value::Object(map) => {
             let mut keys: Vec<&String> = map.keys().collect();
@@ -434,21 +496,20 @@ fn hash_value(hasher: &mut Sha256, value: &Value, path: &str) {
             hasher.update(b"{");
             for key in keys {
                 let inner = format!("{path}/{key}");
-                let skipped = ["/requested_at", "/priority", "/callback_url", "/consent/code"];
                 // Null and absent mean the same to the schema, so they are the same content.
                 if skipped.contains(&inner.as_str()) || map[key].is_null() {
                     continue;
                 }
                 hasher.update(key.len().to_be_bytes());
                 hasher.update(key);
-                hash_value(hasher, &map[key], &inner);
+                hash_value(hasher, &map[key], &inner, skipped);
             }
             hasher.update(b"}");
         }
         Value::Array(items) => {
             hasher.update(b"[");
             for item in items {
-                hash_value(hasher, item, "[]");
+                hash_value(hasher, item, "[]", skipped);
             }
             hasher.update(b"]");
         }

@@ -55,6 +55,13 @@ fn decode_bytes(body: &[u8]) -> Decoded {
     catalogue().decode(Incoming { routing_key: "test.check", content_type, body })
 }
 
+fn job(value: &Value) -> Job {
+    match decode(value) {
+        Decoded::Job(job) => *job,
+        other => unreachable!("{other:?}"),
+    }
+}
+
 fn rejection(value: &Value) -> Rejection {
     match decode(value) {
         Decoded::Rejected(rejected) => rejected.rejection,
@@ -178,19 +185,45 @@ fn d1_a_check_without_recorded_consent_is_rejected() {
 }
 
 #[test]
-fn consent_by_code_is_unsupported_for_now_and_the_code_is_not_repeated() {
+fn d2_consent_by_code_needs_the_code_and_its_reference() {
+    let value = with(|v| v["consent"]["kind"] = json!("sms_code"));
+    let rejection = rejection(&value);
+    assert_eq!(rejection.code, Rejection::CONSENT_MISSING);
+    let paths: Vec<_> = rejection.errors.iter().map(|e| e.path.as_str()).collect();
+    assert_eq!(paths, ["/consent/code", "/consent/code_ref"]);
+}
+
+#[test]
+fn a_code_is_split_off_and_neither_kept_nor_printed() {
     let value = with(|v| {
         v["consent"]["kind"] = json!("sms_code");
         v["consent"]["code"] = json!("4821");
+        v["consent"]["code_ref"] = json!("ref-1");
     });
+    let job = job(&value);
+    assert_eq!(job.code.as_ref().map(|code| code.expose().as_str()), Some("4821"));
+    let kept = serde_json::to_string(&job.consent).expect("serialises");
+    assert!(kept.contains("ref-1") && !kept.contains("4821"), "{kept}");
+    assert!(!format!("{job:?}").contains("4821"));
+}
+
+#[test]
+fn a_consent_is_given_in_one_way() {
+    let value = with(|v| v["consent"]["verified_by"] = json!(Uuid::nil()));
     let rejection = rejection(&value);
-    assert_eq!(rejection.code, Rejection::CONSENT_UNSUPPORTED);
-    assert!(!format!("{rejection:?}").contains("4821"));
+    assert_eq!(rejection.errors[0].path, "/consent/verified_by");
+    let value = with(|v| {
+        let consent = v["consent"].as_object_mut().expect("object");
+        consent.remove("kind");
+        consent.insert("verified_by".to_owned(), json!(Uuid::nil()));
+    });
+    let by = job(&value).consent.expect("recorded").by;
+    assert_eq!(by, ConsentBy::VerifiedBy { verify_job: Uuid::nil() });
 }
 
 #[test]
 fn content_is_what_is_asked_not_when_or_how_urgently() {
-    let hash = |v: &Value| content_hash(v);
+    let hash = |v: &Value| content_hash(v, None);
     let same = with(|v| {
         v["requested_at"] = json!("2026-11-22T11:00:00+05:00");
         v["priority"] = json!("bulk");

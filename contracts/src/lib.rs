@@ -17,6 +17,7 @@ pub mod event;
 pub mod job;
 pub mod number;
 pub mod operation;
+pub mod own;
 pub mod personal;
 pub mod rejection;
 pub mod schema;

@@ -1,13 +1,16 @@
 //! The states of a job, and the one function that moves between them.
 //!
 //! ```text
-//!             ┌──────────── due / reconciled: not done / handed back ────┐
-//! accepted → calling → waiting (retry, limit, maintenance) ──────────────┘
-//!    │          │ ├──→ pending (their system works on it; an answer brings it back)
-//!    │          │ └──→ in_doubt (a command's answer was lost; never re-sent blindly)
+//!             ┌────── due (again · the next part · a question) / handed back ──────┐
+//! accepted → calling → waiting (retry, limit, maintenance, consent) ───────────────┤
+//!    │          │ ├──→ pending (their system works on it; an answer or a poll) ────┤
+//!    │          │ └──→ in_doubt (a command's answer was lost; never re-sent blindly)┘
 //!    │          └──→ succeeded │ refused │ failed │ expired │ cancelled     terminal
 //!    └──→ rejected (the portal's message breaks a contract)                terminal
 //! ```
+//!
+//! What a job does when it is started again is its *phase*, beside the state: it sends, goes on with
+//! the next part of an answer, or asks what became of a command.
 //!
 //! *Guarantee*: a terminal state is never left; what may follow what is told by [`after`], which is
 //! tested over every state and step. Statements that move many jobs at once name the states they move
@@ -163,20 +166,53 @@ pub const fn after(state: State, step: Step) -> Option<State> {
     use Step as T;
     match (state, step) {
         (S::Accepted, T::Start) => Some(S::Calling),
-        (S::Waiting, T::Due) | (S::Calling, T::HandBack) | (S::InDoubt, T::ProveNotDone) => {
-            Some(S::Accepted)
-        }
+        (S::Waiting | S::Pending | S::InDoubt, T::Due)
+        | (S::Calling, T::HandBack)
+        | (S::InDoubt, T::ProveNotDone) => Some(S::Accepted),
         (S::Calling, T::Wait) => Some(S::Waiting),
         (S::Calling | S::InDoubt, T::Acknowledge) => Some(S::Pending),
         (S::Calling, T::LoseOutcome) => Some(S::InDoubt),
         (S::Calling, T::Reject) => Some(S::Rejected),
         (S::Calling | S::Pending | S::InDoubt, T::Answer) => Some(S::Succeeded),
-        (S::Calling | S::Pending | S::InDoubt, T::Refuse) => Some(S::Refused),
+        (S::Calling | S::Waiting | S::Pending | S::InDoubt, T::Refuse) => Some(S::Refused),
         (S::Calling | S::Pending | S::InDoubt, T::Fail)
         | (S::Accepted | S::Waiting | S::InDoubt, T::GiveUp) => Some(S::Failed),
         (S::Pending, T::GiveUp) => Some(S::Expired),
         (S::Accepted | S::Waiting, T::Cancel) => Some(S::Cancelled),
         _ => None,
+    }
+}
+
+/// What the next call of a job does; beside the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// None yet: the person's code is being verified.
+    Consent,
+    /// Sends the request.
+    Send,
+    /// Fetches the next part of an answer that has begun.
+    Continue,
+    /// Asks what became of a command whose answer was lost.
+    Ask,
+}
+
+impl Phase {
+    /// All phases.
+    pub const ALL: [Self; 4] = [Self::Consent, Self::Send, Self::Continue, Self::Ask];
+
+    /// The name in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Consent => "consent",
+            Self::Send => "send",
+            Self::Continue => "continue",
+            Self::Ask => "ask",
+        }
+    }
+
+    /// The phase of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|phase| phase.name() == name)
     }
 }
 

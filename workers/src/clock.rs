@@ -66,6 +66,12 @@ async fn hear(hub: &Hub, pause: &mut Pause) -> Result<(), crate::store::Error> {
             tracing::warn!(%error, "the partitions of the months to come are not made");
             0
         });
+        if let Err(error) = hub.store.forget_callbacks().await {
+            tracing::warn!(%error, "deliveries that ended long ago are still there");
+        }
+        if let Err(error) = hub.store.forget_files().await {
+            tracing::warn!(%error, "files whose links have expired are still there");
+        }
         if dropped > 0 {
             tracing::info!(dropped, "months of raw exchanges were dropped");
         }

@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::{
     admin,
     broker::consumer::{self, Delivery, Health, Source},
-    clock,
+    callback, clock,
     config::Config,
     inbound::{self, matching, pull},
     pipeline::{BuildError, Hub, admit, claim, decode, decode::Candidate, record},
@@ -192,6 +192,7 @@ impl Loops {
         tokio::spawn(matching::run(hub.clone(), background.clone()));
         tokio::spawn(pull::run(hub.clone(), background.clone()));
         tokio::spawn(timers::run(hub.clone(), background.clone()));
+        tokio::spawn(callback::run(hub.clone(), background.clone()));
         let relaying = tokio::spawn(relay::run(hub.clone(), mine, relay_stop.clone()));
         Self { recording, relaying, relay_stop }
     }

@@ -12,13 +12,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contracts::state::{Sla, State};
+use contracts::state::{Phase, Sla, State};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    pipeline::Hub,
+    pipeline::{Hub, consent},
     store::{
         Kind,
+        consent::Which,
         timer::{Action, Due},
     },
     telemetry::metric::Metric,
@@ -80,6 +81,15 @@ async fn fire(hub: &Hub) -> Result<usize, crate::store::Error> {
             Metric::SlaBreaches.count([("operation", operation)]);
         }
     }
+    let checks: Vec<i64> = fired
+        .done
+        .iter()
+        .filter(|(_, action)| *action == Action::LookAtConsent)
+        .map(|(due, _)| due.seq)
+        .collect();
+    if !checks.is_empty() {
+        consent::settle(hub, Which { checks, ..Which::default() }).await;
+    }
     hub.store.pull_soon(&look).await?;
     if !look.is_empty() {
         hub.wake.pull.notify_one();
@@ -100,13 +110,19 @@ async fn fire(hub: &Hub) -> Result<usize, crate::store::Error> {
 /// What a due timer means. Pure.
 fn decide(due: &Due, can_pull: bool) -> Action {
     match (due.kind.as_str(), due.state) {
-        ("wake", State::Waiting) => Action::Wake,
+        ("wake", State::Waiting) if due.phase == Phase::Consent => Action::LookAtConsent,
+        ("wake", State::Waiting | State::Pending | State::InDoubt) => Action::Wake,
         ("sla", state) if !state.is_terminal() && due.sla != Sla::Breached => Action::MoveSla,
         ("give_up", State::Pending | State::InDoubt) if can_pull && !due.looked => {
             Action::LookFirst
         }
         ("give_up", State::Pending) => Action::Expire,
         ("give_up", State::InDoubt) => Action::EndDoubt,
+        // Between two starts: what it waits for says how it ends.
+        ("give_up", State::Accepted | State::Waiting) if due.phase == Phase::Ask => {
+            Action::EndDoubt
+        }
+        ("give_up", State::Accepted | State::Waiting) => Action::UseUp,
         _ => Action::Drop,
     }
 }
@@ -120,6 +136,7 @@ mod tests {
             seq: 1,
             kind: kind.to_owned(),
             state,
+            phase: Phase::Send,
             system: "kpsisu".to_owned(),
             operation: "kpsisu.check".to_owned(),
             sla: Sla::OnTime,
@@ -141,8 +158,24 @@ mod tests {
     }
 
     #[test]
+    fn a_job_that_never_came_to_an_answer_ends_at_its_give_up_time() {
+        for state in [State::Accepted, State::Waiting] {
+            assert_eq!(decide(&due("give_up", state, false), true), Action::UseUp, "{state:?}");
+            let asked = Due { phase: Phase::Ask, ..due("give_up", state, false) };
+            assert_eq!(decide(&asked, true), Action::EndDoubt, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn a_job_without_consent_is_not_started_by_its_timer() {
+        let waits = Due { phase: Phase::Consent, ..due("wake", State::Waiting, false) };
+        assert_eq!(decide(&waits, true), Action::LookAtConsent);
+    }
+
+    #[test]
     fn a_timer_of_a_state_that_is_past_says_nothing() {
         assert_eq!(decide(&due("wake", State::Calling, false), true), Action::Drop);
+        assert_eq!(decide(&due("wake", State::Accepted, false), true), Action::Drop);
         assert_eq!(decide(&due("give_up", State::Calling, true), true), Action::Drop);
     }
 }

@@ -16,4 +16,5 @@ macro_rules! systems {
 systems! {
     gbdfl::Gbdfl,
     kpsisu::Kpsisu,
+    realestate::Realestate,
 }

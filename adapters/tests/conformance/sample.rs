@@ -24,6 +24,7 @@ pub(crate) fn of(operation: &OperationSpec, id: Uuid) -> Sample {
     match operation.name {
         "gbdfl.person" => gbdfl_person(id),
         "kpsisu.check" => kpsisu_check(),
+        "realestate.properties" => realestate_properties(id),
         other => unreachable!("{other} needs a sample here"),
     }
 }
@@ -101,6 +102,52 @@ fn kpsisu_check() -> Sample {
             ("no ids", ack("")),
             ("no chain", ack("<messageId>216386080</messageId>")),
             ("an empty answer", envelope("<sendMessageResponse/>")),
+        ],
+    }
+}
+
+fn realestate_properties(id: Uuid) -> Sample {
+    let reply = |data: &str| {
+        envelope(&format!(
+            "<q:SendMessageResponse xmlns:q=\"http://bip.bee.kz/SyncChannel/v10/Types\"><response>\
+             <responseInfo><messageId>1</messageId><status><code>SCSS001</code></status>\
+             </responseInfo><responseData>{data}</responseData></response></q:SendMessageResponse>"
+        ))
+    };
+    let response = |number: &str, result: &str, objects: &str| {
+        format!(
+            "<e:Response xmlns:e=\"urn:sim:egkn:rightsbyiinbin\"><SystemInfo><RequestNumber>{number}\
+             </RequestNumber></SystemInfo><BusinessData><Result><ResultCode>{result}</ResultCode>\
+             </Result>{objects}</BusinessData></e:Response>"
+        )
+    };
+    let object = |owner: &str| {
+        format!(
+            "<Objects><ObjectInfo><Id>1</Id><Razdel2><Owner><IINBIN>{owner}</IINBIN><NameRus>\
+             {SURNAME}</NameRus></Owner></Razdel2></ObjectInfo></Objects>"
+        )
+    };
+    let data = |content: &str| reply(&format!("<data>{content}</data>"));
+    let id = id.to_string();
+    let good = response(&id, "310", &object(IIN));
+    Sample {
+        input: json!({ "iin": IIN }),
+        good: vec![
+            ("plain", data(&good)),
+            ("no property", data(&response(&id, "310", "<Objects/>"))),
+            ("namespaced", reply(&format!("<n:data xmlns:n='urn:n'>{good}</n:data>"))),
+            ("byte order mark", format!("\u{feff}{}", data(&good))),
+            ("cdata", data(&format!("<![CDATA[<?xml version='1.0'?>{good}]]>"))),
+            ("escaped", data(&good.replace('<', "&lt;"))),
+        ],
+        wrong: vec![
+            ("another owner", data(&response(&id, "310", &object(OTHER_IIN)))),
+            ("another request", data(&response(&Uuid::nil().to_string(), "310", &object(IIN)))),
+            ("not a success", data(&response(&id, "001", "<Objects/>"))),
+            ("no list", data(&response(&id, "310", ""))),
+            ("no data", reply("")),
+            ("broken escaped document", data("&lt;Response>&lt;Objects>")),
+            ("doctype in the payload", data("<![CDATA[<!DOCTYPE r><r><a/></r>]]>")),
         ],
     }
 }

@@ -7,11 +7,14 @@ use std::{
     process::Command,
 };
 
-use crate::{gbdfl, kpsisu, world::World};
+use crate::{gbdfl, kpsisu, realestate, world::World};
 
 /// Root elements of `data` for each system: `data` itself, or the one element in it.
-const PAYLOADS: [(&str, &str); 2] =
-    [("gbdfl", "//*[local-name()='data']"), ("kpsisu", "//*[local-name()='data']/*")];
+const PAYLOADS: [(&str, &str); 3] = [
+    ("gbdfl", "//*[local-name()='data']"),
+    ("kpsisu", "//*[local-name()='data']/*"),
+    ("realestate", "//*[local-name()='data']/*"),
+];
 
 fn systems() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/systems")
@@ -116,4 +119,27 @@ async fn answers_of_the_simulators_fit_the_schemas() {
         fs::write(&file, &bytes).unwrap();
         fits("shep/soap.xsd", &file).unwrap();
     }
+}
+
+#[tokio::test]
+async fn answers_of_the_register_fit_its_schema() {
+    if xmllint_is_missing() {
+        return;
+    }
+    let world = World::start(vec![]).await;
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("register.xml");
+    let mut checked = 0;
+    for owner in ["750500300132", "831200400128", "100540000008", "850100300012", "920300400029"] {
+        for n in 0..6 {
+            let body = realestate::request(&format!("{owner}-{n}"), owner);
+            let (_, bytes) = world.send("/realestate/", body).await;
+            fs::write(&file, &bytes).unwrap();
+            // The other forms hold a document as text, or `data` in a namespace.
+            if String::from_utf8(bytes).unwrap().contains("<data><ns3:Response") {
+                message_fits("realestate", &file).unwrap();
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 10, "{checked}");
 }

@@ -1,8 +1,10 @@
-//! The admin listener: `/metrics`, `/health/live`, `/health/ready`.
+//! The admin listener: `/metrics`, `/health/live`, `/health/ready`, `/labels/<token>`.
 //!
 //! *Ready* means: the database answers, the consumer is connected and not stalled, and the schema is
 //! the one that this program knows. *Live* means that the process answers at all; it says nothing of
 //! its neighbours, so that a broken database does not make an orchestrator restart healthy workers.
+
+mod labels;
 
 use std::{sync::Arc, time::Duration};
 
@@ -66,6 +68,7 @@ pub fn router(hub: Arc<Hub>, health: Arc<Health>, page: PrometheusHandle) -> Rou
         .route("/metrics", get(metrics))
         .route("/health/live", get(|| async { "live\n" }))
         .route("/health/ready", get(ready))
+        .route("/labels/{token}", get(labels::serve))
         .with_state(Admin { hub, health, page })
 }
 

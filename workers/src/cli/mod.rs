@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 a check failed or the hub cannot run, 2 wrong use (also wrong settings).
 
+mod callbacks;
 mod check_config;
 mod demo;
 mod migrate;
@@ -40,6 +41,9 @@ enum Command {
     Migrate,
     /// Read the settings and report every fault in them.
     CheckConfig,
+    /// Events delivered by HTTP: look at them, open stopped ones again.
+    #[command(subcommand)]
+    Callbacks(callbacks::Arguments),
     /// Simulators of the government systems, on one port.
     Simulate(simulate::Arguments),
     /// Private PostgreSQL and RabbitMQ, simulators, the hub, and a pretend portal.
@@ -57,6 +61,7 @@ pub async fn main() -> ExitCode {
         Command::Run(run) => run::run(config, run).await,
         Command::Migrate => migrate::run(config).await,
         Command::CheckConfig => check_config::run(config),
+        Command::Callbacks(callbacks) => callbacks::run(config, callbacks).await,
         Command::Simulate(simulate) => simulate::run(simulate).await,
         Command::Demo(demo) => demo::run(demo).await,
     };

@@ -18,11 +18,12 @@ use adapters::{
     settings::{Form, OptionSpec, Sender, Settings},
     systems,
 };
-use contracts::operation::{OperationSpec, SlaSpec};
+use contracts::operation::{OperationSpec, SlaSpec, SystemSpec};
 use secrecy::SecretString;
 
 pub use self::reader::Problem;
 use self::reader::Reader;
+use crate::callback::Secret;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// A dead worker's jobs are rescued within 15 seconds: a lease and two of its quarters.
@@ -58,6 +59,10 @@ pub struct Config {
     pub pipeline: Pipeline,
     /// `[operations.<system>.<operation>]`, by the operation's full name.
     pub operations: BTreeMap<&'static str, OperationSettings>,
+    /// Links to files.
+    pub links: Links,
+    /// Events delivered by HTTP as well.
+    pub callbacks: Callbacks,
     /// `[systems.<name>]`: the systems that have an address.
     pub systems: BTreeMap<&'static str, Settings>,
 }
@@ -77,6 +82,26 @@ pub struct Pipeline {
     pub unconfirmed_max: usize,
     /// Keep the raw exchange of every attempt, not only of those that failed.
     pub keep_all_exchanges: bool,
+}
+
+/// Links to files that came with answers.
+#[derive(Debug, Clone)]
+pub struct Links {
+    /// Where people reach the admin listener's `/labels/`, without a slash at the end.
+    pub public_url: String,
+    /// How long a link works, in business time.
+    pub life: Duration,
+}
+
+/// Events delivered by HTTP to the jobs' `callback_url`.
+#[derive(Debug, Clone)]
+pub struct Callbacks {
+    /// Hosts that may be called; nobody else is.
+    pub hosts: Vec<String>,
+    /// The key that deliveries are signed with; required where there are hosts.
+    pub secret: Option<Secret>,
+    /// Whether private addresses and plain HTTP are allowed.
+    pub allow_private: bool,
 }
 
 /// Settings of one operation; the defaults stand in its specification.
@@ -156,12 +181,15 @@ fn read(r: &mut Reader) -> Config {
     };
     let mut operations = BTreeMap::new();
     let mut configured = BTreeMap::new();
+    for operation in contracts::own::SPEC.operations {
+        operations.insert(operation.name, read_operation(r, operation));
+    }
     for system in systems::all() {
         let spec = system.spec();
         for operation in spec.operations {
             operations.insert(operation.name, read_operation(r, operation));
         }
-        if let Some(settings) = read_system(r, spec.name, system.options()) {
+        if let Some(settings) = read_system(r, spec, system.options()) {
             configured.insert(spec.name, settings);
         }
     }
@@ -182,9 +210,39 @@ fn read(r: &mut Reader) -> Config {
             Duration::from_secs(600),
         ),
         pipeline: read_pipeline(r),
+        links: read_links(r),
+        callbacks: read_callbacks(r),
         operations,
         systems: configured,
     }
+}
+
+fn read_links(r: &mut Reader) -> Links {
+    let key = "links.public_url";
+    let url = r.text(key, Some("http://127.0.0.1:9464"));
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        r.problem(key, &url, "a URL that begins with http:// or https://", ());
+    }
+    Links {
+        public_url: url.trim_end_matches('/').to_owned(),
+        life: r.seconds("links.life_s", 30 * DAY, YEAR),
+    }
+}
+
+fn read_callbacks(r: &mut Reader) -> Callbacks {
+    let key = "callbacks.secret";
+    let hosts = r.list("callbacks.hosts");
+    let secret = r.secret(key).and_then(|text| {
+        let read = Secret::read(secrecy::ExposeSecret::expose_secret(&text));
+        if let Err(error) = read {
+            r.problem(key, "(hidden)", &error.to_string(), ());
+        }
+        read.ok()
+    });
+    if secret.is_none() && !hosts.is_empty() {
+        r.problem(key, "missing", "a key, because callbacks.hosts names hosts", ());
+    }
+    Callbacks { hosts, secret, allow_private: r.flag("callbacks.allow_private", false) }
 }
 
 fn read_pipeline(r: &mut Reader) -> Pipeline {
@@ -242,10 +300,13 @@ fn read_operation(r: &mut Reader, spec: &OperationSpec) -> OperationSettings {
     settings
 }
 
-fn read_system(r: &mut Reader, name: &'static str, options: &[OptionSpec]) -> Option<Settings> {
+fn read_system(r: &mut Reader, spec: &SystemSpec, options: &[OptionSpec]) -> Option<Settings> {
+    let name = spec.name;
     let key = |field: &str| format!("systems.{name}.{field}");
     let url = r.optional(&key("url"));
     let d = Settings::for_url("");
+    // A silence is no shorter than the longest call: their slowest answer begins after it.
+    let longest = spec.operations.iter().map(|o| o.call_timeout).max().unwrap_or_default();
     let ms = Duration::from_millis;
     let as_ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
     let minute = Duration::from_secs(60);
@@ -270,7 +331,7 @@ fn read_system(r: &mut Reader, name: &'static str, options: &[OptionSpec]) -> Op
         )),
         read_timeout_ms: as_ms(r.millis(
             &key("read_timeout_ms"),
-            ms(d.read_timeout_ms),
+            ms(d.read_timeout_ms).max(longest),
             10 * minute,
         )),
         call_timeout_ms: None,

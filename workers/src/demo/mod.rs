@@ -14,4 +14,5 @@ pub mod check;
 pub mod portal;
 pub mod sabotage;
 pub mod stage;
+pub mod stories;
 pub mod time;

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use adapters::system::System;
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
 
@@ -24,9 +25,8 @@ use crate::{
 pub const READY_WAIT_MAX: Duration = Duration::from_secs(60);
 /// A hub ends within this after it was asked to.
 pub const STOP_WAIT_MAX: Duration = Duration::from_secs(30);
-/// Who signs the simulators' pushes (`adapters/src/systems/kpsisu/simulator.rs`).
-const PUSH_SENDER: &str = "kpsisu";
-const PUSH_PASSWORD: &str = "daeb30e06dcf80565ac935eca8ec3e87a2cd7194440c14842b470d3cb7fed353";
+/// The system whose section is written last, so that a plan's settings can go on in it.
+const LAST: &str = "gbdfl";
 
 const NOT_OWN: &str = "the servers of this stage belong to somebody else";
 
@@ -292,7 +292,7 @@ impl Stage {
         let (amqp, database) =
             (self.servers.amqp_url.expose_secret(), self.servers.database_url.expose_secret());
         let key = self.key_file();
-        let simulators = &self.simulators;
+        let systems = simulated_systems(&self.simulators);
         let text = format!(
             r#"
 [amqp]
@@ -307,15 +307,9 @@ listen = "{inbound}"
 key_file = "{}"
 [clock]
 allow_shift = true
-[systems.kpsisu]
-url = "{simulators}/kpsisu/"
-push_peers = ["127.0.0.1"]
-push_senders = ["{PUSH_SENDER}"]
-push_sender_password = "{PUSH_PASSWORD}"
-pull_interval_s = 43200
-[systems.gbdfl]
-url = "{simulators}/gbdfl/"
-{more}
+[links]
+public_url = "http://{admin}"
+{systems}{more}
 "#,
             key.display()
         );
@@ -323,6 +317,21 @@ url = "{simulators}/gbdfl/"
             .and_then(|mut file| file.write_all(text.as_bytes()))
             .map_err(|e| Error::Io("settings file", e))
     }
+}
+
+/// The sections of all systems, each against its simulator.
+fn simulated_systems(simulators: &str) -> String {
+    let mut systems = adapters::systems::all();
+    systems.sort_by_key(|system| system.spec().name == LAST);
+    let section = |system: &Box<dyn System>| {
+        let settings: String = system
+            .simulated(simulators)
+            .iter()
+            .map(|(key, value)| format!("{key} = {value}\n")) // these JSON values are TOML as well
+            .collect();
+        format!("[systems.{}]\n{settings}", system.spec().name)
+    };
+    systems.iter().map(section).collect()
 }
 
 /// A client without limits on redirects or retries of its own: it talks to our own children.

@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 
 use adapters::{
     attempt::Call,
-    channel::{Message, Reading},
+    channel::{Message, Mismatch, Reading, Received},
     transport::shep_async::{self, Push},
 };
 use contracts::{
@@ -114,6 +114,9 @@ async fn place(hub: &Hub, stored: &Stored) -> Result<(), Error> {
         );
         return park(hub, stored, "unreadable").await;
     };
+    if let Some(read) = channel.receive(&message) {
+        return receive(hub, stored, read).await;
+    }
     let number = channel.request_number(&message);
     let found = hub.store.find_candidate(&stored.system, &message.correlation_id, number).await?;
     let Some(candidate) = found else { return park(hub, stored, "unmatched").await };
@@ -123,6 +126,33 @@ async fn place(hub: &Hub, stored: &Stored) -> Result<(), Error> {
     let call = Call::first(operation, candidate.id, input, candidate.now, Duration::ZERO);
     let reading = channel.judge(&message, &call);
     apply(hub, stored, &candidate, operation, reading).await
+}
+
+/// A message that begins a conversation needs no job: it becomes the portal's.
+async fn receive(
+    hub: &Hub,
+    stored: &Stored,
+    read: Result<Received, Mismatch>,
+) -> Result<(), Error> {
+    match read {
+        Ok(received) => {
+            if hub.store.receive(stored.id, &received).await? {
+                count(&stored.system, "received");
+                hub.wake.relay.notify_one();
+            }
+            Ok(())
+        }
+        Err(mismatch) => {
+            count(&stored.system, "mismatch");
+            tracing::error!(
+                system = stored.system,
+                inbound_id = stored.id,
+                why = mismatch.name(),
+                "a message of theirs cannot be taken; it is kept"
+            );
+            hub.store.close_message(stored.id, "refused", mismatch.name(), None).await
+        }
+    }
 }
 
 async fn park(hub: &Hub, stored: &Stored, result: &'static str) -> Result<(), Error> {
@@ -176,7 +206,7 @@ async fn apply(
             Step::Acknowledge
         }
         Reading::Answered(answer) => {
-            answered(&mut change, answer);
+            answered(hub, &mut change, candidate.id, answer);
             Step::Answer
         }
         Reading::Failed(failure) => {

@@ -56,7 +56,9 @@ pub async fn pull_due(hub: &Hub) {
     let systems: Vec<&str> = pulled.iter().map(|d| d.spec.name).collect();
     let intervals: Vec<Duration> =
         pulled.iter().map(|d| Duration::from_secs(d.settings.pull_interval_s)).collect();
-    let due = match hub.store.take_due_pulls(&systems, &intervals).await {
+    let begins: Vec<bool> =
+        pulled.iter().map(|d| d.adapter.channel().is_some_and(AsyncChannel::begins)).collect();
+    let due = match hub.store.take_due_pulls(&systems, &intervals, &begins).await {
         Ok(due) => due,
         Err(error) => {
             tracing::debug!(%error, "pulls wait for the database");

@@ -9,13 +9,13 @@
 
 use std::sync::Arc;
 
-use contracts::{job::Malformed, operation::OperationSpec};
+use contracts::{job::Malformed, operation::OperationSpec, state::Phase};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    Hub, call,
+    Hub, call, consent,
     decode::{Candidate, Message, quarantine},
     settle::settle,
 };
@@ -24,6 +24,7 @@ use crate::{
     store::{
         Kind,
         admission::{Admitted, Entry, Fate, Quarantined},
+        consent::Which,
     },
     telemetry::metric::Metric,
 };
@@ -43,8 +44,14 @@ pub struct Start {
     pub id: Uuid,
     /// What is asked.
     pub operation: &'static OperationSpec,
+    /// The portal's record.
+    pub subject: String,
     /// Personal.
     pub input: serde_json::Value,
+    /// What the call does.
+    pub phase: Phase,
+    /// What an earlier attempt left, or `Null`; personal.
+    pub carry: serde_json::Value,
     /// Fencing token.
     pub run: i32,
     /// Attempts spent so far.
@@ -192,6 +199,10 @@ fn start_or_store(
     permit: Option<tokio::sync::OwnedSemaphorePermit>,
 ) {
     let (Fate::Job { body, .. }, Some(operation)) = (entry.fate, entry.operation) else { return };
+    if body.verify_job.is_some() {
+        await_consent(hub, entry.child.is_some(), seq);
+        return;
+    }
     let Some(permit) = permit else {
         if let Some(destination) = hub.destination(operation) {
             destination.note_stored(1);
@@ -205,7 +216,10 @@ fn start_or_store(
             seq,
             id: entry.id,
             operation,
+            subject: entry.subject.unwrap_or_default(),
             input: body.input,
+            phase: Phase::Send,
+            carry: serde_json::Value::Null,
             run: FIRST_RUN,
             attempts: 0,
             strikes: 0,
@@ -213,6 +227,22 @@ fn start_or_store(
             permit,
         },
     );
+}
+
+/// A check that waits for its consent: the verification that it brought along is started, or the one
+/// that it names may have ended already.
+fn await_consent(hub: &Arc<Hub>, brought: bool, seq: i64) {
+    if brought {
+        if let Some(destination) = hub.destinations.get(consent::SYSTEM) {
+            destination.note_stored(1);
+        }
+        hub.wake.claim.notify_one();
+        return;
+    }
+    let hub = hub.clone();
+    tokio::spawn(async move {
+        consent::settle(&hub, Which { checks: vec![seq], ..Which::default() }).await;
+    });
 }
 
 /// A message that the database cannot hold: its bytes are kept instead.

@@ -10,6 +10,8 @@ use adapters::attempt::{Attempt, Call, Exchange, Outcome};
 use contracts::{
     class::{Class, Failure},
     operation::Effect,
+    personal::Personal,
+    state::Phase,
 };
 use futures_util::FutureExt;
 use uuid::Uuid;
@@ -17,6 +19,7 @@ use uuid::Uuid;
 use super::{
     Hub,
     admit::Start,
+    prepare,
     record::{self, Finished},
 };
 use crate::telemetry::metric::Metric;
@@ -37,38 +40,75 @@ pub fn spawn(hub: &Arc<Hub>, start: Start) {
 }
 
 async fn attempt(hub: &Hub, start: Start) -> Finished {
-    let Start { seq, id, operation, input, run, attempts, strikes, may_have_timers, permit } =
-        start;
+    let Start { permit, phase, operation, .. } = start;
+    let (id, attempts) = (start.id, start.attempts);
     let system = operation.system;
-    let settings = &hub.config.operations[operation.name];
     let began = Instant::now();
     Metric::CallsInFlight.shift(1.0, [("system", system)]);
-    let now = crate::clock::business_now();
-    let call = Call::first(operation, id, input, now, settings.call_timeout);
-    let attempt = bounded(hub, &call).await;
+    let call = Call {
+        subject: start.subject,
+        carry: Personal::new(start.carry),
+        ..Call::first(
+            operation,
+            id,
+            start.input,
+            crate::clock::business_now(),
+            hub.config.operations[operation.name].call_timeout,
+        )
+    };
+    let mut errors = Vec::new();
+    let attempt = match prepare::prepare(hub, call, phase).await {
+        Ok(call) => bounded(hub, &call, phase).await,
+        Err(unready) => {
+            errors = unready.errors;
+            without_exchange(unready.failure)
+        }
+    };
     // The permit is for the call, not for the commit that follows.
     drop(permit);
     hub.wake.claim.notify_one();
     let took = began.elapsed();
     Metric::CallsInFlight.shift(-1.0, [("system", system)]);
     Metric::CallDuration.observe(took, [("system", system), ("class", label(&attempt.outcome))]);
-    log(&attempt.outcome, id, &call, took, attempts);
-    Finished { seq, operation, run, attempts, strikes, may_have_timers, attempt, took }
+    log(&attempt.outcome, id, operation.name, took, attempts);
+    Finished {
+        seq: start.seq,
+        id,
+        operation,
+        phase,
+        run: start.run,
+        attempts,
+        strikes: start.strikes,
+        may_have_timers: start.may_have_timers,
+        attempt,
+        errors,
+        took,
+    }
 }
 
-async fn bounded(hub: &Hub, call: &Call) -> Attempt {
+async fn bounded(hub: &Hub, call: &Call, phase: Phase) -> Attempt {
     let Some(destination) = hub.destination(call.operation) else {
         return without_exchange(Failure::new(Class::NotNow, "system_not_configured"));
     };
-    let attempt = AssertUnwindSafe(destination.adapter.attempt(call)).catch_unwind();
+    // A question changes nothing, whatever became of it: it is asked again.
+    let effect = if phase == Phase::Ask { Effect::Query } else { call.operation.effect };
+    let attempt = async {
+        match phase {
+            Phase::Ask => destination.adapter.reconcile(call).await,
+            Phase::Consent | Phase::Send | Phase::Continue => {
+                destination.adapter.attempt(call).await
+            }
+        }
+    };
+    let attempt = AssertUnwindSafe(attempt).catch_unwind();
     match tokio::time::timeout(call.time_limit + OVERTIME_MAX, attempt).await {
         Ok(Ok(attempt)) => attempt,
-        Ok(Err(_)) => without_exchange(match call.operation.effect {
+        Ok(Err(_)) => without_exchange(match effect {
             Effect::Query => Failure::new(Class::Defect, "adapter_panicked"),
             // Nobody knows how far it came.
             Effect::Command => Failure::new(Class::Indeterminate, "adapter_panicked"),
         }),
-        Err(_) => without_exchange(match call.operation.effect {
+        Err(_) => without_exchange(match effect {
             Effect::Query => Failure::new(Class::Unreachable, "no_answer_in_time"),
             Effect::Command => Failure::new(Class::Indeterminate, "no_answer_in_time"),
         }),
@@ -89,8 +129,8 @@ const fn label(outcome: &Outcome) -> &'static str {
     }
 }
 
-fn log(outcome: &Outcome, job_id: Uuid, call: &Call, took: Duration, attempts: i32) {
-    let (operation, duration_ms) = (call.operation.name, took.as_millis());
+fn log(outcome: &Outcome, job_id: Uuid, operation: &str, took: Duration, attempts: i32) {
+    let duration_ms = took.as_millis();
     match outcome {
         Outcome::Answered(_)
         | Outcome::Acknowledged(_)

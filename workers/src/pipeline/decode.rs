@@ -1,12 +1,13 @@
 //! decode: what a delivery is, and whether its job can start here.
 
 use contracts::{
-    job::{Decoded, Incoming, Job, Malformed, RejectedJob},
+    job::{ConsentBy, Decoded, Incoming, Job, Malformed, RejectedJob},
+    rejection::Rejection,
     topology::DEAD_QUEUE,
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Hub, admit::FIRST_RUN};
+use super::{Hub, admit::FIRST_RUN, consent};
 use crate::{
     broker::consumer::{Ack, Delivery},
     store::admission::{Body, Entry, Fate, Quarantined, Reply},
@@ -75,33 +76,71 @@ async fn accepted(
     job: Job,
     reply: Option<Reply>,
 ) -> (Message, Option<OwnedSemaphorePermit>) {
+    let by_code = job.consent.as_ref().is_some_and(|consent| consent.by != ConsentBy::Eds);
+    if by_code && hub.destinations.get(consent::SYSTEM).is_none() {
+        let text = "a code cannot be verified here: mgov has no address";
+        let rejection = Rejection::single(Rejection::CONSENT_UNSUPPORTED, "/consent", text);
+        return (rejected(refused(job, rejection), reply), None);
+    }
     let mut permit = match hub.destination(job.operation) {
-        Some(destination) => destination.permit(hub.config.pipeline.permit_wait).await,
-        None => None,
+        Some(destination) if !by_code => destination.permit(hub.config.pipeline.permit_wait).await,
+        Some(_) | None => None,
     };
     // Entered before the commit that starts it; a duplicate of a job that runs here only asks.
     if permit.is_some() && !hub.registry.enter_first(job.id, FIRST_RUN) {
         permit = None;
     }
-    let consent = job.consent.as_ref().map(|c| serde_json::json!(c));
+    let agreed = job.consent.as_ref().map(|c| serde_json::json!(c));
+    let input = job.input.into_exposed();
+    // A verification keeps its own code; a check hands it on to the verification that it begins.
+    let own_code = match (&job.code, &job.consent) {
+        (Some(digits), None) => {
+            let code_ref = input["code_ref"].as_str().unwrap_or_default();
+            Some(consent::keep(hub, code_ref, digits))
+        }
+        (None | Some(_), _) => None,
+    };
     let body = Body {
         requested_by: job.requested_by,
         priority: job.priority.rank(),
-        input: job.input.into_exposed(),
-        consent,
+        input,
+        consent: agreed,
+        verify_job: None,
         callback_url: job.callback_url,
         requested_at: job.requested_at,
         sla: hub.config.operations[job.operation.name].sla,
     };
-    let entry = Entry {
+    let mut entry = Entry {
         id: job.id,
         content_hash: job.content_hash,
         operation: Some(job.operation),
         subject: Some(job.subject),
         reply,
+        code: own_code,
+        child: None,
         fate: Fate::Job { start: permit.is_some(), body: Box::new(body) },
     };
+    if let Some(agreed) = &job.consent
+        && let Some((verify_job, child)) =
+            consent::verification(hub, &entry, agreed, job.code.as_ref())
+    {
+        entry.child = child.map(Box::new);
+        if let Fate::Job { body, .. } = &mut entry.fate {
+            body.verify_job = Some(verify_job);
+        }
+    }
     (Message::Entry(Box::new(entry)), permit)
+}
+
+/// A job that fits its schema and still cannot be taken here.
+fn refused(job: Job, rejection: Rejection) -> RejectedJob {
+    RejectedJob {
+        id: job.id,
+        operation: Some(job.operation),
+        subject: Some(job.subject),
+        content_hash: job.content_hash,
+        rejection,
+    }
 }
 
 fn rejected(job: RejectedJob, reply: Option<Reply>) -> Message {
@@ -112,6 +151,8 @@ fn rejected(job: RejectedJob, reply: Option<Reply>) -> Message {
         operation: job.operation,
         subject: job.subject,
         reply,
+        code: None,
+        child: None,
         fate: Fate::Rejected(job.rejection),
     }))
 }

@@ -14,9 +14,14 @@
 pub mod admit;
 pub mod call;
 pub mod claim;
+pub mod consent;
 pub mod decode;
 pub mod destination;
 pub mod exchange;
+pub mod follow_up;
+pub mod links;
+pub mod own;
+pub mod prepare;
 pub mod record;
 pub mod registry;
 pub mod settle;
@@ -30,7 +35,12 @@ use adapters::{
     system::{ConnectError, System},
     systems,
 };
-use contracts::{job::Catalogue, operation::OperationSpec, schema::SchemaError};
+use contracts::{
+    job::Catalogue,
+    operation::OperationSpec,
+    own::{CANCEL, CancelInput, SPEC as OWN},
+    schema::{self, SchemaError},
+};
 use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
@@ -79,6 +89,8 @@ pub struct Wake {
     pub pull: Notify,
     /// A conversation became known.
     pub rematch: Notify,
+    /// A delivery by HTTP may be due.
+    pub callbacks: Notify,
 }
 
 /// The hub cannot be built from these settings.
@@ -109,6 +121,7 @@ pub fn catalogue<'a>(
             catalogue.add(operation, &schema, check)?;
         }
     }
+    catalogue.add(&CANCEL, &schema::of::<CancelInput>(), |_| Vec::new())?;
     Ok(catalogue)
 }
 
@@ -136,11 +149,15 @@ impl Hub {
         let operations = all
             .iter()
             .flat_map(|system| system.spec().operations)
+            .chain(OWN.operations)
             .map(|operation| (operation.name, *operation))
             .collect();
         let (record, records) = mpsc::channel(RECORD_QUEUE_MAX);
+        let store = Store::new(&config.database_url, config.connections_max)?;
+        let itself = own::destination(store.clone(), config.pipeline.stored_max);
+        destinations.insert(OWN.name, Arc::new(itself));
         let hub = Self {
-            store: Store::new(&config.database_url, config.connections_max)?,
+            store,
             sealer: Sealer::from_file(&config.seal_key_file, chance.clone())?,
             catalogue: catalogue(configured)?,
             worker: RwLock::new(chance.uuid()),

@@ -6,17 +6,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use adapters::attempt::{Answer, Attempt, Outcome};
+use adapters::attempt::{Answer, Attempt, File, Interim, Outcome};
 use contracts::{
     class::{Class, Failure, RemoteCode},
-    operation::{Effect, OperationSpec},
-    state::State,
+    event::EventName,
+    operation::{Effect, OperationSpec, Parts},
+    rejection::FieldError,
+    state::{Phase, State},
 };
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::{Hub, admit::count, exchange};
+use super::{Hub, admit::count, consent, exchange, follow_up, links};
 use crate::{
     policy::{
         pause::Pause,
@@ -24,6 +26,8 @@ use crate::{
     },
     store::{
         Kind,
+        consent::Which,
+        file::FileRow,
         record::{AttemptRow, Change, Guard, Recorded},
     },
     telemetry::metric::Metric,
@@ -43,8 +47,12 @@ pub struct Record {
 pub struct Finished {
     /// Admission number.
     pub seq: i64,
+    /// The publisher's id.
+    pub id: Uuid,
     /// What was asked.
     pub operation: &'static OperationSpec,
+    /// What the call did.
+    pub phase: Phase,
     /// Fencing token.
     pub run: i32,
     /// Attempts spent before.
@@ -55,6 +63,8 @@ pub struct Finished {
     pub may_have_timers: bool,
     /// What was learned.
     pub attempt: Attempt,
+    /// What is wrong where, in a job that is rejected.
+    pub errors: Vec<FieldError>,
     /// How long it took.
     pub took: Duration,
 }
@@ -73,35 +83,43 @@ pub async fn send(hub: &Hub, id: Uuid, finished: Finished) {
 
 /// What a finished attempt means for its job.
 async fn change(hub: &Hub, finished: Finished) -> Change {
-    let Finished { seq, operation, run, attempts, strikes, may_have_timers, attempt, took } =
-        finished;
-    let Attempt { outcome, exchange } = attempt;
+    let Finished { seq, id, operation, phase, run, attempts, strikes, .. } = finished;
+    let Attempt { outcome, exchange } = finished.attempt;
     let mut row = AttemptRow {
         run,
         class: None,
         code: None,
         remote_code: None,
         http_status: exchange.status,
-        duration_ms: i64::try_from(took.as_millis()).unwrap_or(i64::MAX),
+        duration_ms: i64::try_from(finished.took.as_millis()).unwrap_or(i64::MAX),
         exchange: None,
     };
     let mut change = Change {
         spends_attempt: true,
-        may_have_timers,
+        may_have_timers: finished.may_have_timers,
+        errors: finished.errors,
         ..Change::to(State::Succeeded, seq, operation, Guard::Run(run))
     };
+    let spent = Spent { attempts, strikes };
     let mut keep = hub.config.pipeline.keep_all_exchanges;
     match outcome {
-        Outcome::Answered(answer) => {
-            answered(&mut change, answer);
-        }
+        Outcome::Answered(answer) => answered(hub, &mut change, id, answer),
         Outcome::Acknowledged(chain) => {
             change.to = State::Pending;
             change.chain = Some(chain);
         }
-        Outcome::Interim(_) | Outcome::NotDone => {
+        Outcome::Interim(interim) => go_on(hub, &mut change, interim, spent),
+        Outcome::NotDone if phase == Phase::Ask => {
+            let settings = &hub.config.operations[operation.name];
+            change.to = State::Waiting;
+            change.phase = Some(Phase::Send);
+            change.code = Some("not_done");
+            change.delay_ms = Some(milliseconds(settings.retry_base));
+            change.summary.insert("code".to_owned(), "not_done".into());
+        }
+        Outcome::NotDone => {
             let failure = Failure::new(Class::Defect, "outcome_out_of_place");
-            fail(hub, &mut change, &failure, Spent { attempts, strikes }).await;
+            fail(hub, &mut change, &failure, spent).await;
         }
         Outcome::Failed(failure) => {
             keep = true;
@@ -109,8 +127,14 @@ async fn change(hub: &Hub, finished: Finished) -> Change {
             row.code = Some(failure.code);
             row.remote_code =
                 failure.remote_code.as_ref().map(|code: &RemoteCode| code.as_str().to_owned());
-            let spent = Spent { attempts, strikes };
-            fail(hub, &mut change, &failure, spent).await;
+            match phase {
+                Phase::Ask if failure.class != Class::Refused => {
+                    still_in_doubt(hub, &mut change, &failure).await;
+                }
+                Phase::Consent | Phase::Send | Phase::Continue | Phase::Ask => {
+                    fail(hub, &mut change, &failure, spent).await;
+                }
+            }
         }
     }
     row.exchange = keep.then(|| exchange::seal(&hub.sealer, &exchange)).flatten();
@@ -118,12 +142,56 @@ async fn change(hub: &Hub, finished: Finished) -> Change {
     change
 }
 
+/// A part of an answer: the job is theirs until it is asked again.
+fn go_on(hub: &Hub, change: &mut Change, interim: Interim, spent: Spent) {
+    let attempts_max = i32::from(hub.config.operations[change.operation.name].attempts_max);
+    change.to = State::Pending;
+    change.phase = Some(Phase::Continue);
+    change.carry = Some(interim.carry.into_exposed());
+    change.delay_ms = Some(milliseconds(interim.again_in));
+    change.spends_attempt = interim.spends.is_some();
+    change.event = Some(EventName::Progress);
+    change.tells = !interim.summary.is_empty();
+    change.summary = interim.summary;
+    change.writes = interim.writes;
+    change.files = file_rows(hub, interim.files);
+    if let Some(failure) = interim.spends.filter(|_| spent.attempts + 1 >= attempts_max) {
+        change.to = State::Failed;
+        change.event = None;
+        change.tells = true;
+        change.delay_ms = None;
+        change.code = Some(failure.code);
+        change.summary = failure_summary(&failure);
+    }
+}
+
+/// A question without an answer leaves the doubt; it tells nobody anything new.
+async fn still_in_doubt(hub: &Hub, change: &mut Change, failure: &Failure) {
+    change.to = State::InDoubt;
+    change.spends_attempt = false;
+    change.tells = false;
+    if failure.class == Class::Denied {
+        hold(hub, change.operation.system, failure.code).await;
+    }
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Seals files and mints their links.
+fn file_rows(hub: &Hub, files: Vec<File>) -> Vec<FileRow> {
+    files.into_iter().map(|file| links::mint(hub, &file)).collect()
+}
+
 /// Takes an answer apart into what it changes.
-pub fn answered(change: &mut Change, answer: Answer) {
+pub fn answered(hub: &Hub, change: &mut Change, id: Uuid, answer: Answer) {
     change.summary = answer.summary;
     change.portal = Some(answer.portal.into_exposed());
     change.rows = Some(answer.rows.into_exposed());
     change.writes = answer.writes;
+    change.files = file_rows(hub, answer.files);
+    change.follow_up = answer.follow_up.map(|begins| Box::new(follow_up::entry(hub, id, begins)));
 }
 
 async fn fail(hub: &Hub, change: &mut Change, failure: &Failure, spent: Spent) {
@@ -195,7 +263,7 @@ pub async fn run(hub: Arc<Hub>, mut queue: mpsc::Receiver<Record>) {
     }
 }
 
-async fn record(hub: &Hub, batch: Vec<Record>) {
+async fn record(hub: &Arc<Hub>, batch: Vec<Record>) {
     let mut todo = vec![batch];
     let mut pause = Pause::reconnecting(hub.chance.clone());
     while let Some(mut batch) = todo.pop() {
@@ -230,6 +298,7 @@ async fn record(hub: &Hub, batch: Vec<Record>) {
         todo.retain(|batch| !batch.is_empty());
     }
     hub.wake.relay.notify_one();
+    hub.wake.callbacks.notify_one();
 }
 
 /// The change that is left when the answer itself cannot be stored.
@@ -251,6 +320,10 @@ fn as_defect(hub: &Hub, bad: Record) -> Option<Record> {
     change.portal = None;
     change.rows = None;
     change.writes = Vec::new();
+    change.files = Vec::new();
+    change.follow_up = None;
+    change.carry = None;
+    change.tells = true;
     change.event = None;
     change.delay_ms = None;
     // Any of their words may be what cannot be stored.
@@ -262,13 +335,27 @@ fn as_defect(hub: &Hub, bad: Record) -> Option<Record> {
     Some(Record { change, leaves })
 }
 
-fn finish(hub: &Hub, record: Record, recorded: Option<Recorded>) {
+fn finish(hub: &Arc<Hub>, record: Record, recorded: Option<Recorded>) {
     let Record { change, leaves } = record;
+    if let (Some((id, _)), Parts::Code) = (leaves, change.operation.parts)
+        && recorded.is_some_and(|after| after.state.is_terminal())
+    {
+        let hub = hub.clone();
+        tokio::spawn(async move {
+            consent::settle(&hub, Which { verifications: vec![id], ..Which::default() }).await;
+        });
+    }
     if let Some((id, run)) = leaves {
         hub.registry.leave(id, run);
     }
     if change.chain.is_some() {
         hub.wake.rematch.notify_one();
+    }
+    if let Some(begun) = change.follow_up.as_ref().filter(|_| recorded.is_some())
+        && let Some(destination) = begun.operation.and_then(|o| hub.destination(o))
+    {
+        destination.note_stored(1);
+        hub.wake.claim.notify_one();
     }
     let operation = change.operation.name;
     match recorded {

@@ -37,6 +37,11 @@ pub fn full_jitter(first: Duration, max: Duration, repetition: u32, chance: &Cha
     interval.mul_f64(chance.fraction())
 }
 
+/// A pause between three quarters and five quarters of what is meant.
+pub fn jittered(pause: Duration, chance: &Chance) -> Duration {
+    pause.mul_f64(0.75 + 0.5 * chance.fraction())
+}
+
 /// Pauses between attempts to reconnect: between half and the whole of the grown interval.
 #[derive(Debug)]
 pub struct Pause {

@@ -9,7 +9,10 @@
 //! which job of a subject is the newest. A batch that is admitted twice (its commit's answer was
 //! lost) finds its own ids and changes nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use contracts::{
     event::{EventData, EventName},
@@ -22,7 +25,9 @@ use serde_json::{Map, Value};
 use sqlx::Row;
 use uuid::Uuid;
 
-use super::{Error, NOW_MICROS, Store, Tx, instant, millis, outbox, portal, timer, within};
+use super::{
+    Error, NOW_MICROS, Store, Tx, consent, instant, millis, outbox, portal, timer, within,
+};
 use crate::seal::Sealed;
 
 /// One message that has an id and is to become a job.
@@ -38,8 +43,23 @@ pub struct Entry {
     pub subject: Option<String>,
     /// Where a waiting user interface wants the answer.
     pub reply: Option<Reply>,
+    /// A one-time code that came with it.
+    pub code: Option<KeptCode>,
+    /// A job that begins with it.
+    pub child: Option<Box<Entry>>,
     /// What becomes of it.
     pub fate: Fate,
+}
+
+/// A one-time code, sealed.
+#[derive(Debug, Clone)]
+pub struct KeptCode {
+    /// Which code.
+    pub code_ref: String,
+    /// The digits.
+    pub sealed: Sealed,
+    /// How long it is kept at most.
+    pub life: Duration,
 }
 
 /// What becomes of a message.
@@ -67,6 +87,8 @@ pub struct Body {
     pub input: Value,
     /// The proof of consent, without a code.
     pub consent: Option<Value>,
+    /// The job whose success is its consent: it waits for that one.
+    pub verify_job: Option<Uuid>,
     /// Where to deliver events by HTTP as well.
     pub callback_url: Option<String>,
     /// When the person asked, as the publisher said it.
@@ -149,37 +171,29 @@ async fn admit(
     entries: &[Entry],
     quarantined: &[Quarantined],
 ) -> Result<Vec<Admitted>, Error> {
-    let (now, mut fresh) = take_keys(tx, entries).await?;
-    let mut events = Vec::new();
-    let mut results = Vec::with_capacity(entries.len());
-    let mut new = Vec::new();
-    let mut old = HashSet::new();
-    for entry in entries {
-        // The first occurrence of a new id takes its number; a second is a duplicate of it.
-        if let Some(seq) = fresh.remove(&entry.id) {
-            new.push((seq, entry));
-            results.push(first_result(seq, entry, now));
-        } else {
-            old.insert(entry.id);
-            results.push(Admitted::Known);
-        }
-    }
-    insert_jobs(tx, worker, &new).await?;
-    portal::take_over(tx, &new).await?;
-    for (seq, entry) in &new {
-        events.push(first_event(*seq, entry, now));
-        events.extend(reply_event(*seq, entry, now));
-    }
+    let Entered { now, results: mut admitted, new } = enter(tx, worker, entries).await?;
+    let children: Vec<Entry> = entries
+        .iter()
+        .filter(|entry| new.contains(&entry.id))
+        .filter_map(|entry| entry.child.as_deref().cloned())
+        .collect();
+    begin(tx, &children).await?;
+    let old: HashSet<Uuid> = entries
+        .iter()
+        .zip(&admitted)
+        .filter(|(_, result)| **result == Admitted::Known)
+        .map(|(entry, _)| entry.id)
+        .collect();
     let known = load_known(tx, &old).await?;
-    let firsts: HashSet<Uuid> = new.iter().map(|(_, entry)| entry.id).collect();
-    for (entry, result) in entries.iter().zip(&mut results) {
+    let mut events = Vec::new();
+    for (entry, result) in entries.iter().zip(&mut admitted) {
         if *result != Admitted::Known {
             continue;
         }
         let Some(first) = known.get(&entry.id) else { continue };
         if first.content_hash == entry.content_hash {
             // A duplicate inside the same batch needs no second answer: the first is on its way.
-            if !firsts.contains(&entry.id) {
+            if !new.contains(&entry.id) {
                 events.extend(first.again(entry, now));
             }
         } else {
@@ -192,10 +206,54 @@ async fn admit(
     }
     insert_quarantine(tx, quarantined).await?;
     outbox::insert(tx, &events).await?;
+    Ok(admitted)
+}
+
+/// What entering a batch came to.
+struct Entered {
+    now: Timestamp,
+    /// In the order of the entries; `Known` for every id that was there before.
+    results: Vec<Admitted>,
+    new: HashSet<Uuid>,
+}
+
+/// Makes jobs of the entries whose ids are new, with everything that belongs to them.
+async fn enter(tx: Tx<'_>, worker: Uuid, entries: &[Entry]) -> Result<Entered, Error> {
+    let (now, mut fresh) = take_keys(tx, entries).await?;
+    let mut results = Vec::with_capacity(entries.len());
+    let mut new = Vec::new();
+    for entry in entries {
+        // The first occurrence of a new id takes its number; a second is a duplicate of it.
+        if let Some(seq) = fresh.remove(&entry.id) {
+            new.push((seq, entry));
+            results.push(first_result(seq, entry, now));
+        } else {
+            results.push(Admitted::Known);
+        }
+    }
+    insert_jobs(tx, worker, &new).await?;
+    consent::keep_codes(tx, &new).await?;
+    portal::take_over(tx, &new).await?;
+    let mut events = Vec::new();
+    for (seq, entry) in &new {
+        events.push(first_event(*seq, entry, now));
+        events.extend(reply_event(*seq, entry, now));
+    }
+    outbox::insert(tx, &events).await?;
     let stored: Vec<i64> =
         new.iter().filter(|(_, entry)| is_stored(entry)).map(|(seq, _)| *seq).collect();
     timer::arm(tx, &stored, &[]).await?;
-    Ok(results)
+    let new = new.into_iter().map(|(_, entry)| entry.id).collect();
+    Ok(Entered { now, results, new })
+}
+
+/// Admits jobs that begin inside another commit; those that began before change nothing.
+pub(super) async fn begin(tx: Tx<'_>, entries: &[Entry]) -> Result<(), Error> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    // Nobody runs them yet, so they need no owner.
+    enter(tx, Uuid::nil(), entries).await.map(|_| ())
 }
 
 const fn is_stored(entry: &Entry) -> bool {
@@ -258,14 +316,15 @@ async fn insert_jobs(tx: Tx<'_>, worker: Uuid, new: &[(i64, &Entry)]) -> Result<
     sqlx::query(
         "INSERT INTO hub.job (seq, id, system, operation, subject, requested_by, priority, input,
            consent, callback_url, reply_to, correlation_id, requested_at, admitted_at, at_risk_at,
-           deadline_at, give_up_at, state, sla, owner, run, events, event, code, errors, ended_at,
-           ended_on)
+           deadline_at, give_up_at, state, phase, verify_job, sla, owner, run, events, event, code,
+           errors, ended_at, ended_on)
          SELECT r.seq, r.id, r.system, r.operation, r.subject, r.requested_by, r.priority, r.input,
            r.consent, r.callback_url, r.reply_to, r.correlation_id, q.at, c.now,
            q.at + r.at_risk_ms * interval '1 millisecond',
            q.at + r.deadline_ms * interval '1 millisecond',
            q.at + r.give_up_ms * interval '1 millisecond',
-           r.state, 'on_time', r.owner, CASE WHEN r.owner IS NULL THEN 0 ELSE 1 END, 1, r.event,
+           r.state, CASE WHEN r.verify_job IS NULL THEN 'send' ELSE 'consent' END, r.verify_job,
+           'on_time', r.owner, CASE WHEN r.owner IS NULL THEN 0 ELSE 1 END, 1, r.event,
            r.code, r.errors,
            CASE WHEN r.state = 'rejected' THEN c.now END,
            CASE WHEN r.state = 'rejected' THEN (c.now AT TIME ZONE 'UTC')::date
@@ -273,8 +332,8 @@ async fn insert_jobs(tx: Tx<'_>, worker: Uuid, new: &[(i64, &Entry)]) -> Result<
          FROM jsonb_to_recordset($1) AS r (seq bigint, id uuid, system text, operation text,
            subject text, requested_by text, priority smallint, input jsonb, consent jsonb,
            callback_url text, reply_to text, correlation_id text, requested_at timestamptz,
-           at_risk_ms bigint, deadline_ms bigint, give_up_ms bigint, state text, owner uuid,
-           event text, code text, errors jsonb)
+           at_risk_ms bigint, deadline_ms bigint, give_up_ms bigint, state text,
+           verify_job uuid, owner uuid, event text, code text, errors jsonb)
          CROSS JOIN (SELECT hub.now() AS now, shift FROM hub.clock) c
          CROSS JOIN LATERAL (SELECT LEAST(r.requested_at + c.shift, c.now) AS at) q
          ORDER BY r.seq",
@@ -307,7 +366,12 @@ fn job_row(seq: i64, entry: &Entry, worker: Uuid) -> Value {
             "at_risk_ms": millis(body.sla.at_risk),
             "deadline_ms": millis(body.sla.deadline),
             "give_up_ms": millis(body.sla.give_up),
-            "state": if *start { State::Calling.name() } else { State::Accepted.name() },
+            "state": match (start, body.verify_job) {
+                (_, Some(_)) => State::Waiting.name(),
+                (true, None) => State::Calling.name(),
+                (false, None) => State::Accepted.name(),
+            },
+            "verify_job": body.verify_job,
             "owner": start.then_some(worker),
             "event": EventName::Accepted.name(),
         }),
@@ -443,7 +507,11 @@ fn first_event(seq: i64, entry: &Entry, now: Timestamp) -> outbox::Row {
         Fate::Job { .. } => (EventName::Accepted, data(entry, State::Accepted, 1)),
         Fate::Rejected(rejection) => (EventName::Rejected, rejected(entry, 1, rejection)),
     };
-    outbox::Row::event(seq, event, entry.operation, now, data)
+    let callback = match &entry.fate {
+        Fate::Job { body, .. } => body.callback_url.as_ref(),
+        Fate::Rejected(_) => None,
+    };
+    outbox::Row::event(seq, event, entry.operation, now, data).also_to(callback)
 }
 
 /// A rejection is the end: whoever waits for a reply gets it.

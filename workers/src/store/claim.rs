@@ -1,5 +1,6 @@
 //! Claiming stored jobs: by system, then priority, then age, never twice (SKIP LOCKED).
 
+use contracts::state::Phase;
 use sqlx::Row;
 use uuid::Uuid;
 
@@ -14,8 +15,14 @@ pub struct Claimed {
     pub id: Uuid,
     /// What is asked.
     pub operation: String,
+    /// The portal's record.
+    pub subject: String,
     /// Personal.
     pub input: serde_json::Value,
+    /// What the call does.
+    pub phase: Phase,
+    /// What an earlier attempt left; personal.
+    pub carry: Option<serde_json::Value>,
     /// Fencing token.
     pub run: i32,
     /// Attempts spent so far.
@@ -42,7 +49,8 @@ impl Store {
                     ORDER BY priority, seq LIMIT $3 FOR UPDATE SKIP LOCKED)
                  UPDATE hub.job_live j SET state = 'calling', owner = $1, run = j.run + 1
                    FROM picked WHERE j.seq = picked.seq
-                 RETURNING j.seq, j.id, j.operation, j.input, j.run, j.attempts, j.strikes",
+                 RETURNING j.seq, j.id, j.operation, j.subject, j.input, j.phase, j.carry, j.run,
+                   j.attempts, j.strikes",
             )
             .bind(worker)
             .bind(system)
@@ -51,7 +59,11 @@ impl Store {
             .await?;
             rows.iter()
                 .map(|row| {
+                    let phase: String = row.try_get("phase")?;
                     Ok(Claimed {
+                        subject: row.try_get("subject")?,
+                        phase: Phase::from_name(&phase).unwrap_or(Phase::Send),
+                        carry: row.try_get("carry")?,
                         seq: row.try_get("seq")?,
                         id: row.try_get("id")?,
                         operation: row.try_get("operation")?,

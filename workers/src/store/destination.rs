@@ -22,25 +22,27 @@ impl Store {
     }
 
     /// Takes the pulls that are due: one drain for a whole system and interval, in one worker, and
-    /// none for a system of which nobody waits.
+    /// none for a system of which nobody waits, unless they begin conversations.
     pub async fn take_due_pulls(
         &self,
         systems: &[&str],
         intervals: &[Duration],
+        begins: &[bool],
     ) -> Result<Vec<String>, Error> {
         within(async {
             let intervals: Vec<i64> = intervals.iter().map(|d| millis(*d)).collect();
             Ok(sqlx::query_scalar(
                 "UPDATE hub.destination d
                     SET next_pull_at = hub.now() + s.every * interval '1 millisecond'
-                   FROM UNNEST($1::text[], $2::bigint[]) s (system, every)
+                   FROM UNNEST($1::text[], $2::bigint[], $3::bool[]) s (system, every, begins)
                   WHERE d.system = s.system AND d.next_pull_at <= hub.now()
-                    AND EXISTS (SELECT 1 FROM hub.job_live j WHERE j.system = d.system
-                                   AND j.state IN ('pending', 'in_doubt'))
+                    AND (s.begins OR EXISTS (SELECT 1 FROM hub.job_live j WHERE j.system = d.system
+                                   AND j.state IN ('pending', 'in_doubt')))
                  RETURNING d.system",
             )
             .bind(systems)
             .bind(intervals)
+            .bind(begins)
             .fetch_all(&self.pool)
             .await?)
         })

@@ -4,10 +4,11 @@
 //! once, whatever its sender repeats; an unverified one occupies no key, because the ids of pushes
 //! can be guessed.
 
+use adapters::channel::Received;
 use sqlx::Row;
 use uuid::Uuid;
 
-use super::{Error, NOW_MICROS, Store, instant, within};
+use super::{Error, NOW_MICROS, Store, instant, outbox, portal, within};
 use crate::seal::Sealed;
 
 /// A message to be stored.
@@ -220,6 +221,34 @@ impl Store {
             .execute(&self.pool)
             .await?;
             Ok(())
+        })
+        .await
+    }
+}
+
+impl Store {
+    /// Takes a message in that nobody asked for: its rows, the event that tells of it, and the end of
+    /// its story here are one commit. `false` where somebody else has dealt with it.
+    pub async fn receive(&self, id: i64, received: &Received) -> Result<bool, Error> {
+        within(async {
+            let mut tx = self.pool.begin().await?;
+            let taken = sqlx::query(
+                "UPDATE hub.inbound SET state = 'applied', look_at = NULL
+                  WHERE id = $1 AND state IN ('stored', 'parked')",
+            )
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+            if taken.rows_affected() == 0 {
+                return Ok(false);
+            }
+            let writes: Vec<_> = received.writes.iter().map(|write| (None, write)).collect();
+            portal::write(&mut tx, &writes).await?;
+            let now = format!("SELECT {NOW_MICROS}");
+            let now = sqlx::query_scalar(sqlx::AssertSqlSafe(now)).fetch_one(&mut *tx).await?;
+            outbox::insert(&mut tx, &[outbox::Row::received(id, instant(now), received)]).await?;
+            tx.commit().await?;
+            Ok(true)
         })
         .await
     }

@@ -11,10 +11,15 @@
 //! [`CALL_WAIT_MAX`]; errors never repeat a value, because a value may be personal.
 
 pub mod admission;
+pub mod attachment;
+pub mod callback;
+pub mod cancel;
 pub mod claim;
 pub mod clock;
+pub mod consent;
 pub mod destination;
 pub mod error;
+pub mod file;
 pub mod inbound;
 pub mod jobs;
 pub mod maintenance;
@@ -148,6 +153,13 @@ impl Store {
     pub async fn begin(&self) -> Result<sqlx::Transaction<'static, Postgres>, Error> {
         Ok(self.pool.begin().await?)
     }
+}
+
+/// The operation of this name, where this build knows it.
+pub(crate) fn of_build(name: &str) -> Option<&'static contracts::operation::OperationSpec> {
+    let all = adapters::systems::all();
+    let known = all.iter().map(|system| system.spec()).chain([&contracts::own::SPEC]);
+    known.flat_map(|spec| spec.operations).find(|o| o.name == name).copied()
 }
 
 /// Bounds a call on the store.

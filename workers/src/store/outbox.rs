@@ -3,15 +3,17 @@
 //! *Guarantee*: a row is written in the commit that makes its event true, and leaves only after the
 //! broker confirmed it (or returned it: then it moves to `hub.unheard` in the same statement).
 
+use adapters::channel::Received;
 use contracts::{
     event::{self, Event, EventData, EventName},
     operation::OperationSpec,
+    state::{Sla, State},
 };
 use jiff::Timestamp;
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::{Error, Store, Tx, admission::Reply, within};
+use super::{Error, Store, Tx, admission::Reply, callback, within};
 
 /// Jobs are dealt out to this many partitions; each is published by one worker.
 pub const PARTITIONS: i64 = 16;
@@ -24,6 +26,8 @@ pub struct Row {
     routing_key: String,
     body: Vec<u8>,
     reply: Option<Reply>,
+    /// Where its job wants it by HTTP as well.
+    callback: Option<String>,
 }
 
 /// An event as the relay takes it.
@@ -69,13 +73,52 @@ impl Row {
             // An event is made of texts and numbers: it always serialises.
             body: serde_json::to_vec(&event).unwrap_or_default(),
             reply: None,
+            callback: None,
+        }
+    }
+
+    /// The event of a message that nobody asked for. It belongs to no job: it is put in order by the
+    /// message's own number, which is negative so that it is no job's.
+    pub(super) fn received(inbound_id: i64, time: Timestamp, received: &Received) -> Self {
+        let name = EventName::MessageReceived;
+        let data = EventData {
+            job_id: received.id,
+            subject: None,
+            state: State::Succeeded,
+            sla: Sla::OnTime,
+            sequence: 1,
+            summary: received.summary.clone(),
+            errors: Vec::new(),
+        };
+        let event = Event::new(name, received.operation, time, data);
+        Self {
+            job_seq: -inbound_id,
+            sequence: 1,
+            routing_key: event::routing_key(received.operation, name),
+            body: serde_json::to_vec(&event).unwrap_or_default(),
+            reply: None,
+            callback: None,
         }
     }
 
     /// The same, as a reply.
     #[must_use]
     pub fn as_reply(&self, reply: &Reply) -> Self {
-        Self { reply: Some(reply.clone()), ..self.clone() }
+        Self { reply: Some(reply.clone()), callback: None, ..self.clone() }
+    }
+
+    /// The same, to be delivered to this address as well.
+    #[must_use]
+    pub fn also_to(self, callback: Option<&String>) -> Self {
+        Self { callback: callback.cloned(), ..self }
+    }
+}
+
+impl Row {
+    fn as_callback(&self) -> Option<callback::New> {
+        let url = self.callback.clone()?;
+        let (job_seq, sequence) = (self.job_seq, self.sequence);
+        Some(callback::New { job_seq, sequence, url, body: self.body.clone() })
     }
 }
 
@@ -85,7 +128,7 @@ pub(super) async fn insert(tx: Tx<'_>, rows: &[Row]) -> Result<(), Error> {
         return Ok(());
     }
     let partition: Vec<i16> =
-        rows.iter().map(|r| i16::try_from(r.job_seq % PARTITIONS).unwrap_or(0)).collect();
+        rows.iter().map(|r| i16::try_from(r.job_seq.rem_euclid(PARTITIONS)).unwrap_or(0)).collect();
     let seq: Vec<i64> = rows.iter().map(|r| r.job_seq).collect();
     let sequence: Vec<i32> = rows.iter().map(|r| r.sequence).collect();
     let key: Vec<&str> = rows.iter().map(|r| r.routing_key.as_str()).collect();
@@ -113,7 +156,8 @@ pub(super) async fn insert(tx: Tx<'_>, rows: &[Row]) -> Result<(), Error> {
     .bind(mark)
     .execute(&mut *tx)
     .await?;
-    Ok(())
+    let callbacks: Vec<callback::New> = rows.iter().filter_map(Row::as_callback).collect();
+    callback::insert(tx, &callbacks).await
 }
 
 impl Store {

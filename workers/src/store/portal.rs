@@ -14,7 +14,23 @@ use contracts::operation::{Key, Mode, PortalTable, Record, RowsTable, Takeover};
 use serde_json::{Map, Value};
 use sqlx::Row;
 
-use super::{Error, Tx, admission::Entry, admission::Fate};
+use super::{Error, Store, Tx, admission::Entry, admission::Fate, within};
+
+impl Store {
+    /// Rows of a portal table that have this value in this column, as the portal would read them.
+    pub async fn look_at_portal(
+        &self,
+        table: &'static str,
+        (column, value): (&'static str, &str),
+    ) -> Result<Vec<Value>, Error> {
+        within(async {
+            let statement = format!("SELECT to_jsonb(t) FROM {table} t WHERE t.{column} = $1");
+            let query = sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).bind(value);
+            Ok(query.fetch_all(&self.pool).await?)
+        })
+        .await
+    }
+}
 
 /// What a change of a job means for its row.
 #[derive(Debug, Clone)]
@@ -117,14 +133,15 @@ async fn clear_rows(
 pub(super) async fn change(tx: Tx<'_>, mut changes: Vec<Change>) -> Result<(), Error> {
     // Everybody locks rows in the order of their keys, so that nobody waits in a circle.
     changes.sort_by(|a, b| a.key.cmp(&b.key));
-    let mut tables: BTreeMap<&'static str, (&'static PortalTable, Vec<Change>)> = BTreeMap::new();
+    // Only an answer fills the operation's columns; anything else leaves them as they are.
+    let mut tables: BTreeMap<(&'static str, bool), Vec<Change>> = BTreeMap::new();
     for change in changes {
-        let entry = tables.entry(change.table.name);
-        entry.or_insert_with(|| (change.table, Vec::new())).1.push(change);
+        tables.entry((change.table.name, change.values.is_some())).or_default().push(change);
     }
-    for (table, changes) in tables.into_values() {
+    for ((_, answered), changes) in tables {
+        let Some(table) = changes.first().map(|change| change.table) else { continue };
         let batch: Vec<Value> = changes.iter().map(|change| owned_row(table, change)).collect();
-        let owners: Vec<i64> = sqlx::query(sqlx::AssertSqlSafe(change_statement(table)))
+        let owners: Vec<i64> = sqlx::query(sqlx::AssertSqlSafe(change_statement(table, answered)))
             .bind(Value::Array(batch))
             .fetch_all(&mut *tx)
             .await?
@@ -149,13 +166,9 @@ fn owned_row(table: &PortalTable, change: &Change) -> Value {
     Value::Object(row)
 }
 
-fn change_statement(table: &PortalTable) -> String {
-    // Only an answer fills the operation's columns; anything else leaves them as they are.
-    let columns: String = table
-        .columns
-        .iter()
-        .map(|c| format!(", {c} = CASE WHEN r.status = 'succeeded' THEN r.{c} ELSE p.{c} END"))
-        .collect();
+fn change_statement(table: &PortalTable, answered: bool) -> String {
+    let filled: &[&str] = if answered { table.columns } else { &[] };
+    let columns: String = filled.iter().map(|c| format!(", {c} = r.{c}")).collect();
     let (name, key) = (table.name, key_column(table));
     format!(
         "UPDATE {name} p SET status = r.status, sla = r.sla, completed_at = r.completed_at,

@@ -11,8 +11,9 @@ use adapters::attempt::{Chain, Write};
 use contracts::{
     class::Class,
     event::{EventData, EventName},
-    operation::OperationSpec,
-    state::{Sla, State},
+    operation::{OperationSpec, Reconcile},
+    rejection::FieldError,
+    state::{Phase, Sla, State},
 };
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -20,7 +21,11 @@ use sqlx::Row;
 use uuid::Uuid;
 
 use super::{
-    Error, NOW_MICROS, Store, Tx, admission::Reply, instant, outbox, portal, timer, within,
+    Error, NOW_MICROS, Store, Tx,
+    admission::{self, Entry, Reply},
+    consent,
+    file::{self, FileRow},
+    instant, millis, outbox, portal, timer, within,
 };
 use crate::seal::Sealed;
 
@@ -31,6 +36,8 @@ pub enum Guard {
     Run(i32),
     /// Evidence from outside: the job only has to be live.
     Live,
+    /// Nobody runs the job: it waits for its first or next start, and its caller holds its lock.
+    Unsent,
 }
 
 /// One change of one job.
@@ -60,8 +67,20 @@ pub struct Change {
     pub rows: Option<Vec<Map<String, Value>>>,
     /// Writes into shared rows; personal.
     pub writes: Vec<Write>,
-    /// For `waiting`: how long.
+    /// How long until the job is started again; for `pending` and `in_doubt` only where it is.
     pub delay_ms: Option<i64>,
+    /// What the next call does, where that changes.
+    pub phase: Option<Phase>,
+    /// What the next call must know, where that changes; personal.
+    pub carry: Option<Value>,
+    /// Whether the change is news: an event tells of it.
+    pub tells: bool,
+    /// For `rejected`: what is wrong where.
+    pub errors: Vec<FieldError>,
+    /// Files of the answer, sealed.
+    pub files: Vec<FileRow>,
+    /// A job that begins with this change.
+    pub follow_up: Option<Box<Entry>>,
     /// The ids that their acknowledgement gave.
     pub chain: Option<Chain>,
     /// For the table of attempts.
@@ -89,6 +108,12 @@ impl Change {
             rows: None,
             writes: Vec::new(),
             delay_ms: None,
+            phase: None,
+            carry: None,
+            tells: true,
+            errors: Vec::new(),
+            files: Vec::new(),
+            follow_up: None,
             chain: None,
             attempt: None,
             inbound_id: None,
@@ -136,6 +161,7 @@ struct After {
     sla_before: Sla,
     events: i32,
     reply: Option<Reply>,
+    callback: Option<String>,
     now: Timestamp,
     late: bool,
     age_ms: i64,
@@ -188,9 +214,13 @@ async fn record_round(tx: Tx<'_>, changes: &[&Change]) -> Result<Vec<Option<Reco
         .collect();
     portal::write(tx, &writes).await?;
     insert_chains(tx, &unique).await?;
+    file::insert(tx, &files(&done)).await?;
     arm_timers(tx, &done).await?;
     outbox::insert(tx, &done.iter().flat_map(|(c, a)| events(c, a)).collect::<Vec<_>>()).await?;
     settle_inbound(tx, &unique, &after).await?;
+    end_verifications(tx, &done).await?;
+    let begun: Vec<Entry> = done.iter().filter_map(|(c, a)| follow_up(c, a)).collect();
+    admission::begin(tx, &begun).await?;
     Ok(changes
         .iter()
         .map(|change| {
@@ -206,9 +236,11 @@ async fn update_jobs(tx: Tx<'_>, changes: &[&Change]) -> Result<HashMap<i64, Aft
     let statement = format!(
         "WITH u AS MATERIALIZED (
            SELECT * FROM jsonb_to_recordset($1) AS u (seq bigint, run int, state text, event text,
-             spends int, strikes smallint, code text, summary jsonb, delay_ms bigint)),
+             spends int, strikes smallint, code text, summary jsonb, delay_ms bigint, phase text,
+             carry jsonb, tells int, errors jsonb)),
          held AS MATERIALIZED (
            SELECT j.seq, j.sla AS sla_before, n.now, u.spends, u.strikes, u.summary, u.run, u.event,
+                  u.phase, u.carry, u.tells, u.errors,
                   CASE WHEN n.now >= j.deadline_at THEN 'breached'
                        WHEN n.now >= j.at_risk_at THEN 'at_risk' ELSE 'on_time' END AS sla,
                   u.state = 'waiting'
@@ -218,6 +250,7 @@ async fn update_jobs(tx: Tx<'_>, changes: &[&Change]) -> Result<HashMap<i64, Aft
             CROSS JOIN (SELECT hub.now() AS now) n
             WHERE (j.run = u.run AND j.state = 'calling')
                OR (u.run IS NULL AND j.state IN ('calling', 'pending', 'in_doubt'))
+               OR (u.run = -1 AND j.state IN ('accepted', 'waiting'))
             ORDER BY j.seq FOR UPDATE OF j),
          next AS MATERIALIZED (
            SELECT h.*, CASE WHEN over THEN 'failed' ELSE state END AS next,
@@ -225,12 +258,16 @@ async fn update_jobs(tx: Tx<'_>, changes: &[&Change]) -> Result<HashMap<i64, Aft
                   CASE WHEN over THEN 'failed' ELSE event END AS next_event
              FROM held h)
          UPDATE hub.job j SET
-           state = x.next, owner = NULL, code = x.next_code, sla = x.sla, event = x.next_event,
+           state = x.next, owner = NULL, sla = x.sla,
+           code = CASE WHEN x.tells = 1 OR over THEN x.next_code ELSE j.code END,
+           event = CASE WHEN x.tells = 1 OR over THEN x.next_event ELSE j.event END,
            summary = CASE WHEN over THEN x.summary || '{{\"code\": \"time_used_up\"}}'
-                          ELSE x.summary END,
-           run = j.run + (x.run IS NULL)::int,
+                          WHEN x.tells = 1 THEN x.summary ELSE j.summary END,
+           phase = coalesce(x.phase, j.phase), carry = coalesce(x.carry, j.carry),
+           errors = coalesce(x.errors, j.errors),
+           run = j.run + (x.run IS NULL OR x.run < 0)::int,
            attempts = j.attempts + x.spends, strikes = j.strikes + x.strikes,
-           events = j.events + 1 + (x.sla <> x.sla_before)::int,
+           events = j.events + greatest(x.tells, over::int) + (x.sla <> x.sla_before)::int,
            ended_at = CASE WHEN t.terminal THEN x.now END,
            ended_on = CASE WHEN t.terminal THEN (x.now AT TIME ZONE 'UTC')::date
                            ELSE 'infinity'::date END
@@ -239,7 +276,7 @@ async fn update_jobs(tx: Tx<'_>, changes: &[&Change]) -> Result<HashMap<i64, Aft
            'cancelled', 'rejected') AS terminal) t
          WHERE j.ended_on = 'infinity' AND j.seq = x.seq
         RETURNING j.seq, j.id, j.subject, j.state, j.sla, x.sla_before, j.events, j.reply_to,
-          j.correlation_id, {NOW_MICROS} AS now, x.now >= j.deadline_at AS late,
+          j.correlation_id, j.callback_url, {NOW_MICROS} AS now, x.now >= j.deadline_at AS late,
           (extract(epoch FROM x.now - j.requested_at) * 1000)::bigint AS age_ms"
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(statement))
@@ -262,6 +299,7 @@ async fn update_jobs(tx: Tx<'_>, changes: &[&Change]) -> Result<HashMap<i64, Aft
                 sla_before: sla(text("sla_before")?),
                 events: row.try_get("events")?,
                 reply: to.map(|to| Reply { to, correlation_id }),
+                callback: row.try_get("callback_url")?,
                 now: instant(row.try_get("now")?),
                 late: row.try_get("late")?,
                 age_ms: row.try_get("age_ms")?,
@@ -275,7 +313,11 @@ fn input_row(change: &Change) -> Value {
     let event = change.event.or_else(|| EventName::of_state(change.to));
     serde_json::json!({
         "seq": change.seq,
-        "run": match change.guard { Guard::Run(run) => Some(run), Guard::Live => None },
+        "run": match change.guard {
+            Guard::Run(run) => Some(run),
+            Guard::Live => None,
+            Guard::Unsent => Some(-1),
+        },
         "state": change.to.name(),
         "event": event.map(EventName::name),
         "spends": i32::from(change.spends_attempt),
@@ -283,7 +325,43 @@ fn input_row(change: &Change) -> Value {
         "code": change.code,
         "summary": change.summary,
         "delay_ms": change.delay_ms,
+        "phase": change.phase.map(Phase::name),
+        "carry": change.carry,
+        "tells": i32::from(change.tells),
+        "errors": (!change.errors.is_empty()).then_some(&change.errors),
     })
+}
+
+/// A verification that ends leaves no digits behind; its success may end a sending in doubt.
+async fn end_verifications(tx: Tx<'_>, done: &[(&Change, &After)]) -> Result<(), Error> {
+    let ended: Vec<(Uuid, bool)> = done
+        .iter()
+        .filter(|(c, a)| consent::verifies(c.operation) && a.state.is_terminal())
+        .map(|(_, a)| (a.id, a.state == State::Succeeded))
+        .collect();
+    let proven = consent::end_verifications(tx, &ended).await?;
+    if proven.is_empty() {
+        return Ok(());
+    }
+    Box::pin(record(tx, &proven)).await.map(|_| ())
+}
+
+/// The files of the changes that were made, with what their links need.
+fn files<'a>(done: &[(&'a Change, &'a After)]) -> Vec<file::New<'a>> {
+    done.iter()
+        .flat_map(|(c, a)| c.files.iter().map(move |row| (c, a, row)))
+        .filter_map(|(change, after, row)| {
+            let subject = after.subject.as_deref()?;
+            Some(file::New { seq: change.seq, subject, now: after.now, row })
+        })
+        .collect()
+}
+
+/// The job that begins with this change: it belongs to the same subject.
+fn follow_up(change: &Change, after: &After) -> Option<Entry> {
+    let mut entry = (**change.follow_up.as_ref()?).clone();
+    entry.subject.clone_from(&after.subject);
+    Some(entry)
 }
 
 fn portal_change(change: &Change, after: &After) -> Option<portal::Change> {
@@ -323,14 +401,18 @@ fn events(change: &Change, after: &After) -> Vec<outbox::Row> {
         sla: after.sla,
         sequence: i64::from(sequence),
         summary,
-        errors: Vec::new(),
+        errors: change.errors.clone(),
     };
     let mut rows = Vec::with_capacity(3);
     let operation = Some(change.operation);
     if moved {
         let name = sla_event(after.sla);
         let data = data(after.events - 1, Map::new());
-        rows.push(outbox::Row::event(change.seq, name, operation, after.now, data));
+        let row = outbox::Row::event(change.seq, name, operation, after.now, data);
+        rows.push(row.also_to(after.callback.as_ref()));
+    }
+    if !(change.tells || failed_by_time) {
+        return rows;
     }
     let by_state = EventName::of_state(after.state).unwrap_or(EventName::Progress);
     let name = if failed_by_time { by_state } else { change.event.unwrap_or(by_state) };
@@ -339,7 +421,7 @@ fn events(change: &Change, after: &After) -> Vec<outbox::Row> {
     if let Some(reply) = after.reply.as_ref().filter(|_| after.state.is_terminal()) {
         rows.push(last.as_reply(reply));
     }
-    rows.push(last);
+    rows.push(last.also_to(after.callback.as_ref()));
     rows
 }
 
@@ -428,9 +510,19 @@ async fn arm_timers(tx: Tx<'_>, done: &[(&Change, &After)]) -> Result<(), Error>
     timer::disarm(tx, &ended).await?;
     let live: Vec<i64> =
         done.iter().filter(|(_, a)| !a.state.is_terminal()).map(|(c, _)| c.seq).collect();
-    let delays: Vec<(i64, i64)> =
-        done.iter().filter_map(|(c, _)| c.delay_ms.map(|delay| (c.seq, delay))).collect();
+    let delays: Vec<(i64, i64)> = done
+        .iter()
+        .filter_map(|(c, a)| Some((c.seq, c.delay_ms.or_else(|| question_ms(c, a.state))?)))
+        .collect();
     timer::arm(tx, &live, &delays).await
+}
+
+/// A command in doubt is asked about, where somebody can tell.
+fn question_ms(change: &Change, state: State) -> Option<i64> {
+    match (state, change.operation.reconcile) {
+        (State::InDoubt, Reconcile::Ask { every }) => Some(millis(every)),
+        _ => None,
+    }
 }
 
 /// Messages that nobody has dealt with yet: a message that was looked at twice counts once.

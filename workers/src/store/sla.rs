@@ -31,7 +31,7 @@ pub(super) async fn advance(
                   WHERE o.seq = ANY($1) AND o.sla <> p.sla ORDER BY o.seq) n
           WHERE j.seq = n.seq
          RETURNING j.seq, j.id, j.operation, j.subject, j.state, j.sla, j.events,
-                   {NOW_MICROS} AS now"
+                   j.callback_url, {NOW_MICROS} AS now"
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(seqs).fetch_all(&mut *tx).await?;
     let mut events = Vec::with_capacity(rows.len());
@@ -57,7 +57,9 @@ pub(super) async fn advance(
             errors: Vec::new(),
         };
         let now = instant(row.try_get("now")?);
-        events.push(outbox::Row::event(seq, sla_event(sla), Some(operation), now, data));
+        let callback: Option<String> = row.try_get("callback_url")?;
+        let event = outbox::Row::event(seq, sla_event(sla), Some(operation), now, data);
+        events.push(event.also_to(callback.as_ref()));
         moved.push((operation.name, sla));
         changes.extend(operation.portal.as_ref().and_then(|table| {
             Some(portal::Change {

@@ -2,9 +2,9 @@
 //!
 //! | kind | due | what happens |
 //! |---|---|---|
-//! | `wake` | retry | the job may be started again |
+//! | `wake` | retry, next part of an answer, question after a lost command | the job may be started again |
 //! | `sla` | warning point, then deadline | the position changes, the portal and subscribers are told |
-//! | `give_up` | give-up time of a job that they hold | expired, or failed as unknown outcome |
+//! | `give_up` | give-up time | expired where they hold it, else failed: unknown outcome, or time used up |
 //!
 //! *Guarantee*: timers are claimed with SKIP LOCKED together with their jobs, so any number of
 //! processes may fire them and none fires twice; the change, the portal row, the event and the
@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 use contracts::{
     operation::OperationSpec,
-    state::{Sla, State},
+    state::{Phase, Sla, State},
 };
 use serde_json::Map;
 use sqlx::Row;
@@ -40,11 +40,11 @@ pub(super) async fn arm(tx: Tx<'_>, seqs: &[i64], wake_ms: &[(i64, i64)]) -> Res
            FROM UNNEST($1::bigint[], $2::bigint[]) u (seq, delay_ms)
            JOIN hub.job_live j ON j.seq = u.seq
           CROSS JOIN LATERAL (VALUES
-            ('wake', CASE WHEN j.state = 'waiting'
+            ('wake', CASE WHEN j.state = 'waiting' OR u.delay_ms IS NOT NULL
                           THEN hub.now() + coalesce(u.delay_ms, 0) * interval '1 millisecond' END),
             ('sla', CASE j.sla WHEN 'on_time' THEN j.at_risk_at
                                WHEN 'at_risk' THEN j.deadline_at END),
-            ('give_up', CASE WHEN j.state IN ('pending', 'in_doubt') THEN j.give_up_at END)
+            ('give_up', j.give_up_at)
           ) k (kind, due)
           WHERE k.due IS NOT NULL
           ORDER BY j.seq, k.kind
@@ -78,6 +78,8 @@ pub struct Due {
     pub kind: String,
     /// The job's state.
     pub state: State,
+    /// What its next call does.
+    pub phase: Phase,
     /// Its system.
     pub system: String,
     /// Its operation.
@@ -93,7 +95,7 @@ pub struct Due {
 /// Locks due timers with their jobs. Whoever is busy with one of them deals with it later.
 pub(super) async fn lock_due(tx: Tx<'_>, limit: i64) -> Result<Vec<Due>, Error> {
     let rows = sqlx::query(
-        "SELECT t.job_seq, t.kind, j.state, j.system, j.operation, j.sla,
+        "SELECT t.job_seq, t.kind, j.state, j.phase, j.system, j.operation, j.sla,
                 (extract(epoch FROM hub.now() - t.due_at) * 1000)::bigint AS late_ms,
                 coalesce((SELECT d.pulled_at >= j.give_up_at FROM hub.destination d
                            WHERE d.system = j.system), false)
@@ -114,10 +116,12 @@ pub(super) async fn lock_due(tx: Tx<'_>, limit: i64) -> Result<Vec<Due>, Error> 
         .map(|row| {
             let state: String = row.try_get("state")?;
             let sla: String = row.try_get("sla")?;
+            let phase: String = row.try_get("phase")?;
             Ok(Due {
                 seq: row.try_get("job_seq")?,
                 kind: row.try_get("kind")?,
                 state: State::from_name(&state).unwrap_or(State::Accepted),
+                phase: Phase::from_name(&phase).unwrap_or(Phase::Send),
                 system: row.try_get("system")?,
                 operation: row.try_get("operation")?,
                 sla: Sla::from_name(&sla).unwrap_or(Sla::OnTime),
@@ -135,7 +139,9 @@ pub(super) async fn wake(tx: Tx<'_>, seqs: &[i64]) -> Result<(), Error> {
     }
     sqlx::query(
         "WITH woken AS (
-           UPDATE hub.job_live SET state = 'accepted' WHERE seq = ANY($1) AND state = 'waiting')
+           UPDATE hub.job_live
+              SET state = 'accepted', phase = CASE state WHEN 'in_doubt' THEN 'ask' ELSE phase END
+            WHERE seq = ANY($1) AND state IN ('waiting', 'pending', 'in_doubt'))
          DELETE FROM hub.timer WHERE job_seq = ANY($1) AND kind = 'wake'",
     )
     .bind(seqs)
@@ -192,6 +198,10 @@ pub enum Action {
     Expire,
     /// Nobody can tell whether it was executed: the job ends as `failed`.
     EndDoubt,
+    /// It never came to an answer: the job ends as `failed`.
+    UseUp,
+    /// The consent that it waits for may be there.
+    LookAtConsent,
     /// Their system must be asked once more before the job may end.
     LookFirst,
     /// The timer has nothing to say any more.
@@ -232,6 +242,7 @@ impl Store {
             wake(&mut tx, &of(Action::Wake)).await?;
             let moved = sla::advance(&mut tx, &of(Action::MoveSla), operations).await?;
             postpone(&mut tx, &of(Action::LookFirst), "give_up", LOOK_AGAIN_MS).await?;
+            postpone(&mut tx, &of(Action::LookAtConsent), "wake", LOOK_AGAIN_MS).await?;
             drop_timers(&mut tx, &done).await?;
             end_jobs(&mut tx, &done, operations).await?;
             tx.commit().await?;
@@ -266,7 +277,16 @@ async fn end_jobs(
         let (to, code) = match action {
             Action::Expire => (State::Expired, "no_answer"),
             Action::EndDoubt => (State::Failed, "outcome_unknown"),
-            Action::Wake | Action::MoveSla | Action::LookFirst | Action::Drop => continue,
+            Action::UseUp => (State::Failed, "time_used_up"),
+            Action::Wake
+            | Action::MoveSla
+            | Action::LookFirst
+            | Action::LookAtConsent
+            | Action::Drop => continue,
+        };
+        let guard = match due.state {
+            State::Accepted | State::Waiting => Guard::Unsent,
+            _ => Guard::Live,
         };
         let Some(operation) = operations.get(due.operation.as_str()).copied() else { continue };
         let mut summary = Map::new();
@@ -274,7 +294,7 @@ async fn end_jobs(
         changes.push(Change {
             code: Some(code),
             summary,
-            ..Change::to(to, due.seq, operation, Guard::Live)
+            ..Change::to(to, due.seq, operation, guard)
         });
     }
     record::record(tx, &changes).await.map(|_| ())

@@ -6,7 +6,11 @@
 
 use std::time::Duration;
 
-use contracts::{class::Class, operation::OperationSpec, state::State};
+use contracts::{
+    class::Class,
+    operation::{ConsentRule, OperationSpec},
+    state::State,
+};
 use metrics::{Label, SharedString};
 
 /// A metric of this process ("instance") or of the whole hub, read from the database on scrape
@@ -17,6 +21,10 @@ pub enum Metric {
     Admitted,
     /// Messages quarantined, by reason class.
     Quarantined,
+    /// Checks that waited for a code, by operation and result.
+    Consents,
+    /// Deliveries by HTTP, by result.
+    Callbacks,
     /// Jobs ended, by operation and state.
     JobDuration,
     /// Calls, by system and class.
@@ -68,9 +76,11 @@ enum Kind {
 
 impl Metric {
     /// All metrics.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Admitted,
         Self::Quarantined,
+        Self::Consents,
+        Self::Callbacks,
         Self::JobDuration,
         Self::CallDuration,
         Self::CallsInFlight,
@@ -103,6 +113,16 @@ impl Metric {
                 "Messages decided, by operation and outcome (job, rejected, known, reused)",
             ),
             Self::Quarantined => ("hub_quarantined_total", Counter, "Messages that are no job"),
+            Self::Consents => (
+                "hub_consents_total",
+                Counter,
+                "Checks whose code was verified or not, by operation and result (opened, refused)",
+            ),
+            Self::Callbacks => (
+                "hub_callbacks_total",
+                Counter,
+                "Tries to deliver an event by HTTP, by result (delivered, again, stopped)",
+            ),
             Self::JobDuration => (
                 "hub_job_duration_seconds",
                 Histogram,
@@ -111,7 +131,7 @@ impl Metric {
             Self::CallDuration => (
                 "hub_call_duration_seconds",
                 Histogram,
-                "Real time of one call, by system and class (answered, acknowledged or a failure class)",
+                "Real time of one call, by system and class (answered, acknowledged, interim, not_done or a failure class)",
             ),
             Self::CallsInFlight => ("hub_calls_in_flight", Gauge, "Calls under way, by system"),
             Self::Retries => (
@@ -260,8 +280,9 @@ pub const JOB_BUCKETS: [f64; 12] = [
 pub const BATCH_BUCKETS: [f64; 8] = [1.0, 4.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
 /// What can become of a message that came in.
-pub const INBOUND_RESULTS: [&str; 13] = [
+pub const INBOUND_RESULTS: [&str; 14] = [
     "applied",
+    "received",
     "late",
     "mismatch",
     "unmatched",
@@ -298,6 +319,11 @@ pub fn describe(operations: &[&'static OperationSpec]) {
         for class in Class::ALL.into_iter().filter(|class| class.spends_attempt()) {
             zero(Metric::Retries, vec![of.clone(), label("class", class.name())]);
         }
+        if operation.consent == ConsentRule::Required {
+            for result in ["opened", "refused"] {
+                zero(Metric::Consents, vec![of.clone(), label("result", result)]);
+            }
+        }
         zero(Metric::SlaBreaches, vec![of]);
     }
     let unknown = vec![label("operation", "unknown"), label("outcome", "rejected")];
@@ -312,6 +338,9 @@ pub fn describe(operations: &[&'static OperationSpec]) {
     }
     for result in ["confirmed", "unheard", "failed", "reply"] {
         zero(Metric::Published, vec![label("result", result)]);
+    }
+    for result in ["delivered", "again", "stopped"] {
+        zero(Metric::Callbacks, vec![label("result", result)]);
     }
     for result in ["returned", "in_doubt"] {
         zero(Metric::Rescued, vec![label("result", result)]);
@@ -329,8 +358,10 @@ pub fn series_max(systems: usize, operations: usize) -> usize {
         .into_iter()
         .map(|metric| match metric {
             Metric::Admitted => (operations + 1) * 4,
+            Metric::Callbacks => 3,
+            Metric::Consents => operations * 2,
             Metric::JobDuration => operations * 6 * histogram(JOB_BUCKETS.len()),
-            Metric::CallDuration => systems * (classes + 2) * histogram(CALL_BUCKETS.len()),
+            Metric::CallDuration => systems * (classes + 4) * histogram(CALL_BUCKETS.len()),
             Metric::CallsInFlight | Metric::OldestJob => systems + 1,
             Metric::Retries => operations * classes,
             Metric::SlaBreaches | Metric::SlaRemaining => operations,

@@ -108,8 +108,11 @@ fn a_check_without_consent_is_not_sent() {
             half,
             ["/consent/accepted_at field_missing", "/consent/text_version field_missing"]
         );
-        let by_code = faults(world, id("consent by code"), "consent_unsupported").await;
-        assert_eq!(by_code, ["/consent/kind consent_unsupported"]);
+        let by_code = faults(world, id("consent by code"), "consent_missing").await;
+        assert_eq!(
+            by_code,
+            ["/consent/accepted_at field_missing", "/consent/text_version field_missing"]
+        );
         let stored = world.rows("SELECT * FROM hub.job WHERE consent::text LIKE '%4711%'").await;
         assert!(stored.is_empty(), "a code is never stored");
     });

@@ -25,6 +25,7 @@ async fn started(world: &World) -> Uuid {
         priority: 0,
         input: json!({"iin": "850100300012"}),
         consent: None,
+        verify_job: None,
         callback_url: None,
         requested_at: store.business_now().await.unwrap(),
         sla: CHECK.sla,
@@ -35,6 +36,8 @@ async fn started(world: &World) -> Uuid {
         operation: Some(&CHECK),
         subject: Some("specialist:1".to_owned()),
         reply: None,
+        code: None,
+        child: None,
         fate: Fate::Job { start: true, body: Box::new(body) },
     };
     let admitted = store.admit(worker, &[entry], &[]).await.unwrap();

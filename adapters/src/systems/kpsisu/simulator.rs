@@ -35,7 +35,7 @@ const SERVICE_ID: &str = "sim.kpsisu.criminalRecord";
 /// Namespace of the payload (DESIGNED).
 const PAYLOAD: &str = "urn:sim:kpsisu";
 /// Who sends the answers: the hub must be configured to believe it.
-const SENDER: Sender = Sender {
+pub(super) const SENDER: Sender = Sender {
     id: "kpsisu",
     // SHA-256 of the word "simulated".
     password: "daeb30e06dcf80565ac935eca8ec3e87a2cd7194440c14842b470d3cb7fed353",

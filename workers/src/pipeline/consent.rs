@@ -1,0 +1,350 @@
+//! consent: a check that a person agreed to by a one-time code waits until the code is verified.
+//!
+//! ```text
+//! check with consent sms_code ─ admitted in phase `consent` ─ child job mgov.verify_code
+//!                                     verified │ wrong, expired, used, for another check …
+//!                             may be sent ─────┘     └─ refused, nothing reaches the register
+//! check with verified_by ───── the same, waiting for a job that the portal published
+//! ```
+//!
+//! *Guarantee*: nothing of a check is sent before its consent is proven (D1), and a code opens one
+//! check (D4). Who ends a verification looks for the check, a new check looks for its verification,
+//! and a timer looks again: one of the three always comes second.
+
+use contracts::{
+    class::{Class, Failure, Localised},
+    job::{ConsentBy, ConsentRecord},
+    operation::OperationSpec,
+    personal::Personal,
+    state::State,
+};
+use uuid::Uuid;
+
+use super::{Hub, follow_up, record::failure_summary};
+use crate::{
+    clock::real_now,
+    store::{
+        Error,
+        admission::{Body, Entry, Fate, KeptCode},
+        consent::{Code, Rules, Verdict, Waiting, Which},
+    },
+    telemetry::metric::Metric,
+};
+
+/// The system that sends and verifies codes.
+pub const SYSTEM: &str = "mgov";
+/// The operation that verifies the code of a consent.
+pub const VERIFY: &str = "mgov.verify_code";
+/// The operation that sends codes.
+pub const SEND: &str = "mgov.send_code";
+/// The purpose that codes are sealed for.
+pub const PURPOSE: &str = "code";
+
+/// The rules of codes, as `mgov` is configured.
+pub const fn rules(_: &Hub) -> Rules {
+    Rules {
+        life: std::time::Duration::from_secs(300),
+        attempts_max: 3,
+        resend_after: std::time::Duration::from_secs(60),
+    }
+}
+
+/// A code on its way to the commit that keeps it.
+pub fn keep(hub: &Hub, code_ref: &str, digits: &Personal<String>) -> KeptCode {
+    KeptCode {
+        code_ref: code_ref.to_owned(),
+        sealed: hub.sealer.seal(PURPOSE, digits.expose().as_bytes()),
+        life: rules(hub).life,
+    }
+}
+
+/// The job that a check has to wait for: its id, and the job itself where this check brings it along.
+pub fn verification(
+    hub: &Hub,
+    check: &Entry,
+    consent: &ConsentRecord,
+    code: Option<&Personal<String>>,
+) -> Option<(Uuid, Option<Entry>)> {
+    match &consent.by {
+        ConsentBy::Eds => None,
+        ConsentBy::VerifiedBy { verify_job } => Some((*verify_job, None)),
+        ConsentBy::SmsCode { code_ref } => {
+            let id = follow_up::child_id(check.id, VERIFY);
+            let child = child(hub, check, id, code_ref, code?);
+            Some((id, child))
+        }
+    }
+}
+
+fn child(
+    hub: &Hub,
+    check: &Entry,
+    id: Uuid,
+    code_ref: &str,
+    digits: &Personal<String>,
+) -> Option<Entry> {
+    let operation = *hub.operations.get(VERIFY)?;
+    let Fate::Job { body, .. } = &check.fate else { return None };
+    let input = serde_json::json!({ "code_ref": code_ref, "iin": body.input.get("iin") });
+    Some(Entry {
+        id,
+        // What the code is does not belong to the content of its job.
+        content_hash: follow_up::hash_of(id),
+        operation: Some(operation),
+        subject: check.subject.clone(),
+        reply: None,
+        code: Some(keep(hub, code_ref, digits)),
+        child: None,
+        fate: Fate::Job {
+            start: false,
+            body: Box::new(Body {
+                requested_by: body.requested_by.clone(),
+                priority: body.priority,
+                input,
+                consent: None,
+                verify_job: None,
+                callback_url: None,
+                requested_at: real_now(),
+                sla: hub.config.operations[operation.name].sla,
+            }),
+        },
+    })
+}
+
+/// Looks at checks whose consent may be proven or refused by now.
+pub async fn settle(hub: &Hub, which: Which) {
+    if let Err(error) = look(hub, &which).await {
+        // Their timers look again.
+        tracing::warn!(%error, "checks wait for their consent to be looked at");
+    }
+}
+
+async fn look(hub: &Hub, which: &Which) -> Result<(), Error> {
+    let operations: Vec<&'static OperationSpec> = hub.operations.values().copied().collect();
+    let life = rules(hub).life;
+    let settled = hub.store.settle_consents(which, life, &operations, decide).await?;
+    for (operation, opened) in &settled {
+        let result = if *opened { "opened" } else { "refused" };
+        Metric::Consents.count([("operation", operation.name), ("result", result)]);
+        if let Some(destination) = hub.destination(operation).filter(|_| *opened) {
+            destination.note_stored(1);
+        }
+    }
+    if !settled.is_empty() {
+        hub.wake.claim.notify_one();
+        hub.wake.relay.notify_one();
+    }
+    Ok(())
+}
+
+/// What follows for a check from what became of its verification. Pure.
+fn decide(check: &Waiting) -> Verdict {
+    let refuse = |failure: &Failure| Verdict::Refused {
+        code: failure.code,
+        summary: failure_summary(failure),
+    };
+    let Some(verified) = &check.verified else {
+        // The two jobs travel by different queues: the check may be first.
+        return if check.too_long { refuse(&refusal(No::Unknown)) } else { Verdict::Waits };
+    };
+    if !verified.is_verification {
+        return refuse(&refusal(No::Unknown));
+    }
+    match verified.state {
+        State::Accepted | State::Calling | State::Waiting | State::Pending | State::InDoubt => {
+            Verdict::Waits
+        }
+        State::Succeeded if !verified.same_person => refuse(&refusal(No::OtherPerson)),
+        State::Succeeded if !verified.same_check => refuse(&refusal(No::OtherCheck)),
+        State::Succeeded if verified.used => refuse(&refusal(No::Used)),
+        State::Succeeded => Verdict::Opens,
+        // Their words are the verification's own: wrong, expired, used, too many attempts.
+        State::Refused => match verified.code.as_deref().and_then(known_code) {
+            Some(code) => Verdict::Refused { code, summary: verified.summary.clone() },
+            None => refuse(&refusal(No::Unverified)),
+        },
+        State::Failed | State::Expired | State::Cancelled | State::Rejected => {
+            refuse(&refusal(No::Unverified))
+        }
+    }
+}
+
+/// Why a code does not even have to be asked about; `None` where it may be. Pure.
+pub fn objection(code: &Code) -> Option<No> {
+    let found = [
+        (!code.same_person, No::OtherPerson),
+        (!code.same_check, No::OtherCheck),
+        (code.used, No::Used),
+        (code.expired || code.sealed.is_none(), No::Expired),
+        (!code.attempt_left, No::AttemptsUsedUp),
+    ];
+    found.into_iter().find(|(is_so, _)| *is_so).map(|(_, no)| no)
+}
+
+/// Why the hub itself says no to a code, or to a press that asks for one. Closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum No {
+    /// No code of this reference was sent here.
+    Unknown,
+    /// It was sent to somebody else.
+    OtherPerson,
+    /// It was sent for another check (D4).
+    OtherCheck,
+    /// It has opened a check.
+    Used,
+    /// Its time is over.
+    Expired,
+    /// It was tried too often.
+    AttemptsUsedUp,
+    /// Nobody could tell whether it is right.
+    Unverified,
+    /// Another was sent a moment ago (D5).
+    TooSoon,
+}
+
+/// The words for each no.
+pub fn refusal(no: No) -> Failure {
+    let (code, ru, kk) = match no {
+        No::Unknown => (
+            "code_unknown",
+            "Код не запрашивался. Запросите новый код.",
+            "Код сұралмаған. Жаңа код сұраңыз.",
+        ),
+        No::OtherPerson => {
+            ("code_other_person", "Код отправлен другому лицу.", "Код басқа тұлғаға жіберілген.")
+        }
+        No::OtherCheck => (
+            "code_other_check",
+            "Код отправлен для другой проверки. Для каждой проверки нужен свой код.",
+            "Код басқа тексеру үшін жіберілген. Әр тексеруге бөлек код қажет.",
+        ),
+        No::Used => (
+            "code_used",
+            "Код уже использован. Запросите новый код.",
+            "Код пайдаланылған. Жаңа код сұраңыз.",
+        ),
+        No::Expired => (
+            "code_expired",
+            "Срок действия кода истёк. Запросите новый код.",
+            "Кодтың мерзімі өтті. Жаңа код сұраңыз.",
+        ),
+        No::AttemptsUsedUp => (
+            "code_attempts_used_up",
+            "Превышено число попыток ввода кода. Запросите новый код.",
+            "Кодты енгізу әрекеттерінің саны асып кетті. Жаңа код сұраңыз.",
+        ),
+        No::Unverified => (
+            "code_unverified",
+            "Код не удалось проверить. Запросите новый код.",
+            "Кодты тексеру мүмкін болмады. Жаңа код сұраңыз.",
+        ),
+        No::TooSoon => (
+            "resend_too_soon",
+            "Код уже отправлен. Повторно запросить код можно через минуту.",
+            "Код жіберілді. Кодты бір минуттан кейін қайта сұрауға болады.",
+        ),
+    };
+    Failure::new(Class::Refused, code).with_reason(Localised { ru, kk })
+}
+
+/// A code of M-Gov's refusals or ours, as the constant that it is.
+fn known_code(code: &str) -> Option<&'static str> {
+    const CODES: [&str; 7] = [
+        "code_wrong",
+        "code_expired",
+        "code_attempts_used_up",
+        "code_used",
+        "code_unknown",
+        "code_other_person",
+        "code_other_check",
+    ];
+    CODES.into_iter().find(|known| *known == code)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Map;
+
+    use super::*;
+    use crate::store::consent::Verified;
+
+    static CHECK: &OperationSpec = &adapters::systems::kpsisu::CHECK;
+
+    fn verified(state: State) -> Verified {
+        Verified {
+            is_verification: true,
+            state,
+            code: None,
+            summary: Map::new(),
+            same_person: true,
+            same_check: true,
+            used: false,
+        }
+    }
+
+    fn decided(verified: Option<Verified>, too_long: bool) -> &'static str {
+        match decide(&Waiting { seq: 1, operation: CHECK, verified, too_long }) {
+            Verdict::Opens => "opens",
+            Verdict::Waits => "waits",
+            Verdict::Refused { code, .. } => code,
+        }
+    }
+
+    #[test]
+    fn d4_only_a_verified_unused_code_of_this_person_and_check_opens() {
+        let good = verified(State::Succeeded);
+        assert_eq!(decided(Some(good.clone()), false), "opens");
+        let other = Verified { same_check: false, ..good.clone() };
+        assert_eq!(decided(Some(other), false), "code_other_check");
+        let other = Verified { same_person: false, ..good.clone() };
+        assert_eq!(decided(Some(other), false), "code_other_person");
+        let used = Verified { used: true, ..good.clone() };
+        assert_eq!(decided(Some(used), false), "code_used");
+        let something_else = Verified { is_verification: false, ..good };
+        assert_eq!(decided(Some(something_else), false), "code_unknown");
+    }
+
+    #[test]
+    fn a_check_waits_while_its_verification_is_open() {
+        for state in State::ALL.into_iter().filter(|state| !state.is_terminal()) {
+            assert_eq!(decided(Some(verified(state)), true), "waits", "{state:?}");
+        }
+    }
+
+    #[test]
+    fn a_verification_without_an_answer_opens_nothing() {
+        for state in [State::Failed, State::Expired, State::Cancelled, State::Rejected] {
+            assert_eq!(decided(Some(verified(state)), false), "code_unverified", "{state:?}");
+        }
+    }
+
+    #[test]
+    fn their_refusal_is_the_checks_refusal() {
+        let code = Some("code_wrong".to_owned());
+        let wrong = Verified { code, ..verified(State::Refused) };
+        assert_eq!(decided(Some(wrong), false), "code_wrong");
+    }
+
+    #[test]
+    fn a_check_may_come_before_the_verification_that_it_names() {
+        assert_eq!(decided(None, false), "waits");
+        assert_eq!(decided(None, true), "code_unknown");
+    }
+
+    #[test]
+    fn every_no_has_words_in_both_languages() {
+        for no in [
+            No::Unknown,
+            No::OtherPerson,
+            No::OtherCheck,
+            No::Used,
+            No::Expired,
+            No::AttemptsUsedUp,
+            No::Unverified,
+            No::TooSoon,
+        ] {
+            let reason = refusal(no).reason.expect("words");
+            assert!(!reason.ru.is_empty() && !reason.kk.is_empty());
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! Events that are delivered by HTTP as well.
+//!
+//! *Guarantee*: a row is written in the commit that makes its event true. Of one job only the lowest
+//! open sequence is taken, by one process at a time, so deliveries keep the order; a process that
+//! dies between delivery and its note delivers again.
+
+use std::time::Duration;
+
+use sqlx::Row;
+use uuid::Uuid;
+
+use super::{Error, Store, Tx, millis, within};
+
+/// A host without one success for so long is disabled.
+pub const DISABLE_AFTER: Duration = Duration::from_secs(5 * 86_400);
+/// Ended deliveries are kept this long, to be looked at and replayed.
+pub const KEEP: Duration = Duration::from_secs(30 * 86_400);
+
+/// A delivery to be written.
+#[derive(Debug, Clone)]
+pub(super) struct New {
+    pub(super) job_seq: i64,
+    pub(super) sequence: i32,
+    pub(super) url: String,
+    pub(super) body: Vec<u8>,
+}
+
+/// A delivery to be made.
+#[derive(Clone)]
+pub struct Due {
+    /// Admission number of its job.
+    pub job_seq: i64,
+    /// Number of the event within its job.
+    pub sequence: i32,
+    /// Where to.
+    pub url: String,
+    /// The event.
+    pub body: Vec<u8>,
+    /// Tries before this one.
+    pub tries: i32,
+}
+
+impl std::fmt::Debug for Due {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // An address may hold a secret of the portal's.
+        f.debug_struct("Due").field("sequence", &self.sequence).finish_non_exhaustive()
+    }
+}
+
+/// What became of a try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tried {
+    /// They took it.
+    Delivered,
+    /// Try again after this.
+    Again(Duration),
+    /// Never try again, for this event and all later ones of its job.
+    Stopped(&'static str),
+}
+
+/// A delivery as people see it.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The job.
+    pub job_id: Uuid,
+    /// Number of the event.
+    pub sequence: i32,
+    /// Where to: the host alone.
+    pub host: String,
+    /// `open`, `delivered` or `stopped`.
+    pub state: String,
+    /// Why it stopped.
+    pub why: Option<String>,
+    /// Tries so far.
+    pub tries: i32,
+    /// The last status.
+    pub http_status: Option<i16>,
+    /// Real seconds until the next try, where one comes.
+    pub due_s: Option<f64>,
+}
+
+/// The host of an address, where it is one.
+pub(super) fn host_of(url: &str) -> String {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit('@').next().unwrap_or_default().to_lowercase()
+}
+
+/// Writes deliveries, in the caller's commit.
+pub(super) async fn insert(tx: Tx<'_>, rows: &[New]) -> Result<(), Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO hub.callback (job_seq, sequence, url, host, body, created_at, due_at)
+         SELECT t.*, statement_timestamp(), statement_timestamp()
+           FROM UNNEST($1::bigint[], $2::int[], $3::text[], $4::text[], $5::bytea[]) t
+         ON CONFLICT (job_seq, sequence) DO NOTHING",
+    )
+    .bind(rows.iter().map(|row| row.job_seq).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.sequence).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.url.as_str()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| host_of(&row.url)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.body.as_slice()).collect::<Vec<_>>())
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
+
+impl Store {
+    /// Takes deliveries that are due, for `lease`: whoever has not noted a result by then has died.
+    pub async fn take_callbacks(&self, limit: i64, lease: Duration) -> Result<Vec<Due>, Error> {
+        within(async {
+            let rows = sqlx::query(
+                "WITH due AS MATERIALIZED (
+                   SELECT c.job_seq, c.sequence FROM hub.callback c
+                    WHERE c.state = 'open' AND c.due_at <= statement_timestamp()
+                      AND NOT EXISTS (SELECT 1 FROM hub.callback e WHERE e.job_seq = c.job_seq
+                                         AND e.sequence < c.sequence AND e.state = 'open')
+                    ORDER BY c.due_at LIMIT $1 FOR UPDATE OF c SKIP LOCKED)
+                 UPDATE hub.callback c
+                    SET due_at = statement_timestamp() + $2 * interval '1 millisecond',
+                        tries = c.tries + 1
+                   FROM due WHERE c.job_seq = due.job_seq AND c.sequence = due.sequence
+                 RETURNING c.job_seq, c.sequence, c.url, c.body, c.tries - 1 AS tries",
+            )
+            .bind(limit)
+            .bind(millis(lease))
+            .fetch_all(&self.pool)
+            .await?;
+            rows.iter()
+                .map(|row| {
+                    Ok(Due {
+                        job_seq: row.try_get("job_seq")?,
+                        sequence: row.try_get("sequence")?,
+                        url: row.try_get("url")?,
+                        body: row.try_get("body")?,
+                        tries: row.try_get("tries")?,
+                    })
+                })
+                .collect()
+        })
+        .await
+    }
+
+    /// Notes what became of a try; `true` where the host is disabled by it.
+    pub async fn note_callback(
+        &self,
+        due: &Due,
+        tried: Tried,
+        status: Option<u16>,
+    ) -> Result<bool, Error> {
+        let (state, why, pause) = match tried {
+            Tried::Delivered => ("delivered", None, None),
+            Tried::Again(pause) => ("open", None, Some(millis(pause))),
+            Tried::Stopped(why) => ("stopped", Some(why), None),
+        };
+        let host = host_of(&due.url);
+        within(async {
+            let mut tx = self.pool.begin().await?;
+            sqlx::query(
+                "UPDATE hub.callback SET state = $3, why = $4, http_status = $5,
+                    due_at = CASE WHEN $6::bigint IS NULL THEN due_at
+                                  ELSE statement_timestamp() + $6 * interval '1 millisecond' END,
+                    ended_at = CASE WHEN $3 = 'open' THEN NULL ELSE statement_timestamp() END
+                  WHERE job_seq = $1 AND state = 'open'
+                    AND (sequence = $2 OR ($3 = 'stopped' AND sequence > $2))",
+            )
+            .bind(due.job_seq)
+            .bind(due.sequence)
+            .bind(state)
+            .bind(why)
+            .bind(status.and_then(|status| i16::try_from(status).ok()))
+            .bind(pause)
+            .execute(&mut *tx)
+            .await?;
+            let disabled = match tried {
+                Tried::Delivered => note_success(&mut tx, &host).await?,
+                Tried::Again(_) | Tried::Stopped(_) => note_failure(&mut tx, &host).await?,
+            };
+            tx.commit().await?;
+            Ok(disabled)
+        })
+        .await
+    }
+
+    /// Deliveries, newest first; those of one job, or all that are not delivered.
+    pub async fn list_callbacks(
+        &self,
+        job: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<Listed>, Error> {
+        within(async {
+            let rows = sqlx::query(
+                "SELECT j.id, c.sequence, c.host, c.state, c.why, c.tries, c.http_status,
+                   CASE WHEN c.state = 'open'
+                        THEN extract(epoch FROM c.due_at - statement_timestamp())::float8 END AS due_s
+                   FROM hub.callback c JOIN hub.job j ON j.seq = c.job_seq
+                  WHERE CASE WHEN $1::uuid IS NULL THEN c.state <> 'delivered' ELSE j.id = $1 END
+                  ORDER BY c.job_seq DESC, c.sequence LIMIT $2",
+            )
+            .bind(job)
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await?;
+            rows.iter()
+                .map(|row| {
+                    Ok(Listed {
+                        job_id: row.try_get("id")?,
+                        sequence: row.try_get("sequence")?,
+                        host: row.try_get("host")?,
+                        state: row.try_get("state")?,
+                        why: row.try_get("why")?,
+                        tries: row.try_get("tries")?,
+                        http_status: row.try_get("http_status")?,
+                        due_s: row.try_get("due_s")?,
+                    })
+                })
+                .collect()
+        })
+        .await
+    }
+
+    /// Opens stopped deliveries again, of one job or of one host, and enables their hosts.
+    pub async fn replay_callbacks(
+        &self,
+        job: Option<Uuid>,
+        host: Option<&str>,
+        reason: &str,
+    ) -> Result<u64, Error> {
+        within(async {
+            let mut tx = self.pool.begin().await?;
+            let opened = sqlx::query(
+                "UPDATE hub.callback c SET state = 'open', why = NULL, tries = 0, ended_at = NULL,
+                        due_at = statement_timestamp()
+                  WHERE c.state = 'stopped' AND ($2::text IS NULL OR c.host = $2)
+                    AND ($1::uuid IS NULL
+                         OR c.job_seq = (SELECT k.seq FROM hub.job_key k WHERE k.id = $1))",
+            )
+            .bind(job)
+            .bind(host)
+            .execute(&mut *tx)
+            .await?;
+            sqlx::query(
+                "DELETE FROM hub.callback_host h WHERE EXISTS (SELECT 1 FROM hub.callback c
+                  WHERE c.host = h.host AND c.state = 'open')",
+            )
+            .execute(&mut *tx)
+            .await?;
+            sqlx::query(
+                "INSERT INTO hub.audit (at, actor, action, target, reason)
+                 VALUES (hub.now(), 'operator', 'callbacks.replay', $1, $2)",
+            )
+            .bind(job.map_or_else(|| host.unwrap_or("all").to_owned(), |id| id.to_string()))
+            .bind(reason)
+            .execute(&mut *tx)
+            .await?;
+            tx.commit().await?;
+            Ok(opened.rows_affected())
+        })
+        .await
+    }
+
+    /// Forgets deliveries that ended long ago.
+    pub async fn forget_callbacks(&self) -> Result<(), Error> {
+        within(async {
+            sqlx::query(
+                "DELETE FROM hub.callback WHERE state <> 'open'
+                    AND ended_at < statement_timestamp() - $1 * interval '1 millisecond'",
+            )
+            .bind(millis(KEEP))
+            .execute(&self.pool)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+async fn note_success(tx: Tx<'_>, host: &str) -> Result<bool, Error> {
+    sqlx::query("DELETE FROM hub.callback_host WHERE host = $1").bind(host).execute(tx).await?;
+    Ok(false)
+}
+
+/// A host that fails for days is disabled: everything that is open for it stops, and can be replayed.
+async fn note_failure(tx: Tx<'_>, host: &str) -> Result<bool, Error> {
+    let disabled: bool = sqlx::query_scalar(
+        "INSERT INTO hub.callback_host AS h (host, failing_since)
+         VALUES ($1, statement_timestamp())
+         ON CONFLICT (host) DO UPDATE SET
+           failing_since = coalesce(h.failing_since, excluded.failing_since),
+           disabled_at = CASE WHEN h.failing_since
+             < statement_timestamp() - $2 * interval '1 millisecond'
+             THEN coalesce(h.disabled_at, statement_timestamp()) END
+         RETURNING disabled_at IS NOT NULL",
+    )
+    .bind(host)
+    .bind(millis(DISABLE_AFTER))
+    .fetch_one(&mut *tx)
+    .await?;
+    if disabled {
+        sqlx::query(
+            "UPDATE hub.callback SET state = 'stopped', why = 'host_disabled',
+                    ended_at = statement_timestamp()
+              WHERE host = $1 AND state = 'open'",
+        )
+        .bind(host)
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(disabled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host_of;
+
+    #[test]
+    fn a_host_is_what_stands_between_the_scheme_and_the_path() {
+        assert_eq!(host_of("https://Portal.example/hooks?x=1"), "portal.example");
+        assert_eq!(host_of("http://user:secret@portal.example:8080/a"), "portal.example:8080");
+        assert_eq!(host_of("nonsense"), "");
+    }
+}

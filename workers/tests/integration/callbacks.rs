@@ -1,0 +1,189 @@
+//! Events delivered by HTTP, to a receiver that answers as it is told.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+use workers::callback::Secret;
+
+use crate::{
+    servers::run,
+    world::{QUICK, Scene, World, id, person, until},
+};
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// One delivery as it came.
+#[derive(Debug, Clone)]
+struct Delivery {
+    path: String,
+    id: String,
+    event: Value,
+    is_signed: bool,
+    answered: u16,
+}
+
+/// A receiver that answers each path with the statuses in turn, then with 204.
+#[derive(Debug, Clone, Default)]
+struct Receiver {
+    statuses: Arc<Mutex<HashMap<String, Vec<u16>>>>,
+    came: Arc<Mutex<Vec<Delivery>>>,
+}
+
+impl Receiver {
+    async fn start() -> (Self, SocketAddr) {
+        let receiver = Self::default();
+        let app = Router::new().route("/{path}", post(take)).with_state(receiver.clone());
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        (receiver, address)
+    }
+
+    fn will_answer(&self, path: &str, statuses: &[u16]) {
+        self.statuses.lock().unwrap().insert(path.to_owned(), statuses.to_vec());
+    }
+
+    fn of(&self, path: &str) -> Vec<Delivery> {
+        self.came.lock().unwrap().iter().filter(|d| d.path == path).cloned().collect()
+    }
+}
+
+async fn take(
+    State(receiver): State<Receiver>,
+    Path(path): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> StatusCode {
+    let header = |name: &str| headers[name].to_str().unwrap().to_owned();
+    let (id, timestamp) = (header("webhook-id"), header("webhook-timestamp"));
+    let expected = Secret::read(SECRET).unwrap().sign(&id, &timestamp, &body);
+    let mut statuses = receiver.statuses.lock().unwrap();
+    let answered = match statuses.get_mut(&path) {
+        Some(turns) if !turns.is_empty() => turns.remove(0),
+        _ => 204,
+    };
+    receiver.came.lock().unwrap().push(Delivery {
+        path,
+        id,
+        event: serde_json::from_slice(&body).unwrap(),
+        is_signed: header("webhook-signature") == expected,
+        answered,
+    });
+    StatusCode::from_u16(answered).unwrap()
+}
+
+/// A world whose jobs may call back to the receiver.
+async fn called() -> &'static (World, Receiver, SocketAddr) {
+    static CALLED: OnceCell<(World, Receiver, SocketAddr)> = OnceCell::const_new();
+    CALLED
+        .get_or_init(async || {
+            let (receiver, address) = Receiver::start().await;
+            let more = format!(
+                "[callbacks]\nhosts = [\"127.0.0.1\"]\nsecret = \"{SECRET}\"\nallow_private = true\n"
+            );
+            let scene = Scene { settings: format!("{QUICK}{more}"), ..Scene::default() };
+            (World::build(scene).await, receiver, address)
+        })
+        .await
+}
+
+fn calling(name: &str, address: SocketAddr) -> Value {
+    let mut job = person(name);
+    job["callback_url"] = format!("http://{address}/{}", name.replace(' ', "-")).into();
+    job
+}
+
+async fn rows(world: &World, name: &str) -> Vec<Value> {
+    let sql = format!(
+        "SELECT c.* FROM hub.callback c JOIN hub.job_key k ON k.seq = c.job_seq
+          WHERE k.id = '{}' ORDER BY c.sequence",
+        id(name)
+    );
+    world.rows(&sql).await
+}
+
+#[test]
+fn callbacks_come_signed_and_in_order_also_after_a_failure() {
+    run(async {
+        let (world, receiver, address) = called().await;
+        receiver.will_answer("callback-order", &[500]);
+        world.play(&calling("callback order", *address), &["found"]).await;
+        world.ended(id("callback order")).await;
+        let came = until("both events were taken", async || {
+            let came = receiver.of("callback-order");
+            (came.iter().filter(|d| d.answered == 204).count() == 2).then_some(came)
+        })
+        .await;
+        let types: Vec<&str> = came.iter().map(|d| d.event["type"].as_str().unwrap()).collect();
+        let accepted = "kz.aleumet.hub.job.accepted.v1";
+        // The first was refused once; the second waited for it.
+        assert_eq!(types, [accepted, accepted, "kz.aleumet.hub.job.succeeded.v1"]);
+        assert!(came.iter().all(|d| d.is_signed), "{came:?}");
+        assert_eq!(came[0].id, came[1].id, "a repetition has the same id");
+        let rows = until("both deliveries are noted", async || {
+            let rows = rows(world, "callback order").await;
+            rows.iter().all(|row| row["state"] == "delivered").then_some(rows)
+        })
+        .await;
+        let tries: Vec<_> = rows.iter().map(|row| (&row["state"], &row["tries"])).collect();
+        assert_eq!(tries, [(&"delivered".into(), &2.into()), (&"delivered".into(), &1.into())]);
+    });
+}
+
+#[test]
+fn gone_stops_the_callbacks_of_a_job_until_they_are_replayed() {
+    run(async {
+        let (world, receiver, address) = called().await;
+        receiver.will_answer("callback-gone", &[410]);
+        world.play(&calling("callback gone", *address), &["found"]).await;
+        world.ended(id("callback gone")).await;
+        until("everything of the job has stopped", async || {
+            let rows = rows(world, "callback gone").await;
+            (rows.len() == 2 && rows.iter().all(|row| row["state"] == "stopped")).then_some(())
+        })
+        .await;
+        assert_eq!(receiver.of("callback-gone").len(), 1, "nothing is sent after 410");
+        let listed = world.stage.store.list_callbacks(Some(id("callback gone")), 10).await.unwrap();
+        assert!(listed.iter().all(|row| row.why.as_deref() == Some("gone")), "{listed:?}");
+
+        let job = Some(id("callback gone"));
+        let opened = world.stage.store.replay_callbacks(job, None, "mended").await.unwrap();
+        assert_eq!(opened, 2);
+        let came = until("both were delivered", async || {
+            let came = receiver.of("callback-gone");
+            (came.len() == 3).then_some(came)
+        })
+        .await;
+        let sequences: Vec<_> = came.iter().map(|d| d.event["data"]["sequence"].clone()).collect();
+        assert_eq!(sequences, [1, 1, 2]);
+    });
+}
+
+#[test]
+fn a_host_that_is_not_listed_is_not_called_and_the_job_goes_on() {
+    run(async {
+        let (world, ..) = called().await;
+        let mut job = person("callback elsewhere");
+        job["callback_url"] = "https://elsewhere.example/hook".into();
+        world.play(&job, &["found"]).await;
+        assert_eq!(world.ended(id("callback elsewhere")).await["state"], "succeeded");
+        let stopped = until("the deliveries have stopped", async || {
+            let rows = rows(world, "callback elsewhere").await;
+            rows.iter().all(|row| row["state"] == "stopped").then_some(rows)
+        })
+        .await;
+        assert!(stopped.iter().all(|row| row["why"] == "host_not_allowed"), "{stopped:?}");
+    });
+}
