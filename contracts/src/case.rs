@@ -85,8 +85,9 @@ pub struct Case {
     /// names or keys, the end of the path; a leading `/` means the whole path.
     #[serde(default)]
     pub masks: Vec<String>,
-    /// What the hub was asked.
-    #[serde(default)]
+    /// What the hub was asked; absent or empty where nobody asked.
+    #[serde(default, deserialize_with = "load::job")]
+    #[schemars(with = "Option<JobSchema>")]
     pub job: Option<Job>,
     /// Settings and options of the system that differ from the defaults.
     #[serde(default)]
@@ -104,6 +105,8 @@ pub struct Case {
 pub enum Provenance {
     /// Seen in a public schema, a capture or a working client.
     Found,
+    /// Not seen for this service, but for a neighbour of it.
+    Hint,
     /// Made for the simulator until the service passport comes.
     Designed,
 }
@@ -114,13 +117,20 @@ pub enum Provenance {
 pub enum Kind {
     /// The answer of a synchronous channel, or the final message of an asynchronous one.
     Response,
+    /// The answer of a synchronous channel, in a system that has an asynchronous one too.
+    Answer,
+    /// The answer to the question what became of a lost command; `call = "reconcile"` goes without
+    /// saying.
+    Status,
     /// "Taken": the answer to a request of an asynchronous channel.
     Acknowledgement,
     /// An interim message of an asynchronous channel.
     Notification,
-    /// A message that nobody asked for; `request` says the same.
-    #[serde(alias = "request")]
-    Inbound,
+    /// A message that begins a conversation of theirs: `response.*` is the message, and
+    /// `request.*`, where there is one, the question that would fetch it from the mailbox.
+    Request,
+    /// As `request`, but about a message that came before.
+    Update,
 }
 
 /// How an answer comes.
@@ -173,6 +183,22 @@ pub struct Job {
     pub files: Vec<Attachment>,
 }
 
+/// For editors: a job, or an empty table.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum JobSchema {
+    /// What was asked.
+    Job(Job),
+    /// Nobody asked.
+    Nobody(Nobody),
+}
+
+/// An empty table.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Nobody {}
+
 /// A one-time code.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -202,6 +228,9 @@ pub struct Attachment {
     /// Or its content, where it is a short text.
     #[serde(default)]
     pub text: Option<String>,
+    /// Or its content in base64.
+    #[serde(default)]
+    pub base64: Option<String>,
 }
 
 /// One step of a story: exactly one of `out`, `in` and `wait`.

@@ -13,7 +13,7 @@
 //! type or a reference outside the supported part of XML Schema is refused when it is loaded
 //! ([`compile`]).
 //!
-//! *What this does not do*: identity constraints, substitution groups, lists, unions, restrictions of
+//! *What this does not do*: keys and references between them, substitution groups, lists, unions, restrictions of
 //! complex types, `redefine`. Crates were tried on the schemas of `adapters/tests/cases/zoo.rs`:
 //! `uppsala` 0.12 counts lengths in bytes and overlooks attributes of simple types, `xmlschema`
 //! 0.0.14 overlooks namespaces, `xsd-schema` 0.3 brings a hundred thousand lines with unsafe code. So

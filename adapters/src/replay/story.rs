@@ -1,7 +1,8 @@
 //! One case, part by part: calls, delivered messages, waits.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use contracts::{
     case::{Answer, Ask, Case, Expected, Found, Out, Outcome as Wanted, Part, Push, Transport},
@@ -10,7 +11,7 @@ use contracts::{
     schema::Checker,
 };
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     Engine, Report, What,
@@ -30,8 +31,6 @@ use crate::{
 const NOW: &str = "2026-03-02T10:00:00+05:00";
 /// Time limit of a call that nobody answers.
 const SILENCE: Duration = Duration::from_millis(300);
-/// The path below which a stage stands.
-const BASE: &str = "/replay";
 const SECRET: &str = "replayed";
 /// What a gateway says to a request whose answer comes later.
 const ACKNOWLEDGEMENT: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
@@ -40,6 +39,14 @@ const ACKNOWLEDGEMENT: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <messageId>1772427600002</messageId><correlationId>1772427600001</correlationId>
 <responseDate>2026-03-02T10:00:00.000+05:00</responseDate>
 </response></t:sendMessageResponse></S:Body></S:Envelope>"#;
+
+/// What a gateway says where no message waits.
+const EMPTY_MAILBOX: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<S:Envelope xmlns:S="http://schemas.xmlsoap.org/soap/envelope/"><S:Body>
+<t:getMessagesResponse xmlns:t="http://bip.bee.kz/AsyncChannel/v10/Types"><response>
+<responseDate>2026-03-02T10:00:00.000+05:00</responseDate>
+<sessionId>{0d89ff42-6fdd-49b8-a7dc-ccc2bb8de6e9}</sessionId>
+</response></t:getMessagesResponse></S:Body></S:Envelope>"#;
 
 /// The replay of one case.
 pub(super) struct Replay<'a> {
@@ -121,6 +128,7 @@ impl<'a> Replay<'a> {
                     self.play(system.as_ref(), (&adapter, &stage), ask, &call, exchanges, expected)
                         .await?;
                 }
+                Part::Pull(file) => self.pull(adapter.as_ref(), &stage, &file).await?,
                 Part::Push(push) => self.deliver(adapter.as_ref(), operation, &push)?,
                 Part::Wait(time) => self.wait(time),
             }
@@ -141,31 +149,37 @@ impl<'a> Replay<'a> {
         }
     }
 
+    /// The adapter as it meets its simulator, at another address, with what the case says.
     fn connect(&self, system: &dyn System, url: &str) -> Result<Arc<dyn Adapter>, String> {
-        let mut settings = Settings::for_url(&format!("{url}{BASE}"));
+        let (mut section, mut options) = (Map::new(), BTreeMap::new());
         for option in system.options() {
             let value = match (option.form, option.default) {
-                (OptionForm::Url, _) => Some(format!("{url}{BASE}/{}", option.name)),
-                (_, Some(default)) => Some(default.to_owned()),
-                (OptionForm::Secret, None) => Some(SECRET.to_owned()),
-                (OptionForm::Text | OptionForm::Flag | OptionForm::Number, None) => None,
+                (_, Some(default)) => default.to_owned(),
+                (OptionForm::Url, None) => format!("{url}/{}", option.name),
+                (OptionForm::Secret, None) => SECRET.to_owned(),
+                (OptionForm::Text | OptionForm::Flag | OptionForm::Number, None) => continue,
             };
-            if let Some(value) = value {
-                settings.options.insert(option.name.to_owned(), value.into());
+            options.insert(option.name.to_owned(), value);
+        }
+        let of_case = self.case.settings.iter();
+        let of_case =
+            of_case.map(|(key, value)| (key.as_str(), value.replace("{url}", url).into()));
+        let is_option = |key: &str| system.options().iter().any(|option| option.name == key);
+        // Who may push is asked by the hub, before a message is read.
+        let simulated =
+            system.simulated(url).into_iter().filter(|(key, _)| !key.starts_with("push_"));
+        for (key, value) in simulated.chain(of_case) {
+            if is_option(key) {
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                options.insert(key.to_owned(), text);
+            } else {
+                section.insert(key.to_owned(), value);
             }
         }
-        for (name, value) in &self.case.settings {
-            match name.as_str() {
-                "sender_id" => settings.sender_id.clone_from(value),
-                "requestor_bin" => settings.requestor_bin.clone_from(value),
-                "password" => settings.password = Some(value.clone().into()),
-                name if system.options().iter().any(|option| option.name == name) => {
-                    let value = value.replace("{url}", url);
-                    settings.options.insert(name.to_owned(), value.into());
-                }
-                name => return Err(format!("settings.{name}: there is no such setting")),
-            }
-        }
+        let settings = serde_json::from_value::<Settings>(Value::Object(section));
+        let mut settings = settings.map_err(|error| format!("settings: {error}"))?;
+        let options = options.into_iter().map(|(key, value)| (key, value.into()));
+        settings.options = options.collect();
         system.connect(&settings).map_err(|error| error.to_string())
     }
 
@@ -182,7 +196,11 @@ impl<'a> Replay<'a> {
             let bytes = match (&file.file, &file.text) {
                 (Some(name), _) => self.read(name)?,
                 (None, Some(text)) => text.clone().into_bytes(),
-                (None, None) => Vec::new(),
+                (None, None) => {
+                    let text = file.base64.as_deref().unwrap_or_default();
+                    let bytes = BASE64_STANDARD.decode(text);
+                    bytes.map_err(|_| toml("job.files: is no base64".to_owned()))?
+                }
             };
             files.push(Attachment {
                 id: file.id,
@@ -301,7 +319,7 @@ impl<'a> Replay<'a> {
             if let Some(path) = &out.path
                 && !came.path.ends_with(path.as_str())
             {
-                let got = came.path.strip_prefix(BASE).unwrap_or(&came.path);
+                let got = &came.path;
                 self.report.add(
                     What::Request,
                     file,
@@ -350,6 +368,27 @@ impl<'a> Replay<'a> {
         } else if self.engine.schemas.faults(&self.found.system, &bytes).is_empty() {
             let text = "fits the schemas, although `schema_valid = false`".to_owned();
             self.report.add(What::Schema, file, text);
+        }
+        Ok(())
+    }
+
+    /// The question that would fetch a message from the mailbox.
+    async fn pull(
+        &mut self,
+        adapter: &dyn Adapter,
+        stage: &Stage,
+        file: &str,
+    ) -> Result<(), (String, String)> {
+        let Some(channel) = adapter.channel() else {
+            return Err((file.to_owned(), "this system has no mailbox".to_owned()));
+        };
+        let answer = given(200, Form::Xml, EMPTY_MAILBOX.as_bytes().to_vec());
+        let (page, came) = stage.play(vec![answer], channel.pull(self.now)).await;
+        let out = Out { file: Some(file.to_owned()), method: None, path: None };
+        self.requests(&[(out, None)], &came)?;
+        if let Err(failure) = page {
+            let text = format!("an empty mailbox is a failure: {}", failure.code);
+            self.report.add(What::Outcome, file, text);
         }
         Ok(())
     }

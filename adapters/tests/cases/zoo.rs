@@ -96,6 +96,17 @@ const ZOO: &[(&str, &str, &[&str], &[&str])] = &[
         &["<r><a/></r>", "<r><b/><c/></r>", "<r><a/><b/><b/><c/></r>", "<r><c/><a/></r>"],
     ),
     (
+        "children that must differ",
+        "<xs:element name='r'><xs:complexType><xs:sequence><xs:element name='p' minOccurs='0' \
+         maxOccurs='unbounded'><xs:complexType><xs:sequence><xs:element name='k' \
+         type='xs:string' minOccurs='0'/></xs:sequence><xs:attribute name='a' type='xs:string'/>\
+         </xs:complexType></xs:element></xs:sequence></xs:complexType><xs:unique name='u'>\
+         <xs:selector xpath='p'/><xs:field xpath='k'/></xs:unique><xs:unique name='v'>\
+         <xs:selector xpath='p'/><xs:field xpath='@a'/></xs:unique></xs:element>",
+        &["<r/>", "<r><p><k>1</k></p><p><k>2</k></p><p/><p/></r>", "<r><p a='1'/><p a='2'/></r>"],
+        &["<r><p><k>1</k></p><p><k>1</k></p></r>", "<r><p a='1'/><p a='1'/></r>"],
+    ),
+    (
         "facets of numbers",
         "<xs:element name='r'><xs:simpleType><xs:restriction base='xs:decimal'><xs:minInclusive \
          value='0'/><xs:maxInclusive value='100'/><xs:totalDigits value='4'/><xs:fractionDigits \

@@ -6,7 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{CASE_FILE, Case, Expected, FILE_BYTES_MAX, Kind, Outcome, STEPS_MAX, Step};
+use serde::{Deserialize, Deserializer, de::Error};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{
+    Attachment, CASE_FILE, Case, Code, Expected, FILE_BYTES_MAX, Job, Kind, Outcome, STEPS_MAX,
+    Step,
+};
 
 /// A case on disk.
 #[derive(Debug)]
@@ -107,6 +114,29 @@ impl Case {
     }
 }
 
+/// A job, or an empty table where nobody asked.
+pub(super) fn job<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Job>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Maybe {
+        id: Option<Uuid>,
+        #[serde(default)]
+        subject: String,
+        input: Option<Value>,
+        carry: Option<Value>,
+        code: Option<Code>,
+        #[serde(default)]
+        files: Vec<Attachment>,
+    }
+    let Maybe { id, subject, input, carry, code, files } = Maybe::deserialize(deserializer)?;
+    match (id, input) {
+        (Some(id), Some(input)) => Ok(Some(Job { id, subject, input, carry, code, files })),
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(D::Error::missing_field("id")),
+        (Some(_), None) => Err(D::Error::missing_field("input")),
+    }
+}
+
 /// A fault of the case as a whole.
 pub(super) fn whole(folder: &Path, text: &str) -> CaseError {
     let file = folder.join(CASE_FILE);
@@ -119,7 +149,7 @@ fn faults(case: &Case) -> Vec<(String, &'static str)> {
     if case.steps.is_empty() {
         match (case.message, &case.job) {
             (None, _) => all.push(("message".to_owned(), "is missing; or write `[[steps]]`")),
-            (Some(Kind::Inbound), _) | (Some(_), Some(_)) => {}
+            (Some(Kind::Request | Kind::Update), _) | (Some(_), Some(_)) => {}
             (Some(_), None) => all.push(("job".to_owned(), "is missing")),
         }
     } else {
@@ -135,8 +165,10 @@ fn faults(case: &Case) -> Vec<(String, &'static str)> {
     }
     if let Some(job) = &case.job {
         for (at, file) in job.files.iter().enumerate() {
-            if file.file.is_some() == file.text.is_some() {
-                all.push((format!("job.files.{at}"), "needs exactly one of `file` and `text`"));
+            let given = [file.file.is_some(), file.text.is_some(), file.base64.is_some()];
+            if given.iter().filter(|is_given| **is_given).count() != 1 {
+                let text = "needs exactly one of `file`, `text` and `base64`";
+                all.push((format!("job.files.{at}"), text));
             }
         }
     }

@@ -16,6 +16,8 @@ pub enum Part {
         /// What must be learned; `None`: the job waits for a message.
         expected: Option<Expected>,
     },
+    /// The question that fetches messages from the mailbox: the file of the case.
+    Pull(String),
     /// A message that the gateway delivers.
     Push(Push),
     /// Business time passes.
@@ -85,17 +87,21 @@ impl Case {
         let fault = |text: &str| load::whole(folder, text);
         let kind = self.message.ok_or_else(|| fault("`message` is missing"))?;
         let expected = Some(self.expected.clone());
-        if kind == Kind::Inbound {
-            let file = out.file.or(response).ok_or_else(|| fault("there is no message file"))?;
+        if matches!(kind, Kind::Request | Kind::Update) {
+            let pull = out.file.filter(|_| response.is_some()).map(Part::Pull);
+            let file = response.or_else(|| file("request"));
+            let file = file.ok_or_else(|| fault("there is no message file"))?;
             let schema_valid = self.schema_valid;
-            return Ok(vec![Part::Push(Push { file, is_inbound: true, schema_valid, expected })]);
+            let push = Part::Push(Push { file, is_inbound: true, schema_valid, expected });
+            return Ok(pull.into_iter().chain([push]).collect());
         }
         if out.file.is_none() && self.path.is_none() {
             return Err(fault("there is no request file, and no `path`"));
         }
-        let delivered = response
-            .as_deref()
-            .filter(|name| kind != Kind::Acknowledgement && is_push(&folder.join(name)));
+        let ask = if kind == Kind::Status { Ask::Reconcile } else { self.call };
+        let may_be_push = matches!(kind, Kind::Response | Kind::Notification);
+        let delivered =
+            response.as_deref().filter(|name| may_be_push && is_push(&folder.join(name)));
         if let Some(name) = delivered {
             let push = Push {
                 file: name.to_owned(),
@@ -103,7 +109,7 @@ impl Case {
                 schema_valid: self.schema_valid,
                 expected,
             };
-            let call = Part::Call { ask: self.call, exchanges: vec![(out, None)], expected: None };
+            let call = Part::Call { ask, exchanges: vec![(out, None)], expected: None };
             return Ok(vec![call, Part::Push(push)]);
         }
         let answer = Answer {
@@ -114,7 +120,7 @@ impl Case {
             schema_valid: self.schema_valid,
         };
         let exchanges = vec![(out, Some(answer))];
-        Ok(vec![Part::Call { ask: self.call, exchanges, expected }])
+        Ok(vec![Part::Call { ask, exchanges, expected }])
     }
 
     fn of_steps(&self, folder: &Path) -> Result<Vec<Part>, CaseError> {
@@ -160,7 +166,7 @@ fn begin(parts: &mut Vec<Part>, step: &Step, file: &str, is_open: bool) {
         Some(Part::Call { exchanges, expected: None, .. }) if is_open => {
             exchanges.push((out, None));
         }
-        Some(Part::Call { .. } | Part::Push(_) | Part::Wait(_)) | None => {
+        Some(Part::Call { .. } | Part::Pull(_) | Part::Push(_) | Part::Wait(_)) | None => {
             let exchanges = vec![(out, None)];
             parts.push(Part::Call { ask: step.call, exchanges, expected: None });
         }

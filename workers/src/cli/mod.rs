@@ -4,6 +4,7 @@
 
 mod callbacks;
 mod check_config;
+mod contracts;
 mod demo;
 mod migrate;
 mod run;
@@ -44,6 +45,9 @@ enum Command {
     /// Events delivered by HTTP: look at them, open stopped ones again.
     #[command(subcommand)]
     Callbacks(callbacks::Arguments),
+    /// The contract cases: replay them against the adapters.
+    #[command(subcommand)]
+    Contracts(contracts::Command),
     /// Simulators of the government systems, on one port.
     Simulate(simulate::Arguments),
     /// Private PostgreSQL and RabbitMQ, simulators, the hub, and a pretend portal.
@@ -62,6 +66,7 @@ pub async fn main() -> ExitCode {
         Command::Migrate => migrate::run(config).await,
         Command::CheckConfig => check_config::run(config),
         Command::Callbacks(callbacks) => callbacks::run(config, callbacks).await,
+        Command::Contracts(command) => contracts::run(command).await,
         Command::Simulate(simulate) => simulate::run(simulate).await,
         Command::Demo(demo) => demo::run(demo).await,
     };

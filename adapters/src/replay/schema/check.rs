@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use super::{
     Name,
     model::{
-        Complex, Declaration, Model, Particle, Process, SimpleRef, Term, Type, TypeRef, Wildcard,
+        Complex, Declaration, Field, Model, Particle, Process, SimpleRef, Term, Type, TypeRef,
+        Unique, Wildcard,
     },
     spelt,
     tree::{Content, Node},
@@ -58,7 +59,28 @@ impl<'m> Check<'m> {
         {
             self.fault(format!("must be \"{fixed}\""));
         }
+        for rule in &declaration.unique {
+            self.unique(node, rule);
+        }
         self.path.pop();
+    }
+
+    fn unique(&mut self, node: &Node, rule: &Unique) {
+        let mut seen = BTreeSet::new();
+        for child in node.elements().filter(|child| child.name == rule.selector) {
+            let value = match &rule.field {
+                Field::Child(name) => {
+                    child.elements().find(|one| one.name == *name).map(Node::text)
+                }
+                Field::Attribute(name) => {
+                    let found = child.attributes.iter().find(|(one, _)| one == name);
+                    found.map(|(_, value)| value.clone())
+                }
+            };
+            if value.is_some_and(|value| !seen.insert(value)) {
+                self.fault(format!("two {} with one value", rule.selector.1));
+            }
+        }
     }
 
     /// The type of an element: the declared one, or the one that `xsi:type` names.
@@ -70,7 +92,7 @@ impl<'m> Check<'m> {
         let is_good = match declared {
             TypeRef::Named(base) => self.model.derives(&name, base),
             TypeRef::Anything => true,
-            TypeRef::Here(_) => false,
+            TypeRef::Here(declared) => declared.is_plainly(kind),
         };
         if is_good { Ok(of_type(kind)) } else { Err(format!("xsi:type=\"{text}\" is not derived")) }
     }

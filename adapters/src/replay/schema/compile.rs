@@ -13,8 +13,8 @@ use std::{
 use super::{
     Name, SchemaError,
     model::{
-        Allows, Attribute, Complex, Declaration, Model, Particle, Process, SimpleRef, Term, Type,
-        TypeRef, Wildcard,
+        Allows, Attribute, Complex, Declaration, Field, Model, Particle, Process, SimpleRef, Term,
+        Type, TypeRef, Unique, Wildcard,
     },
     pattern,
     simple::{self, Builtin, Facet, SimpleType},
@@ -30,6 +30,11 @@ const OCCURS: [&str; 2] = ["minOccurs", "maxOccurs"];
 /// Compiles a schema with everything that it imports; tells the elements that it declares itself.
 pub(super) fn compile(file: &Path) -> Result<(Model, Vec<Name>), SchemaError> {
     let mut compiler = Compiler::default();
+    for (name, builtin) in Builtin::ALL {
+        let own = SimpleType::of(builtin);
+        let name = (Some(XS.to_owned()), name.to_owned());
+        compiler.model.types.insert(name, Type::Simple(SimpleRef { base: None, own }));
+    }
     let roots = compiler.file(file, None)?;
     for (kind, name, file) in &compiler.used {
         let model = &compiler.model;
@@ -221,12 +226,12 @@ impl Scope<'_> {
 
     fn type_of(&mut self, node: &Node) -> Result<TypeRef, String> {
         if let Some(text) = node.attribute("type") {
-            return match self.meaningful(node)?.first() {
+            return match self.types_in(node)?.first() {
                 None => self.type_named(node, text),
                 Some(_) => Err("a type by name and a type inside".to_owned()),
             };
         }
-        match self.meaningful(node)?.as_slice() {
+        match self.types_in(node)?.as_slice() {
             [] => Ok(TypeRef::Anything),
             [inner] => Ok(TypeRef::Here(Box::new(match self.construct(inner)? {
                 "simpleType" => Type::Simple(self.simple(inner, &[])?),
@@ -235,6 +240,49 @@ impl Scope<'_> {
             }))),
             _ => Err("more than one type inside".to_owned()),
         }
+    }
+
+    /// Child constructs of an element that are no identity constraints.
+    fn types_in<'n>(&self, node: &'n Node) -> Result<Vec<&'n Node>, String> {
+        let mut all = self.meaningful(node)?;
+        all.retain(|child| child.name.1 != "unique");
+        Ok(all)
+    }
+
+    /// The rules that children differ: of a child's own child or attribute, no longer paths.
+    fn unique(&self, node: &Node) -> Result<Vec<Unique>, String> {
+        let mut all = Vec::new();
+        for rule in node.elements().filter(|child| child.name.1 == "unique") {
+            self.only(rule, &["name"])?;
+            let parts = self.meaningful(rule)?;
+            let &[selector, field] = parts.as_slice() else {
+                return Err("xs:unique with more than one field is not supported here".to_owned());
+            };
+            let path = |part: &Node, name: &str| {
+                self.only(part, &["xpath"])?;
+                let path = part.attribute("xpath").filter(|_| part.name.1 == name);
+                let path = path.ok_or_else(|| format!("xs:unique without xs:{name}"))?;
+                let plain = path.strip_prefix('@').unwrap_or(path).to_owned();
+                if plain.chars().all(|one| one.is_alphanumeric() || "_-:".contains(one)) {
+                    Ok((path.starts_with('@'), plain))
+                } else {
+                    Err(format!("the path {path} is not supported here"))
+                }
+            };
+            // A name without a prefix is in no namespace: XPath knows no default one.
+            let name = |text: &str| {
+                let unprefixed = (!text.contains(':')).then(|| (None, text.to_owned()));
+                let name = unprefixed.or_else(|| rule.resolve(text));
+                name.ok_or_else(|| format!("the prefix of {text} is not declared"))
+            };
+            let (_, of) = path(selector, "selector")?;
+            let field = match path(field, "field")? {
+                (true, by) => Field::Attribute(name(&by)?),
+                (false, by) => Field::Child(name(&by)?),
+            };
+            all.push(Unique { selector: name(&of)?, field });
+        }
+        Ok(all)
     }
 
     /// Child constructs without annotations.
@@ -260,6 +308,7 @@ impl Scope<'_> {
             kind: self.type_of(node)?,
             is_nillable: matches!(node.attribute("nillable"), Some("true" | "1")),
             fixed: node.attribute("fixed").map(str::to_owned),
+            unique: self.unique(node)?,
         })
     }
 

@@ -20,6 +20,21 @@ pub(super) struct Declaration {
     pub(super) kind: TypeRef,
     pub(super) is_nillable: bool,
     pub(super) fixed: Option<String>,
+    pub(super) unique: Vec<Unique>,
+}
+
+/// Children of one name must differ in the value of a child or an attribute of theirs.
+#[derive(Debug, Clone)]
+pub(super) struct Unique {
+    pub(super) selector: Name,
+    pub(super) field: Field,
+}
+
+/// By what they must differ.
+#[derive(Debug, Clone)]
+pub(super) enum Field {
+    Child(Name),
+    Attribute(Name),
 }
 
 /// A type, or where to find it.
@@ -120,6 +135,17 @@ impl Wildcard {
             Allows::Other(own) => namespace.is_some() && namespace != own.as_deref(),
             Allows::These(all) => all.iter().any(|one| one.as_deref() == namespace),
         }
+    }
+}
+
+impl Type {
+    /// Whether both are the same built-in type without rules of its own.
+    pub(super) fn is_plainly(&self, other: &Self) -> bool {
+        let plain = |one: &Self| match one {
+            Self::Simple(simple) if simple.base.is_none() => simple.own.as_builtin(),
+            Self::Simple(_) | Self::Complex(_) => None,
+        };
+        plain(self).is_some() && plain(self) == plain(other)
     }
 }
 

@@ -53,34 +53,39 @@ pub(super) enum Builtin {
 }
 
 impl Builtin {
+    /// All of them, by their names in XML Schema.
+    #[rustfmt::skip]
+    pub(super) const ALL: [(&str, Self); 25] = [
+        ("string", Self::Text),
+        ("anySimpleType", Self::Text),
+        ("normalizedString", Self::Normalized),
+        ("token", Self::Token),
+        ("anyURI", Self::Uri),
+        ("boolean", Self::Boolean),
+        ("decimal", Self::Decimal),
+        ("integer", Self::Whole(i128::MIN, i128::MAX)),
+        ("nonNegativeInteger", Self::Whole(0, i128::MAX)),
+        ("positiveInteger", Self::Whole(1, i128::MAX)),
+        ("long", Self::Whole(i64::MIN as i128, i64::MAX as i128)),
+        ("int", Self::Whole(i32::MIN as i128, i32::MAX as i128)),
+        ("short", Self::Whole(i16::MIN as i128, i16::MAX as i128)),
+        ("byte", Self::Whole(i8::MIN as i128, i8::MAX as i128)),
+        ("unsignedLong", Self::Whole(0, u64::MAX as i128)),
+        ("unsignedInt", Self::Whole(0, u32::MAX as i128)),
+        ("unsignedShort", Self::Whole(0, u16::MAX as i128)),
+        ("double", Self::Double),
+        ("float", Self::Double),
+        ("date", Self::Date),
+        ("time", Self::Time),
+        ("dateTime", Self::DateTime),
+        ("gYear", Self::Year),
+        ("base64Binary", Self::Base64),
+        ("hexBinary", Self::Hex),
+    ];
+
     /// By its name in XML Schema; `None`: not supported here.
     pub(super) fn of(name: &str) -> Option<Self> {
-        Some(match name {
-            "string" | "anySimpleType" => Self::Text,
-            "normalizedString" => Self::Normalized,
-            "token" => Self::Token,
-            "anyURI" => Self::Uri,
-            "boolean" => Self::Boolean,
-            "decimal" => Self::Decimal,
-            "integer" => Self::Whole(i128::MIN, i128::MAX),
-            "nonNegativeInteger" => Self::Whole(0, i128::MAX),
-            "positiveInteger" => Self::Whole(1, i128::MAX),
-            "long" => Self::Whole(i64::MIN.into(), i64::MAX.into()),
-            "int" => Self::Whole(i32::MIN.into(), i32::MAX.into()),
-            "short" => Self::Whole(i16::MIN.into(), i16::MAX.into()),
-            "byte" => Self::Whole(i8::MIN.into(), i8::MAX.into()),
-            "unsignedLong" => Self::Whole(0, u64::MAX.into()),
-            "unsignedInt" => Self::Whole(0, u32::MAX.into()),
-            "unsignedShort" => Self::Whole(0, u16::MAX.into()),
-            "double" | "float" => Self::Double,
-            "date" => Self::Date,
-            "time" => Self::Time,
-            "dateTime" => Self::DateTime,
-            "gYear" => Self::Year,
-            "base64Binary" => Self::Base64,
-            "hexBinary" => Self::Hex,
-            _ => return None,
-        })
+        Self::ALL.iter().find(|(one, _)| *one == name).map(|(_, builtin)| *builtin)
     }
 
     pub(super) const fn is_text(self) -> bool {
@@ -143,6 +148,12 @@ impl Builtin {
 impl SimpleType {
     pub(super) const fn of(builtin: Builtin) -> Self {
         Self { builtin, patterns: Vec::new(), values: Vec::new(), facets: Vec::new() }
+    }
+
+    /// The built-in type that it is, where it has no rules of its own.
+    pub(super) const fn as_builtin(&self) -> Option<Builtin> {
+        let is_plain = self.patterns.is_empty() && self.values.is_empty() && self.facets.is_empty();
+        if is_plain { Some(self.builtin) } else { None }
     }
 
     /// What is wrong with a value.
