@@ -3,6 +3,9 @@
 //! A new system or case needs nothing here. `hub contracts check` runs the same engine.
 
 #[cfg(test)]
+#[path = "cases/coverage.rs"]
+mod coverage;
+#[cfg(test)]
 #[path = "cases/differential.rs"]
 mod differential;
 #[cfg(test)]
