@@ -9,6 +9,9 @@ mod coverage;
 #[path = "cases/differential.rs"]
 mod differential;
 #[cfg(test)]
+#[path = "cases/drift.rs"]
+mod drift;
+#[cfg(test)]
 #[path = "cases/xmllint.rs"]
 mod xmllint;
 #[cfg(test)]

@@ -19,6 +19,8 @@
 
 mod load;
 mod story;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

@@ -13,6 +13,8 @@
 
 mod json;
 mod mask;
+#[cfg(test)]
+mod tests;
 mod xml;
 
 use std::fmt;

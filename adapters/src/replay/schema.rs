@@ -233,6 +233,6 @@ fn data_of(content: &Node) -> Option<&Node> {
 fn spelt((namespace, local): &Name) -> String {
     match namespace {
         Some(namespace) => format!("{{{namespace}}}{local}"),
-        None => format!("{local} (in no namespace)"),
+        None => local.clone(),
     }
 }

@@ -207,3 +207,69 @@ fn as_json(reports: &[Report], took: Duration) -> serde_json::Value {
 fn shown(path: &Path) -> String {
     path.display().to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repository() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(FOLDER)
+    }
+
+    fn check(system: Option<&str>, case: Option<&str>, cases: PathBuf) -> Check {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        Check { system: owned(system), case: owned(case), cases, json: true }
+    }
+
+    async fn code(system: Option<&str>, case: Option<&str>, cases: PathBuf) -> u8 {
+        run(Command::Check(check(system, case, cases))).await
+    }
+
+    #[tokio::test]
+    async fn the_exit_code_tells_a_good_case_from_a_bad_one_and_from_wrong_use() {
+        assert_eq!(code(Some("gbdfl"), Some("not_found*"), repository()).await, DONE);
+        assert_eq!(code(Some("nobody"), None, repository()).await, WRONG_USE);
+        assert_eq!(code(None, Some("no_such_case"), repository()).await, WRONG_USE);
+        assert_eq!(code(None, None, "no/such/folder".into()).await, WRONG_USE);
+        let folder = tempfile::tempdir().expect("a folder");
+        let case = folder.path().join("gbdfl/cases/broken");
+        std::fs::create_dir_all(&case).expect("a folder");
+        std::fs::write(case.join("case.toml"), "title = 1").expect("a file");
+        assert_eq!(code(None, None, folder.path().to_owned()).await, FAILED);
+        std::fs::write(folder.path().join("gbdfl/bad.xsd"), "<x/>").expect("a file");
+        assert_eq!(code(None, None, folder.path().to_owned()).await, FAILED);
+    }
+
+    #[tokio::test]
+    async fn a_failed_case_is_told_with_its_file_and_colours_stay_on_terminals() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let case = folder.path().join("gbdfl/cases/broken");
+        std::fs::create_dir_all(&case).expect("a folder");
+        std::fs::write(case.join("case.toml"), "title = 1").expect("a file");
+        let engine = Engine::open(folder.path()).expect("readable");
+        let reports = engine.check_all(engine.cases(), |_| ()).await;
+        let text = |has_colours| as_text(&reports, Duration::ZERO, &Style { has_colours });
+        let plain = text(false);
+        for part in
+            ["FAILS gbdfl/broken", "case.toml:1:9: title: invalid type", "1 of 1 cases fail"]
+        {
+            assert!(plain.contains(part), "{part}: {plain}");
+        }
+        assert!(!plain.contains('\u{1b}') && text(true).contains("\u{1b}[31mFAILS"));
+        let json = as_json(&reports, Duration::ZERO);
+        assert_eq!((&json["checked"], &json["failed"]), (&json!(1), &json!(1)));
+        assert_eq!(json["cases"][0]["findings"][0]["what"], "case");
+    }
+
+    #[test]
+    fn a_star_chooses_by_the_beginning_of_a_name() {
+        let found = |name: &str| Found {
+            system: "gbdfl".to_owned(),
+            name: name.to_owned(),
+            folder: PathBuf::new(),
+            case: contracts::case::Case::load(Path::new("nowhere")),
+        };
+        let check = check(None, Some("not_*"), PathBuf::new());
+        assert!(check.wants(&found("not_found")) && !check.wants(&found("found")));
+    }
+}
