@@ -12,6 +12,8 @@ const NOT_BY_AN_ANSWER: &[(&str, &str, &str)] = &[
     ("gbdul", "signer_unreachable", "the signer is another program"),
     ("gbdul", "signer_refused", "the signer is another program"),
     ("gbdul", "signer_unreadable", "the signer is another program"),
+    ("kazpost", "courier_date_past", "nothing is sent for a day that is over"),
+    ("kazpost", "too_many_events", "the file would be too long: the simulator makes it"),
     ("realestate", "too_many_objects", "the file would be too long: the simulator makes it"),
     ("realestate", "too_many_rights", "the file would be too long: the simulator makes it"),
     ("realestate", "too_many_encumbrances", "the file would be too long: the simulator makes it"),

@@ -25,8 +25,10 @@ impl World {
                 }
             }
         };
-        for part in ["shep", system] {
-            copy(&folder().join(part), &root.path().join(part));
+        // Schemas import each other.
+        for entry in fs::read_dir(folder()).expect("the folder of systems") {
+            let from = entry.expect("an entry").path();
+            copy(&from, &root.path().join(from.file_name().expect("a name")));
         }
         let cases = format!("{system}/cases/{case}");
         copy(&folder().join(&cases), &root.path().join(&cases));
