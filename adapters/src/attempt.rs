@@ -99,6 +99,20 @@ pub struct Attempt {
     pub outcome: Outcome,
     /// What was sent and received, to be kept sealed.
     pub exchange: Exchange,
+    /// Rows to write whatever the outcome.
+    pub writes: Vec<Write>,
+}
+
+impl Attempt {
+    /// An attempt that writes nothing besides its outcome.
+    pub const fn new(outcome: Outcome, exchange: Exchange) -> Self {
+        Self { outcome, exchange, writes: Vec::new() }
+    }
+
+    /// An attempt of which nothing was sent.
+    pub fn unsent(failure: Failure) -> Self {
+        Self::new(Outcome::Failed(failure), Exchange::default())
+    }
 }
 
 /// The result of an attempt. Closed: matched without a wildcard.

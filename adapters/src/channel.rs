@@ -127,6 +127,8 @@ pub enum Mismatch {
     RequestNumber,
     /// About another person.
     Person,
+    /// For an organisation that is not ours.
+    Organisation,
     /// The payload cannot be read at all.
     Unreadable,
 }
@@ -137,6 +139,7 @@ impl Mismatch {
         match self {
             Self::RequestNumber => "request_number",
             Self::Person => "person",
+            Self::Organisation => "organisation",
             Self::Unreadable => "unreadable",
         }
     }

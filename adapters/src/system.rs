@@ -11,7 +11,7 @@ use contracts::{
 use serde_json::Value;
 
 use crate::{
-    attempt::{Attempt, Call, Exchange, Outcome},
+    attempt::{Attempt, Call},
     channel::AsyncChannel,
     settings::{OptionSpec, Settings},
     simulation::Simulation,
@@ -53,8 +53,7 @@ pub trait Adapter: Send + Sync {
     /// say [`Reconcile::Ask`](contracts::operation::Reconcile::Ask). Harmless, however often. Answers
     /// `Answered`, `Interim` or `NotDone`; a failure leaves the doubt.
     async fn reconcile(&self, _: &Call) -> Attempt {
-        let failure = Failure::new(Class::Defect, "cannot_reconcile");
-        Attempt { outcome: Outcome::Failed(failure), exchange: Exchange::default() }
+        Attempt::unsent(Failure::new(Class::Defect, "cannot_reconcile"))
     }
 
     /// The later half, where the system answers asynchronously.

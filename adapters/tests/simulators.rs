@@ -9,14 +9,30 @@ mod contract;
 #[path = "simulators/control.rs"]
 mod control;
 #[cfg(test)]
+#[path = "simulators/eqyzmet.rs"]
+mod eqyzmet;
+#[cfg(test)]
+#[path = "simulators/eqyzmet_cases.rs"]
+mod eqyzmet_cases;
+#[cfg(test)]
 #[path = "simulators/gbdfl.rs"]
 mod gbdfl;
+#[cfg(test)]
+#[path = "simulators/gbdul.rs"]
+mod gbdul;
+#[cfg(test)]
+#[path = "simulators/gbdul_cases.rs"]
+mod gbdul_cases;
+#[path = "simulators/kazpost.rs"]
+mod kazpost;
 #[cfg(test)]
 #[path = "simulators/kpsisu.rs"]
 mod kpsisu;
 #[cfg(test)]
 #[path = "simulators/mailbox.rs"]
 mod mailbox;
+#[path = "simulators/mzrk.rs"]
+mod mzrk;
 #[cfg(test)]
 #[path = "simulators/realestate.rs"]
 mod realestate;

@@ -20,6 +20,7 @@ pub mod operation;
 pub mod own;
 pub mod personal;
 pub mod rejection;
+pub mod s10;
 pub mod schema;
 pub mod state;
 pub mod topology;

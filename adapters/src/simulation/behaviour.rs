@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::chance::Chance;
 
 /// The behaviours of one system.
@@ -28,13 +30,23 @@ pub struct Choice<B> {
     pub chance: Chance,
 }
 
-/// Hostile pushes of one system.
+/// What one system pushes by order: hostile pushes, and conversations that it begins.
 pub trait Forge: Send + Sync {
     /// Kinds: name and what is wrong with it.
     fn kinds(&self) -> &'static [(&'static str, &'static str)];
 
     /// Writes one. `Err` says what is missing and what to do.
     fn forge(&self, kind: &str) -> Result<Vec<u8>, &'static str>;
+
+    /// Conversations that the system begins by itself: name and what happens.
+    fn conversations(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
+    /// Begins one of them when business time reaches `due`. Returns the system's key of it.
+    fn begin(&self, _kind: &str, _organisation: Option<&str>, _due: Timestamp) -> String {
+        String::new()
+    }
 }
 
 /// What the control API knows about a system.

@@ -13,6 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -30,8 +31,10 @@ pub fn router(simulation: &Arc<Simulation>) -> Router {
         .route("/next", post(next))
         .route("/push-urls", post(push_urls))
         .route("/forge", post(forge))
+        .route("/begin", post(begin))
         .fallback(|| async {
-            let paths = "state, journal, oracle, behaviours (GET); next, push-urls, forge (POST)";
+            let paths =
+                "state, journal, oracle, behaviours (GET); next, push-urls, forge, begin (POST)";
             let advice = format!("use one of: {paths}");
             Wrong { status: StatusCode::NOT_FOUND, ..Wrong::new("no such page", &advice) }
         })
@@ -89,7 +92,12 @@ async fn behaviours(State(simulation): World) -> Json<Value> {
     };
     let systems = profiles.values().map(|profile| {
         let forge = profile.forge.as_ref().map_or(json!({}), |forge| described(forge.kinds()));
-        let value = json!({ "behaviours": described(profile.behaviours), "forge": forge });
+        let begin = profile.forge.as_ref().map(|forge| described(forge.conversations()));
+        let value = json!({
+            "behaviours": described(profile.behaviours),
+            "forge": forge,
+            "begin": begin.unwrap_or_else(|| json!({})),
+        });
         (profile.system.to_owned(), value)
     });
     Json(systems.collect())
@@ -195,6 +203,57 @@ async fn forge(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wro
         Some(answer) => Ok(Json(answer)),
         None => Err(Wrong::conflict("no push URL", "POST /control/push-urls first")),
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BeginOrder {
+    system: String,
+    kind: String,
+    #[serde(default = "once")]
+    count: u32,
+    /// Business seconds between two of them.
+    #[serde(default)]
+    every_s: u32,
+    /// BIN of the organisation that they are for.
+    organisation: Option<String>,
+}
+
+/// Conversations that one order may begin.
+const BEGIN_MAX: u32 = 1_000;
+
+async fn begin(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wrong> {
+    let shape = r#"{"system":"eqyzmet","kind":"editable","count":1,"every_s":0,"organisation"?}"#;
+    let wanted: BeginOrder = read(&body, shape)?;
+    known_system(&simulation, &wanted.system)?;
+    let forge = locked(&simulation.profiles)
+        .get(wanted.system.as_str())
+        .and_then(|profile| profile.forge.clone())
+        .filter(|forge| !forge.conversations().is_empty());
+    let Some(forge) = forge else {
+        let advice = "choose one whose conversations /control/behaviours lists under begin";
+        return Err(Wrong::new("this system begins no conversation", advice));
+    };
+    let kinds = forge.conversations();
+    if !kinds.iter().any(|(name, _)| *name == wanted.kind) {
+        return Err(Wrong::unknown("kind", kinds.iter().map(|(name, _)| *name).collect()));
+    }
+    if wanted.count == 0 || wanted.count > BEGIN_MAX {
+        return Err(Wrong::new("count is not in 1 to 1000", "order that many at most"));
+    }
+    let organisation = wanted.organisation.as_deref();
+    if organisation.is_some_and(|bin| bin.parse::<contracts::number::Bin>().is_err()) {
+        return Err(Wrong::new("not a BIN", "give 12 digits with the check digit"));
+    }
+    let now = simulation.now();
+    let begun: Vec<String> = (0..wanted.count)
+        .map(|n| {
+            let after = SignedDuration::from_secs(i64::from(n) * i64::from(wanted.every_s));
+            let due = now.checked_add(after).unwrap_or(Timestamp::MAX);
+            forge.begin(&wanted.kind, organisation, due)
+        })
+        .collect();
+    Ok(Json(json!({ "begun": begun })))
 }
 
 /// What was wrong with a request, and what to do instead.

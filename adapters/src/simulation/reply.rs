@@ -49,9 +49,14 @@ pub enum Reply {
 
 /// The request as bytes, and the line it came over.
 pub async fn read(request: Request) -> Result<(Bytes, Line), Response> {
+    read_up_to(request, REQUEST_BYTES_MAX).await
+}
+
+/// The same, for a service that takes larger requests.
+pub async fn read_up_to(request: Request, bytes_max: usize) -> Result<(Bytes, Line), Response> {
     let line = request.extensions().get::<ConnectInfo<Line>>();
     let line = line.map_or_else(Line::default, |ConnectInfo(line)| line.clone());
-    match axum::body::to_bytes(request.into_body(), REQUEST_BYTES_MAX).await {
+    match axum::body::to_bytes(request.into_body(), bytes_max).await {
         Ok(bytes) => Ok((bytes, line)),
         Err(_) => Err(StatusCode::PAYLOAD_TOO_LARGE.into_response()),
     }

@@ -24,6 +24,8 @@ pub struct Node {
     pub namespace: Option<String>,
     /// Its local name.
     pub name: String,
+    /// Its attributes without a prefix, in their order.
+    pub attributes: Vec<(String, String)>,
     /// Its own text, joined.
     pub text: String,
     /// Its children.
@@ -39,6 +41,12 @@ impl Node {
     /// The element below, name by name.
     pub fn at(&self, path: &[&str]) -> Option<&Self> {
         path.iter().try_fold(self, |node, name| node.child(name))
+    }
+
+    /// The value of an attribute without a prefix; empty where there is none.
+    pub fn attribute(&self, name: &str) -> &str {
+        let found = self.attributes.iter().find(|(key, _)| key == name);
+        found.map_or("", |(_, value)| value.as_str())
     }
 
     /// Its local name, where nothing else is needed any more.
@@ -99,7 +107,17 @@ fn node(namespace: &ResolveResult<'_>, start: &BytesStart<'_>) -> Result<Node, U
         ResolveResult::Unknown(_) => return Err(Unreadable("undeclared prefix".to_owned())),
     };
     let name = start.local_name().as_ref().to_owned();
-    Ok(Node { namespace, name, ..Node::default() })
+    let mut attributes = Vec::new();
+    for attribute in start.attributes() {
+        let attribute = attribute.map_err(|error| Unreadable(error.to_string()))?;
+        if attribute.key.prefix().is_some() || attribute.key.as_namespace_binding().is_some() {
+            continue;
+        }
+        let value = quick_xml::escape::unescape(&attribute.value)
+            .map_err(|error| Unreadable(error.to_string()))?;
+        attributes.push((attribute.key.local_name().as_ref().to_owned(), value.into_owned()));
+    }
+    Ok(Node { namespace, name, attributes, ..Node::default() })
 }
 
 fn close(node: Node, open: &mut [Node], root: &mut Option<Node>) {

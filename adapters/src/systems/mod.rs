@@ -14,7 +14,11 @@ macro_rules! systems {
 }
 
 systems! {
+    eqyzmet::Eqyzmet,
     gbdfl::Gbdfl,
+    gbdul::Gbdul,
+    kazpost::Kazpost,
     kpsisu::Kpsisu,
     realestate::Realestate,
+    mzrk::Mzrk,
 }

@@ -1,9 +1,9 @@
 //! Our account at the gateway: who we are, and one POST of an envelope.
 //!
-//! *Guarantee*: what is kept of a request has the password masked; the password is written into
-//! the request by [`Outgoing`] alone.
+//! *Guarantee*: what is kept of a request has the password masked, and leaves out what its writer
+//! marked as omitted; the password is written into the request by [`Gateway::write_sender`] alone.
 
-use std::{ops::Range, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -13,11 +13,12 @@ use super::{
     http::{Client, HttpError, Partial},
     soap,
     trouble::{self, Trouble},
-    xml::{Document, Writer},
+    xml::{Document, Omission, Writer},
 };
 use crate::{attempt::Exchange, settings::Settings, system::ConnectError};
 
-const MASK: u8 = b'*';
+/// Not as long as the password.
+const MASK: &str = "***";
 
 /// Our account at the gateway, and the connection to one of its addresses.
 #[derive(Debug)]
@@ -32,7 +33,6 @@ pub struct Gateway {
 pub struct Outgoing {
     /// Where its content goes.
     pub xml: Writer,
-    password: Option<Range<usize>>,
 }
 
 impl Gateway {
@@ -59,10 +59,7 @@ impl Gateway {
         let xml = &mut outgoing.xml;
         xml.open("sender").leaf("senderId", &self.sender_id);
         if let Some(password) = &self.password {
-            xml.open("password");
-            let start = xml.len();
-            xml.text(password.expose_secret());
-            outgoing.password = Some(start..xml.len());
+            xml.open("password").omitted(password.expose_secret(), MASK.to_owned());
             xml.close("password");
         }
         xml.close("sender");
@@ -74,13 +71,14 @@ impl Gateway {
         outgoing: Outgoing,
         limit: Duration,
     ) -> (Result<Document, Trouble>, Exchange) {
-        let Outgoing { mut xml, password } = outgoing;
+        let Outgoing { mut xml } = outgoing;
         soap::close(&mut xml);
+        let omissions = xml.take_omissions();
         let Ok(text) = xml.finish() else {
             return (Err(Trouble::Unwritable), Exchange::default());
         };
         let body = Bytes::from(text);
-        let request = mask(&body, password);
+        let request = kept(&body, &omissions);
         match self.http.post(body, &self.headers, limit).await {
             Ok(answer) => {
                 let result = trouble::read(&answer);
@@ -106,17 +104,26 @@ impl Outgoing {
     pub fn with_capacity(capacity: usize) -> Self {
         let mut xml = Writer::with_capacity(capacity);
         soap::open(&mut xml);
-        Self { xml, password: None }
+        Self { xml }
     }
 }
 
-fn mask(body: &Bytes, password: Option<Range<usize>>) -> Bytes {
-    let Some(range) = password else { return body.clone() };
-    let mut masked = Vec::with_capacity(body.len());
-    masked.extend_from_slice(&body[..range.start]);
-    masked.extend_from_slice(&[MASK; 3]); // not as long as the password
-    masked.extend_from_slice(&body[range.end..]);
-    masked.into()
+/// What is kept of a request.
+fn kept(body: &Bytes, omissions: &[Omission]) -> Bytes {
+    if omissions.is_empty() {
+        return body.clone();
+    }
+    let omitted: usize = omissions.iter().map(|one| one.range.len()).sum();
+    let stand_ins: usize = omissions.iter().map(|one| one.stand_in.len()).sum();
+    let mut kept = Vec::with_capacity(body.len() - omitted + stand_ins);
+    let mut from = 0;
+    for Omission { range, stand_in } in omissions {
+        kept.extend_from_slice(&body[from..range.start]);
+        kept.extend_from_slice(stand_in.as_bytes());
+        from = range.end;
+    }
+    kept.extend_from_slice(&body[from..]);
+    kept.into()
 }
 
 #[cfg(test)]
@@ -124,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_of_a_request_has_the_password_masked() {
+    fn what_is_kept_of_a_request_has_the_password_masked_and_omissions_named() {
         let settings = Settings {
             password: Some("s3cret<".into()),
             ..Settings::for_url("http://127.0.0.1:1/")
@@ -132,13 +139,19 @@ mod tests {
         let gateway = Gateway::new("gbdfl", &settings).expect("builds");
         let mut outgoing = Outgoing::with_capacity(64);
         gateway.write_sender(&mut outgoing);
-        let password = outgoing.password.clone();
+        outgoing.xml.open("file").omitted("JVBERi0=", "[5 bytes]".to_owned()).close("file");
+        let omissions = outgoing.xml.take_omissions();
         let body = Bytes::from(outgoing.xml.finish().expect("writable"));
         let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
         assert!(text(&body).contains("<password>s3cret&lt;</password>"));
-        let masked = text(&mask(&body, password));
+        assert!(text(&body).ends_with("<file>JVBERi0=</file>"));
+        let kept = text(&kept(&body, &omissions));
         assert!(
-            masked.ends_with("<sender><senderId>hub</senderId><password>***</password></sender>")
+            kept.ends_with(
+                "<sender><senderId>hub</senderId><password>***</password></sender>\
+                 <file>[5 bytes]</file>"
+            ),
+            "{kept}"
         );
         assert!(!format!("{gateway:?}").contains("s3cret"));
     }

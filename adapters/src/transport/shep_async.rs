@@ -10,6 +10,7 @@
 //! *Guarantee*: an acknowledgement counts only when it names both ids. Names with typos
 //! (`changeMassageStatusNotification`, `MESSAGE_NOT_ACCTEPTED`) are the contract.
 
+mod mailbox;
 mod pull;
 mod push;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use self::{
+    mailbox::Mailbox,
     pull::{AMOUNT_MAX, Pulled, confirm, pull},
     push::{
         MessageState, Push, PushError, StatusChange, read_push, write_fault, write_push_ack,

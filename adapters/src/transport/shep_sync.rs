@@ -26,6 +26,12 @@ use crate::attempt::Exchange;
 pub const SUCCESS: &str = "SCSS001";
 
 const WRAPPER: &str = r#"<typ:SendMessage xmlns:typ="http://bip.bee.kz/SyncChannel/v10/Types">"#;
+const DATA: &str = "<data>";
+/// A document that travels as escaped text (gov-services §1.2).
+const DATA_TEXT: &str = concat!(
+    r#"<data xmlns:xs="http://www.w3.org/2001/XMLSchema" "#,
+    r#"xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="xs:string">"#
+);
 /// Envelope and head without the payload.
 const REQUEST_BYTES: usize = 1_024;
 
@@ -55,7 +61,35 @@ pub async fn send(
     limit: Duration,
     write_data: impl FnOnce(&mut Writer) + Send,
 ) -> (Result<Reply, Trouble>, Exchange) {
-    let outgoing = request(gateway, head, write_data);
+    let outgoing = request(gateway, head, DATA, write_data);
+    let (result, exchange) = gateway.send(outgoing, limit).await;
+    (result.and_then(read), exchange)
+}
+
+/// Sends `SendMessage` once, with a whole document as the text of `data`.
+pub async fn send_text(
+    gateway: &Gateway,
+    head: Head<'_>,
+    limit: Duration,
+    document: &str,
+) -> (Result<Reply, Trouble>, Exchange) {
+    let outgoing = request(gateway, head, DATA_TEXT, |xml| {
+        xml.text(document);
+    });
+    let (result, exchange) = gateway.send(outgoing, limit).await;
+    (result.and_then(read), exchange)
+}
+
+/// Sends `SendMessage` once, where `data` names a type (shep §4.1). `open_data` is its start tag, a
+/// constant of the system.
+pub async fn send_typed(
+    gateway: &Gateway,
+    head: Head<'_>,
+    limit: Duration,
+    open_data: &'static str,
+    write_data: impl FnOnce(&mut Writer) + Send,
+) -> (Result<Reply, Trouble>, Exchange) {
+    let outgoing = request(gateway, head, open_data, write_data);
     let (result, exchange) = gateway.send(outgoing, limit).await;
     (result.and_then(read), exchange)
 }
@@ -66,7 +100,12 @@ pub fn read(document: Document) -> Result<Reply, Trouble> {
 }
 
 /// Writes the request in the order of the schema (shep §1.2).
-fn request(gateway: &Gateway, head: Head<'_>, write_data: impl FnOnce(&mut Writer)) -> Outgoing {
+fn request(
+    gateway: &Gateway,
+    head: Head<'_>,
+    open_data: &str,
+    write_data: impl FnOnce(&mut Writer),
+) -> Outgoing {
     let mut outgoing = Outgoing::with_capacity(REQUEST_BYTES);
     let xml = &mut outgoing.xml;
     let id = head.message_id.hyphenated();
@@ -75,7 +114,7 @@ fn request(gateway: &Gateway, head: Head<'_>, write_data: impl FnOnce(&mut Write
     xml.leaf("serviceId", head.service_id).leaf("messageDate", &write_moment(head.now));
     gateway.write_sender(&mut outgoing);
     let xml = &mut outgoing.xml;
-    xml.raw("</requestInfo><requestData><data>");
+    xml.raw("</requestInfo><requestData>").raw(open_data);
     write_data(xml);
     xml.raw("</data></requestData></request></typ:SendMessage>");
     outgoing
@@ -135,7 +174,7 @@ mod tests {
             message_id: Uuid::from_u128(1),
             now: "2026-01-15T05:00:00Z".parse().expect("instant"),
         };
-        let mut outgoing = request(&gateway, head, |xml| {
+        let mut outgoing = request(&gateway, head, DATA, |xml| {
             xml.leaf("x", "<1>");
         });
         soap::close(&mut outgoing.xml);
@@ -152,6 +191,22 @@ mod tests {
              <requestData><data><x>&lt;1&gt;</x></data></requestData></request>\
              </typ:SendMessage></soapenv:Body></soapenv:Envelope>"
         );
+    }
+
+    #[test]
+    fn a_document_may_travel_as_escaped_text() {
+        let gateway = Gateway::new("gbdul", &Settings::for_url("http://127.0.0.1:1/"));
+        let head =
+            Head { service_id: "SERVICE", message_id: Uuid::nil(), now: Timestamp::UNIX_EPOCH };
+        let outgoing = request(&gateway.expect("builds"), head, DATA_TEXT, |xml| {
+            xml.text("<a>&lt;</a>");
+        });
+        let written = outgoing.xml.finish().expect("writable");
+        assert!(written.contains(
+            "<requestData><data xmlns:xs=\"http://www.w3.org/2001/XMLSchema\" \
+             xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"xs:string\">\
+             &lt;a&gt;&amp;lt;&lt;/a&gt;</data></requestData>"
+        ));
     }
 
     fn reply(response: &str) -> Option<Reply> {

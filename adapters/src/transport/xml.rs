@@ -22,7 +22,7 @@ mod write;
 
 pub use document::{Attribute, Children, Document, Element, Repeated};
 pub use read::{fragment, read};
-pub use write::{Unwritable, Writer, is_writable};
+pub use write::{Omission, Unwritable, Writer, is_writable};
 
 /// Longer documents are refused.
 pub const BYTES_MAX: usize = 16 * 1024 * 1024;

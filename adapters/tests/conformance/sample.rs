@@ -1,6 +1,6 @@
 //! What a good answer looks like, system by system. A new system adds one arm to [`of`].
 
-use contracts::operation::OperationSpec;
+use contracts::operation::{Effect, OperationSpec};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -8,6 +8,7 @@ use uuid::Uuid;
 pub(crate) const IIN: &str = "850100300012";
 /// Somebody else.
 pub(crate) const OTHER_IIN: &str = "920300400029";
+const TRACK: &str = "AP000000014KZ";
 pub(crate) const SURNAME: &str = "ТЕСТОВ";
 
 /// An operation's input and answers.
@@ -22,9 +23,16 @@ pub(crate) struct Sample {
 /// The sample of an operation.
 pub(crate) fn of(operation: &OperationSpec, id: Uuid) -> Sample {
     match operation.name {
+        "eqyzmet.submit" => eqyzmet_submit(id),
         "gbdfl.person" => gbdfl_person(id),
+        "gbdul.organization" => gbdul_organization(),
         "kpsisu.check" => kpsisu_check(),
         "realestate.properties" => realestate_properties(id),
+        "mzrk.check" => mzrk_check(id),
+        "kazpost.label" => kazpost_label(),
+        "kazpost.call_courier" => kazpost_call_courier(),
+        "kazpost.track" => kazpost_track(),
+        "kazpost.cancel" => kazpost_cancel(),
         other => unreachable!("{other} needs a sample here"),
     }
 }
@@ -47,6 +55,71 @@ pub(crate) fn fault(code: &str) -> String {
          </errorCode><errorMessage>{IIN}</errorMessage></f:SendMessageFault1_SendMessageFault>\
          </detail></S:Fault>"
     ))
+}
+
+fn eqyzmet_submit(id: Uuid) -> Sample {
+    let certificate = |text: &str| text.trim_end().to_owned();
+    let param = |key: &str, value: &str| {
+        format!("<param><key>{key}</key><values><value>{value}</value></values></param>")
+    };
+    let answer = |code: &str, message_id: &str, number: &str| {
+        [
+            param("resultCode", code),
+            param("resultMessage", SURNAME),
+            param("messageId", message_id),
+            param("requestNumber", number),
+            param("revision", "2"),
+        ]
+        .concat()
+    };
+    let reply = |data: &str| {
+        envelope(&format!(
+            "<q:SendMessageResponse xmlns:q=\"http://bip.bee.kz/SyncChannel/v10/Types\"><response>\
+             <responseInfo><messageId>1</messageId><status><code>SCSS001</code></status>\
+             </responseInfo><responseData><data>{data}</data></responseData></response>\
+             </q:SendMessageResponse>"
+        ))
+    };
+    let response =
+        |params: &str| format!("<Response serviceName='SIM_submitMessage'>{params}</Response>");
+    let (ours, message) = (id.to_string(), "SIM-1000001.1");
+    let good = response(&answer("0", message, &ours));
+    let repeated = response(&answer("SIM-ALREADY-SUBMITTED", message, &ours));
+    let wrong = |params: &str| reply(&response(params));
+    Sample {
+        input: json!({
+            "message_id": message,
+            "fields": [{ "key": "Пояснение", "value": format!("{SURNAME} <{IIN}>") }],
+            "signature": "U0lN",
+            "person_certificate": certificate(include_str!(
+                "../../../contracts/systems/eqyzmet/certificates/person.b64"
+            )),
+            "organisation_certificate": certificate(include_str!(
+                "../../../contracts/systems/eqyzmet/certificates/organisation.b64"
+            )),
+        }),
+        good: vec![
+            ("plain", reply(&good)),
+            ("cdata", reply(&format!("<![CDATA[<?xml version='1.0'?>{good}]]>"))),
+            ("escaped", reply(&good.replace('<', "&lt;"))),
+            ("our own repetition", reply(&repeated)),
+        ],
+        wrong: vec![
+            ("another message", wrong(&answer("0", "SIM-1000002.1", &ours))),
+            ("another request", wrong(&answer("0", message, &Uuid::nil().to_string()))),
+            ("no request", wrong(&answer("0", message, ""))),
+            ("another service", reply(&good.replace("submitMessage", "messageStatus"))),
+            ("no service", reply(&good.replace(" serviceName='SIM_submitMessage'", ""))),
+            ("the question mirrored", reply(&good.replace("Response", "Request"))),
+            ("an unknown code", wrong(&answer("1", message, &ours))),
+            ("a key twice", wrong(&(answer("0", message, &ours) + &param("resultCode", "0")))),
+            ("lists", wrong(&answer("0</value><value>0", message, &ours))),
+            ("a param without values", wrong("<param><key>resultCode</key></param>")),
+            ("no revision", wrong(&answer("0", message, &ours).replace("revision", "version"))),
+            ("no data", reply("")),
+            ("no XML", reply("&lt;Response")),
+        ],
+    }
 }
 
 fn gbdfl_person(id: Uuid) -> Sample {
@@ -83,6 +156,52 @@ fn gbdfl_person(id: Uuid) -> Sample {
             ("no data", reply("")),
             ("broken escaped document", data("&lt;r>&lt;requestId>")),
             ("doctype in the payload", data("<![CDATA[<!DOCTYPE r><r><a/></r>]]>")),
+        ],
+    }
+}
+
+fn gbdul_organization() -> Sample {
+    let reply = |data: &str| {
+        envelope(&format!(
+            "<q:SendMessageResponse xmlns:q=\"http://bip.bee.kz/SyncChannel/v10/Types\"><response>\
+             <responseInfo><messageId>1</messageId><status><code>SCSS001</code></status>\
+             </responseInfo><responseData>{data}</responseData></response></q:SendMessageResponse>"
+        ))
+    };
+    let document = |bin: &str, leader: &str| {
+        format!(
+            "<n:Response xmlns:n=\"http://gbdulinfobybin_v2.egp.gbdul.tamur.kz\"><Status>\
+             <Code>002</Code></Status><Organization><BIN>{bin}</BIN><OrganizationLeader>\
+             <IIN>{leader}</IIN><SurName>{SURNAME}</SurName></OrganizationLeader></Organization>\
+             <d:Signature xmlns:d=\"http://www.w3.org/2000/09/xmldsig#\"><d:SignedInfo/>\
+             </d:Signature></n:Response>"
+        )
+    };
+    let escaped = |document: &str| document.replace('&', "&amp;").replace('<', "&lt;");
+    let data = |content: &str| reply(&format!("<data>{content}</data>"));
+    let good = document("100540000008", IIN);
+    let text = escaped(&good);
+    let typed = "<data xmlns:i=\"urn:i\" i:type=\"xs:string\">";
+    Sample {
+        input: json!({ "bin": "100540000008" }),
+        good: vec![
+            ("escaped", data(&text)),
+            (
+                "typed, with a declaration",
+                reply(&format!("{typed}&lt;?xml version='1.0'?>{text}</data>")),
+            ),
+            ("byte order mark", format!("\u{feff}{}", data(&text))),
+            ("cdata", data(&format!("<![CDATA[<?xml version='1.0'?>{good}]]>"))),
+            ("elements", data(&good)),
+            ("unsigned", data(&escaped(&good.replace("d:Signature", "d:Nothing")))),
+        ],
+        wrong: vec![
+            ("another organisation", data(&escaped(&document("180842000004", OTHER_IIN)))),
+            ("no data", reply("")),
+            ("escaped twice", data(&escaped(&text))),
+            ("truncated", data(&text[..text.len() - 9])),
+            ("doctype in the payload", data(&format!("&lt;!DOCTYPE a>{text}"))),
+            ("no status", data(&escaped(&good.replace("Status>", "State>")))),
         ],
     }
 }
@@ -148,6 +267,149 @@ fn realestate_properties(id: Uuid) -> Sample {
             ("no data", reply("")),
             ("broken escaped document", data("&lt;Response>&lt;Objects>")),
             ("doctype in the payload", data("<![CDATA[<!DOCTYPE r><r><a/></r>]]>")),
+        ],
+    }
+}
+
+fn mzrk_check(id: Uuid) -> Sample {
+    let reply = |data: &str| {
+        envelope(&format!(
+            "<q:SendMessageResponse xmlns:q=\"http://bip.bee.kz/SyncChannel/v10/Types\"><response>\
+             <responseInfo><messageId>1</messageId><status><code>SCSS001</code></status>\
+             </responseInfo><responseData>{data}</responseData></response></q:SendMessageResponse>"
+        ))
+    };
+    let payload = |request_id: &str, iin: &str, registers: &[&str]| {
+        let accounts: String = registers
+            .iter()
+            .map(|name| {
+                format!("<Account><Register>{name}</Register><OnRecord>false</OnRecord></Account>")
+            })
+            .collect();
+        format!(
+            "<ResponseInfo><StatusCode>200</StatusCode></ResponseInfo>\
+             <Sim_DispensaryStatusResponse><RequestId>{request_id}</RequestId><IIN>{iin}</IIN>\
+             <Accounts>{accounts}</Accounts></Sim_DispensaryStatusResponse>"
+        )
+    };
+    let data = |content: &str| reply(&format!("<data>{content}</data>"));
+    let (id, both) = (id.to_string(), ["NARCOLOGY", "PSYCHIATRY"]);
+    let good = payload(&id, IIN, &both);
+    let typed = "<n:data xmlns:n='urn:n' xmlns:c='urn:c' xmlns:i='urn:i' i:type='c:Response'>";
+    Sample {
+        input: json!({ "iin": IIN }),
+        good: vec![
+            ("plain", data(&good)),
+            ("typed and namespaced", reply(&format!("{typed}{good}</n:data>"))),
+            ("byte order mark", format!("\u{feff}{}", data(&good))),
+            ("cdata", data(&format!("<![CDATA[<?xml version='1.0'?><r>{good}</r>]]>"))),
+            ("escaped", data(&format!("<r>{good}</r>").replace('<', "&lt;"))),
+            ("partial", data(&payload(&id, IIN, &both[..1]))),
+        ],
+        wrong: vec![
+            ("another person", data(&payload(&id, OTHER_IIN, &both))),
+            ("another request", data(&payload(&Uuid::nil().to_string(), IIN, &both))),
+            ("one register twice", data(&payload(&id, IIN, &["NARCOLOGY", "NARCOLOGY"]))),
+            ("an unknown register", data(&payload(&id, IIN, &["NARCOLOGY", SURNAME]))),
+            ("no data", reply("")),
+            ("broken escaped document", data("&lt;r>&lt;ResponseInfo>")),
+            ("doctype in the payload", data("<![CDATA[<!DOCTYPE r><r><a/></r>]]>")),
+        ],
+    }
+}
+
+/// Whether an operation travels over the gateway.
+pub(crate) fn speaks_shep(operation: &OperationSpec) -> bool {
+    operation.system != "kazpost"
+}
+
+/// What the first request of an attempt does: a command that signs in first has not begun.
+pub(crate) fn first_effect(operation: &OperationSpec) -> Effect {
+    if operation.name == "kazpost.call_courier" { Effect::Query } else { operation.effect }
+}
+
+fn post(response: &str, content: &str) -> String {
+    envelope(&format!(
+        "<q:{response} xmlns:q=\"http://webservices.kazpost.kz/postratesws\">{content}</q:{response}>"
+    ))
+}
+
+fn code(code: &str) -> String {
+    format!("<q:ResponseInfo><q:ResponseCode>{code}</q:ResponseCode></q:ResponseInfo>")
+}
+
+fn kazpost_label() -> Sample {
+    let address =
+        json!({ "postcode": "010000", "city": "Астана", "street": "Тестовая", "house": "1" });
+    let reply = |content: &str| post("GetAddrLetterResponse", content);
+    let number = format!("<q:Barcodes>{TRACK}</q:Barcodes>");
+    let (done, known) = (code("0"), code("20012"));
+    Sample {
+        input: json!({
+            "order_number": "5521", "order_status": "reserved", "delivery_method": "courier",
+            "recipient": {
+                "iin": IIN, "name": SURNAME, "phone": "+77000000000", "address": address,
+            },
+            "sender": { "name": "ТОО «ТЕСТ»", "phone": "87000000000", "address": address },
+            "weight_g": 250,
+        }),
+        good: vec![
+            // `%PDF-1.4` in base64.
+            ("label", reply(&format!("{done}{number}<q:AddrLetPdfs>JVBERi0xLjQ=</q:AddrLetPdfs>"))),
+            ("no label", reply(&format!("{number}{done}"))),
+            ("a known order number", reply(&format!("{known}{number}"))),
+            ("byte order mark", format!("\u{feff}{}", reply(&format!("{done}{number}")))),
+        ],
+        wrong: vec![
+            ("no number", reply(&done)),
+            ("nothing", reply("")),
+            ("another response", post("GetBarcodeInfoResponse", &format!("{done}{number}"))),
+            ("another namespace", reply(&done).replace("postratesws", "other")),
+        ],
+    }
+}
+
+fn kazpost_call_courier() -> Sample {
+    Sample {
+        input: json!({
+            "order_number": "5521", "date": "2026-11-23", "weight_g": 1_500,
+            "sender": { "bin": "990140000007", "name": SURNAME, "phone": "87000000000" },
+            "pickup": { "region_code": "75", "address": "Алматы, Тестовая, 2" },
+        }),
+        good: Vec::new(), // two requests: tests/simulators/kazpost.rs
+        wrong: Vec::new(),
+    }
+}
+
+fn kazpost_track() -> Sample {
+    let day = json!([{ "date": "20.11.2026", "activity": [
+        { "time": "18:59", "zip": "050000", "city": "АЛМАТЫ", "name": SURNAME, "status": ["RCPOPS"] },
+    ]}]);
+    let about = |number: &str, events: &Value| json!({ "trackid": number, "events": events });
+    Sample {
+        input: json!({ "track_number": TRACK }),
+        good: vec![
+            ("history", about(TRACK, &day).to_string()),
+            ("nothing yet", about(TRACK, &json!([])).to_string()),
+            ("not known", json!({ "trackid": TRACK, "error": "не найдена" }).to_string()),
+        ],
+        wrong: vec![
+            ("another number", about("QS000000014KZ", &day).to_string()),
+            ("no number", json!({ "events": day }).to_string()),
+            ("no events", json!({ "trackid": TRACK }).to_string()),
+            ("a list", "[]".to_owned()),
+        ],
+    }
+}
+
+fn kazpost_cancel() -> Sample {
+    let reply = |content: &str| post("PunDoInsertResponse", content);
+    Sample {
+        input: json!({ "order_number": "5521", "track_number": TRACK }),
+        good: vec![("done", reply(&code("0")))],
+        wrong: vec![
+            ("no code", reply("")),
+            ("another response", post("GetBarcodeInfoResponse", &code("0"))),
         ],
     }
 }

@@ -7,12 +7,14 @@ use std::{
     process::Command,
 };
 
-use crate::{gbdfl, kpsisu, realestate, world::World};
+use crate::{gbdfl, kpsisu, mzrk, realestate, world::World};
 
 /// Root elements of `data` for each system: `data` itself, or the one element in it.
-const PAYLOADS: [(&str, &str); 3] = [
+const PAYLOADS: [(&str, &str); 5] = [
+    ("eqyzmet", "//*[local-name()='data']/*"),
     ("gbdfl", "//*[local-name()='data']"),
     ("kpsisu", "//*[local-name()='data']/*"),
+    ("mzrk", "//*[local-name()='data']"),
     ("realestate", "//*[local-name()='data']/*"),
 ];
 
@@ -111,6 +113,13 @@ async fn answers_of_the_simulators_fit_the_schemas() {
             let (_, bytes) = world.send("/gbdfl/", body).await;
             fs::write(&file, &bytes).unwrap();
             // `data` in a namespace is invalid by the schema, and live (shep §4.1).
+            let namespaced = String::from_utf8(bytes).unwrap().contains("<ns4:data");
+            assert_eq!(fits("shep/soap.xsd", &file).is_ok(), !namespaced);
+        }
+        for n in 0..4 {
+            let body = mzrk::request(&format!("{iin}-{n}"), iin);
+            let (_, bytes) = world.send("/mzrk/", body).await;
+            fs::write(&file, &bytes).unwrap();
             let namespaced = String::from_utf8(bytes).unwrap().contains("<ns4:data");
             assert_eq!(fits("shep/soap.xsd", &file).is_ok(), !namespaced);
         }

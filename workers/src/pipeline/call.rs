@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use adapters::attempt::{Attempt, Call, Exchange, Outcome};
+use adapters::attempt::{Attempt, Call, Outcome};
 use contracts::{
     class::{Class, Failure},
     operation::Effect,
@@ -61,7 +61,7 @@ async fn attempt(hub: &Hub, start: Start) -> Finished {
         Ok(call) => bounded(hub, &call, phase).await,
         Err(unready) => {
             errors = unready.errors;
-            without_exchange(unready.failure)
+            Attempt::unsent(unready.failure)
         }
     };
     // The permit is for the call, not for the commit that follows.
@@ -88,7 +88,7 @@ async fn attempt(hub: &Hub, start: Start) -> Finished {
 
 async fn bounded(hub: &Hub, call: &Call, phase: Phase) -> Attempt {
     let Some(destination) = hub.destination(call.operation) else {
-        return without_exchange(Failure::new(Class::NotNow, "system_not_configured"));
+        return Attempt::unsent(Failure::new(Class::NotNow, "system_not_configured"));
     };
     // A question changes nothing, whatever became of it: it is asked again.
     let effect = if phase == Phase::Ask { Effect::Query } else { call.operation.effect };
@@ -103,20 +103,16 @@ async fn bounded(hub: &Hub, call: &Call, phase: Phase) -> Attempt {
     let attempt = AssertUnwindSafe(attempt).catch_unwind();
     match tokio::time::timeout(call.time_limit + OVERTIME_MAX, attempt).await {
         Ok(Ok(attempt)) => attempt,
-        Ok(Err(_)) => without_exchange(match effect {
+        Ok(Err(_)) => Attempt::unsent(match effect {
             Effect::Query => Failure::new(Class::Defect, "adapter_panicked"),
             // Nobody knows how far it came.
             Effect::Command => Failure::new(Class::Indeterminate, "adapter_panicked"),
         }),
-        Err(_) => without_exchange(match effect {
+        Err(_) => Attempt::unsent(match effect {
             Effect::Query => Failure::new(Class::Unreachable, "no_answer_in_time"),
             Effect::Command => Failure::new(Class::Indeterminate, "no_answer_in_time"),
         }),
     }
-}
-
-fn without_exchange(failure: Failure) -> Attempt {
-    Attempt { outcome: Outcome::Failed(failure), exchange: Exchange::default() }
 }
 
 const fn label(outcome: &Outcome) -> &'static str {

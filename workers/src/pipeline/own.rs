@@ -42,7 +42,7 @@ struct Own {
 #[async_trait]
 impl Adapter for Own {
     async fn attempt(&self, call: &Call) -> Attempt {
-        Attempt { outcome: self.cancel(call).await, exchange: Exchange::default() }
+        Attempt::new(self.cancel(call).await, Exchange::default())
     }
 }
 

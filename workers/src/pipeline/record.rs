@@ -84,7 +84,7 @@ pub async fn send(hub: &Hub, id: Uuid, finished: Finished) {
 /// What a finished attempt means for its job.
 async fn change(hub: &Hub, finished: Finished) -> Change {
     let Finished { seq, id, operation, phase, run, attempts, strikes, .. } = finished;
-    let Attempt { outcome, exchange } = finished.attempt;
+    let Attempt { outcome, exchange, writes } = finished.attempt;
     let mut row = AttemptRow {
         run,
         class: None,
@@ -137,6 +137,7 @@ async fn change(hub: &Hub, finished: Finished) -> Change {
             }
         }
     }
+    change.writes.extend(writes);
     row.exchange = keep.then(|| exchange::seal(&hub.sealer, &exchange)).flatten();
     change.attempt = Some(row);
     change

@@ -263,7 +263,8 @@ async fn update_jobs(tx: Tx<'_>, changes: &[&Change]) -> Result<HashMap<i64, Aft
            event = CASE WHEN x.tells = 1 OR over THEN x.next_event ELSE j.event END,
            summary = CASE WHEN over THEN x.summary || '{{\"code\": \"time_used_up\"}}'
                           WHEN x.tells = 1 THEN x.summary ELSE j.summary END,
-           phase = coalesce(x.phase, j.phase), carry = coalesce(x.carry, j.carry),
+           phase = coalesce(x.phase, j.phase),
+           carry = CASE WHEN NOT t.terminal THEN coalesce(x.carry, j.carry) END,
            errors = coalesce(x.errors, j.errors),
            run = j.run + (x.run IS NULL OR x.run < 0)::int,
            attempts = j.attempts + x.spends, strikes = j.strikes + x.strikes,

@@ -17,7 +17,7 @@ pub struct Message {
     pub correlation_id: u64,
     /// The registry's id of the interaction.
     pub service_id: &'static str,
-    /// RESPONSE or NOTIFICATION.
+    /// RESPONSE or NOTIFICATION; REQUEST or UPDATE where the system begins the conversation.
     pub kind: &'static str,
     /// Who sends it.
     pub sender: Sender,

@@ -13,7 +13,10 @@ use std::{sync::Arc, time::Duration};
 
 use contracts::{
     job::InputCheck,
-    operation::{ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile, SlaSpec, SystemSpec, Takeover},
+    operation::{
+        ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile, SlaSpec,
+        SystemSpec, Takeover,
+    },
     schema,
 };
 use serde_json::Value;
@@ -53,8 +56,20 @@ pub static PERSON: OperationSpec = OperationSpec {
         key: Key::Subject,
         constants: &[],
         columns: &[
-            "found", "iin", "surname", "name", "patronymic", "birth_date", "death_date", "gender",
-            "citizenship", "nationality", "life_status", "reg_address", "document", "flags",
+            "found",
+            "iin",
+            "surname",
+            "name",
+            "patronymic",
+            "birth_date",
+            "death_date",
+            "gender",
+            "citizenship",
+            "nationality",
+            "life_status",
+            "reg_address",
+            "document",
+            "flags",
         ],
         takeover: Takeover::Clears,
         rows: None,

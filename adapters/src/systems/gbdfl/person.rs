@@ -51,7 +51,7 @@ impl Adapter for Persons {
     async fn attempt(&self, call: &Call) -> Attempt {
         let Ok(input) = Input::deserialize(call.input.expose()) else {
             let outcome = Outcome::Failed(failure(&Cause::Input));
-            return Attempt { outcome, exchange: Exchange::default() };
+            return Attempt::new(outcome, Exchange::default());
         };
         let head = Head { service_id: wire::SERVICE_ID, message_id: call.job_id, now: call.now };
         let (reply, exchange) = shep_sync::send(&self.gateway, head, call.time_limit, |xml| {
@@ -66,7 +66,7 @@ impl Adapter for Persons {
             Ok(answer) => Outcome::Answered(answer),
             Err(cause) => Outcome::Failed(failure(&cause)),
         };
-        Attempt { outcome, exchange }
+        Attempt::new(outcome, exchange)
     }
 }
 
@@ -166,9 +166,8 @@ fn gender(code: &str) -> Option<&'static str> {
 }
 
 fn flags(person: &Person<'_>, life_status: &str, today: Date) -> Value {
-    let holds = |spell: Option<Spell>| {
-        spell.is_some_and(|spell| spell.end.is_none_or(|end| end > today))
-    };
+    let holds =
+        |spell: Option<Spell>| spell.is_some_and(|spell| spell.end.is_none_or(|end| end > today));
     let all = [
         ("deceased", life_status == "deceased"),
         ("excluded", person.excluded),
@@ -196,11 +195,9 @@ fn current_document<'p, 'd>(
 
 fn address_json(address: &Address<'_>) -> Value {
     let mut out = Map::new();
-    for (name, place) in [
-        ("country", address.country),
-        ("district", address.district),
-        ("region", address.region),
-    ] {
+    for (name, place) in
+        [("country", address.country), ("district", address.district), ("region", address.region)]
+    {
         if let Some(coded) = place {
             out.insert(name.to_owned(), coded_json(coded));
         }

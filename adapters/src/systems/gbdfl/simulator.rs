@@ -43,10 +43,7 @@ pub(super) fn router(simulation: Arc<Simulation>) -> Router {
     Router::new().route("/", post(serve)).with_state(Arc::new(registry))
 }
 
-async fn serve(
-    State(registry): State<Arc<Registry>>,
-    request: axum::extract::Request,
-) -> Response {
+async fn serve(State(registry): State<Arc<Registry>>, request: axum::extract::Request) -> Response {
     let answering = registry.simulation.answering();
     let (bytes, line) = match reply::read(request).await {
         Ok(read) => read,
@@ -150,8 +147,14 @@ fn read(bytes: &[u8]) -> Result<Asked, (&'static str, String)> {
         return Err(wrong("children of SendMessage must be unqualified"));
     }
     let order = [
-        "messageId", "correlationId", "serviceId", "messageDate", "routeId", "sender",
-        "properties", "sessionId",
+        "messageId",
+        "correlationId",
+        "serviceId",
+        "messageDate",
+        "routeId",
+        "sender",
+        "properties",
+        "sessionId",
     ];
     in_order(info, &order).map_err(|text| wrong(&text))?;
     if info.text_at(&["serviceId"]) != SERVICE_ID {
@@ -160,8 +163,17 @@ fn read(bytes: &[u8]) -> Result<Asked, (&'static str, String)> {
     let data = operation.at(&["request", "requestData", "data"]).ok_or_else(|| wrong("no data"))?;
     let payload = payload(data).map_err(|text| wrong(&text))?;
     let order = [
-        "messageId", "messageDate", "senderCode", "iin", "surname", "name", "patronymic",
-        "birthDate", "documentNumber", "kdpToken", "publicKey",
+        "messageId",
+        "messageDate",
+        "senderCode",
+        "iin",
+        "surname",
+        "name",
+        "patronymic",
+        "birthDate",
+        "documentNumber",
+        "kdpToken",
+        "publicKey",
     ];
     in_order(&payload, &order).map_err(|text| wrong(&text))?;
     let asked = Asked {

@@ -146,14 +146,15 @@ fn oblast_and_raion_are_told_by_the_length_of_their_codes() {
 #[test]
 fn conditions_become_flags() {
     let dead = PERSON.replace("<code>0</code>", "<code>3</code>");
-    assert_eq!((&row(&dead)["life_status"], &row(&dead)["flags"]), (
-        &json!("deceased"),
-        &json!(["deceased"])
-    ));
+    assert_eq!(
+        (&row(&dead)["life_status"], &row(&dead)["flags"]),
+        (&json!("deceased"), &json!(["deceased"]))
+    );
     for (more, flags) in [
-        ("<excludeStatus><excludeReason><code>1</code></excludeReason></excludeStatus>", json!([
-            "excluded"
-        ])),
+        (
+            "<excludeStatus><excludeReason><code>1</code></excludeReason></excludeStatus>",
+            json!(["excluded"]),
+        ),
         ("<excludeStatus/><missingStatus> </missingStatus>", json!([])),
         (
             "<personCapableStatus><capableStatus><code>1</code></capableStatus>\

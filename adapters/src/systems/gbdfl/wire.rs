@@ -215,12 +215,7 @@ fn block<'d>(person: Element<'d>, local: &str) -> Result<Option<Element<'d>>, Ca
 
 /// A block that tells of a condition. Its dictionary is unknown, so a block that is there counts
 /// unless it says no in so many words: a false flag is looked into, a lost one is not.
-fn spell(
-    person: Element<'_>,
-    local: &str,
-    flag: &str,
-    end: &str,
-) -> Result<Option<Spell>, Cause> {
+fn spell(person: Element<'_>, local: &str, flag: &str, end: &str) -> Result<Option<Spell>, Cause> {
     let Some(block) = block(person, local)? else { return Ok(None) };
     if block.child_value(flag).is_some_and(is_no) {
         return Ok(None);

@@ -30,8 +30,8 @@ use super::{
 };
 use crate::{
     attempt::{Answer, Call},
-    channel::{AsyncChannel, Page, Message, MessageKind, Mismatch, Reading},
-    transport::{payload::payload, shep_async, xml::Element},
+    channel::{AsyncChannel, Message, MessageKind, Mismatch, Page, Reading},
+    transport::{payload::payload, xml::Element},
 };
 
 /// Longer certificate numbers cannot be any.
@@ -44,7 +44,7 @@ impl AsyncChannel for Checks {
     }
 
     fn knows_sender(&self, sender_id: &str, password: Option<&str>) -> bool {
-        self.believes(sender_id, password)
+        self.mailbox.knows_sender(sender_id, password)
     }
 
     fn request_number(&self, message: &Message) -> Option<Uuid> {
@@ -58,19 +58,13 @@ impl AsyncChannel for Checks {
     }
 
     async fn pull(&self, now: Timestamp) -> Result<Page, Failure> {
-        let pulled = shep_async::pull(&self.gateway, wire::SERVICE_ID, now, self.pull_limit)
-            .await
-            .map_err(|trouble| failure(&Cause::Pull(trouble)))?;
-        Ok(Page { messages: pulled.messages, unreadable: pulled.unreadable })
+        let page = self.mailbox.pull(&self.gateway, now).await;
+        page.map_err(|trouble| failure(&Cause::Pull(trouble)))
     }
 
     async fn confirm(&self, message_ids: &[String], now: Timestamp) -> Result<(), Failure> {
-        for id in message_ids {
-            shep_async::confirm(&self.gateway, wire::SERVICE_ID, id, now, self.pull_limit)
-                .await
-                .map_err(|trouble| failure(&Cause::Pull(trouble)))?;
-        }
-        Ok(())
+        let confirmed = self.mailbox.confirm(&self.gateway, message_ids, now).await;
+        confirmed.map_err(|trouble| failure(&Cause::Pull(trouble)))
     }
 }
 

@@ -3,11 +3,8 @@
 //! *Guarantee*: the request is sent once. Only a connection that was never made proves that no
 //! check was started; see `failures.rs`.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use contracts::{number::Iin, personal::Personal, rejection::FieldError};
-use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -18,9 +15,13 @@ use super::{
 use crate::{
     attempt::{Attempt, Call, Exchange, Outcome},
     channel::AsyncChannel,
-    settings::{Sender, Settings},
+    settings::Settings,
     system::{Adapter, ConnectError},
-    transport::{gateway::Gateway, secret, shep_async, xml::is_writable},
+    transport::{
+        gateway::Gateway,
+        shep_async::{self, Mailbox},
+        xml::is_writable,
+    },
 };
 
 const PURPOSE_DEFAULT: &str = "SIM-LICENSE";
@@ -55,35 +56,17 @@ pub(super) struct Input {
 #[derive(Debug)]
 pub(super) struct Checks {
     pub(super) gateway: Gateway,
-    /// Time limit of one pull or confirmation.
-    pub(super) pull_limit: Duration,
+    pub(super) mailbox: Mailbox,
     requestor_bin: String,
-    push_senders: Vec<(String, Option<SecretString>)>,
 }
 
 impl Checks {
     /// Takes account, addresses and believed senders from the settings.
     pub(super) fn new(settings: &Settings) -> Result<Self, ConnectError> {
-        let limit = settings.call_timeout_ms.map(Duration::from_millis);
-        let sender = |one: &Sender| (one.sender_id.clone(), one.password.clone());
         Ok(Self {
             gateway: Gateway::new(super::SPEC.name, settings)?,
-            pull_limit: limit.unwrap_or(super::CHECK.call_timeout),
+            mailbox: Mailbox::new(wire::SERVICE_ID, settings, super::CHECK.call_timeout),
             requestor_bin: settings.requestor_bin.clone(),
-            push_senders: settings.push_senders.iter().map(sender).collect(),
-        })
-    }
-
-    /// Whether a sender is in the list, with the password that the list may want. An empty list
-    /// believes nobody.
-    pub(super) fn believes(&self, sender_id: &str, password: Option<&str>) -> bool {
-        self.push_senders.iter().any(|(id, wanted)| {
-            id == sender_id
-                && match (wanted, password) {
-                    (None, _) => true,
-                    (Some(wanted), Some(came)) => secret::is_same(wanted.expose_secret(), came),
-                    (Some(_), None) => false,
-                }
         })
     }
 }
@@ -93,22 +76,19 @@ impl Adapter for Checks {
     async fn attempt(&self, call: &Call) -> Attempt {
         let Ok(input) = Input::deserialize(call.input.expose()) else {
             let outcome = Outcome::Failed(failure(&Cause::Input));
-            return Attempt { outcome, exchange: Exchange::default() };
+            return Attempt::new(outcome, Exchange::default());
         };
         let request = self.request(call, &input);
-        let (chain, exchange) = shep_async::send(
-            &self.gateway,
-            wire::SERVICE_ID,
-            call.now,
-            call.time_limit,
-            |xml| wire::write(xml, request),
-        )
-        .await;
+        let (chain, exchange) =
+            shep_async::send(&self.gateway, wire::SERVICE_ID, call.now, call.time_limit, |xml| {
+                wire::write(xml, request)
+            })
+            .await;
         let outcome = match chain {
             Ok(chain) => Outcome::Acknowledged(chain),
             Err(trouble) => Outcome::Failed(failure(&Cause::Start(trouble))),
         };
-        Attempt { outcome, exchange }
+        Attempt::new(outcome, exchange)
     }
 
     fn channel(&self) -> Option<&dyn AsyncChannel> {
@@ -140,9 +120,8 @@ fn text(value: Option<&Personal<String>>) -> Option<&str> {
 /// What a schema cannot say: a name must be writable as XML.
 pub(super) fn check_input(input: &Value) -> Vec<FieldError> {
     let fields = input.as_object().into_iter().flatten();
-    let unwritable = fields.filter(|(_, value)| {
-        value.as_str().is_some_and(|text| !text.chars().all(is_writable))
-    });
+    let unwritable = fields
+        .filter(|(_, value)| value.as_str().is_some_and(|text| !text.chars().all(is_writable)));
     unwritable
         .map(|(name, _)| {
             let text = "holds a control character that cannot be sent";

@@ -14,7 +14,10 @@ use std::{sync::Arc, time::Duration};
 
 use contracts::{
     job::InputCheck,
-    operation::{ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile, SlaSpec, SystemSpec, Takeover},
+    operation::{
+        ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile, SlaSpec,
+        SystemSpec, Takeover,
+    },
     schema,
 };
 use serde_json::Value;
@@ -31,7 +34,9 @@ pub struct Kpsisu;
 
 /// Name and operations.
 pub static SPEC: SystemSpec =
-    SystemSpec { name: "kpsisu", title: "КПСиСУ: criminal-record checks", operations: &[&CHECK] };
+    SystemSpec {
+        name: "kpsisu", title: "КПСиСУ: criminal-record checks", operations: &[&CHECK]
+    };
 
 const DAY: u64 = 24 * 3600;
 

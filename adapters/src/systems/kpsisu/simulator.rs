@@ -142,7 +142,10 @@ impl Office {
                 if let Some(first) = messages.first() {
                     let settled = self.simulation.post().wait_until_settled(*first);
                     if tokio::time::timeout(EARLY_WAIT, settled).await.is_err() {
-                        tracing::debug!(system = SYSTEM, "the acknowledgement overtakes its answer");
+                        tracing::debug!(
+                            system = SYSTEM,
+                            "the acknowledgement overtakes its answer"
+                        );
                     }
                 }
                 Reply::Xml(200, text)

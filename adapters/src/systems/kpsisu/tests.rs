@@ -293,8 +293,8 @@ fn the_input_takes_names_and_refuses_what_cannot_be_sent() {
     }
     let errors = check_input(&json!({ "iin": IIN, "name": "Т\u{1}" }));
     assert_eq!(errors.len(), 1);
-    assert_eq!((errors[0].path.as_str(), errors[0].code.as_str()), (
-        "/input/name",
-        "control_character"
-    ));
+    assert_eq!(
+        (errors[0].path.as_str(), errors[0].code.as_str()),
+        ("/input/name", "control_character")
+    );
 }

@@ -99,10 +99,7 @@ fn matching(root: Element<'_>) -> Result<Matching<'_>, Repeated> {
     })
 }
 
-fn value<'d>(
-    holder: Option<Element<'d>>,
-    local: &str,
-) -> Result<Option<&'d str>, Repeated> {
+fn value<'d>(holder: Option<Element<'d>>, local: &str) -> Result<Option<&'d str>, Repeated> {
     match holder {
         Some(holder) => Ok(holder.only(local)?.and_then(Element::value)),
         None => Ok(None),

@@ -75,7 +75,7 @@ impl Adapter for Register {
         let asked = input.as_ref().and_then(|input| Some((input.owner()?, input.actual_only)));
         let Some(((owner, is_person), actual_only)) = asked else {
             let outcome = Outcome::Failed(failure(&Cause::Input));
-            return Attempt { outcome, exchange: Exchange::default() };
+            return Attempt::new(outcome, Exchange::default());
         };
         let (id, now) = (call.job_id, call.now);
         let head = Head { service_id: wire::SERVICE_ID, message_id: id, now };
@@ -89,7 +89,7 @@ impl Adapter for Register {
             Ok(answer) => Outcome::Answered(answer),
             Err(cause) => Outcome::Failed(failure(&cause)),
         };
-        Attempt { outcome, exchange }
+        Attempt::new(outcome, exchange)
     }
 }
 
@@ -178,7 +178,8 @@ fn answer(objects: &[Object<'_>], question: Question<'_>) -> Answer {
 /// search that includes former rights lists what was sold, too: nothing to collect there.
 fn is_pickup_point(object: &Object<'_>, actual_only: bool) -> bool {
     actual_only
-        && object.rka.is_some() && (object.address_ru.is_some() || object.address_kk.is_some())
+        && object.rka.is_some()
+        && (object.address_ru.is_some() || object.address_kk.is_some())
 }
 
 fn row(object: &Object<'_>, actual_only: bool) -> Map<String, Value> {
@@ -247,9 +248,10 @@ fn burden_json(burden: &Encumbrance<'_>) -> Value {
 }
 
 fn coded_json(coded: Option<Coded<'_>>) -> Value {
-    coded.map_or(Value::Null, |coded| {
-        json!({ "code": coded.code, "name_ru": coded.name_ru, "name_kk": coded.name_kk })
-    })
+    coded.map_or(
+        Value::Null,
+        |coded| json!({ "code": coded.code, "name_ru": coded.name_ru, "name_kk": coded.name_kk }),
+    )
 }
 
 fn date_text(date: Date) -> String {

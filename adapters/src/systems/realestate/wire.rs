@@ -228,10 +228,7 @@ impl<'d> Right<'d> {
 
 impl<'d> Encumbrance<'d> {
     fn read(block: Element<'d>) -> Result<Self, Cause> {
-        Ok(Self {
-            kind: Coded::read(block, "BurdenType")?,
-            registered_on: date(block, "RegDate")?,
-        })
+        Ok(Self { kind: Coded::read(block, "BurdenType")?, registered_on: date(block, "RegDate")? })
     }
 }
 

@@ -4,7 +4,7 @@
 //! *Guarantee*: one message that cannot be read does not hide the others of its page; it is
 //! counted. It is not confirmed either, so the gateway keeps it.
 //!
-//! *Limits*: [`AMOUNT_MAX`] messages a page.
+//! *Limits*: at most [`AMOUNT_MAX`] messages a page.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// Messages asked for in one page.
+/// Messages asked for in one page, at most.
 pub const AMOUNT_MAX: usize = 100;
 
 /// One page.
@@ -36,10 +36,11 @@ pub struct Pulled {
 pub async fn pull(
     gateway: &Gateway,
     service_id: &str,
+    amount: usize,
     now: Timestamp,
     limit: Duration,
 ) -> Result<Pulled, Trouble> {
-    let outgoing = pull_request(gateway, service_id, now);
+    let outgoing = pull_request(gateway, service_id, amount, now);
     let (result, exchange) = gateway.send(outgoing, limit).await;
     let document = result?;
     let response = response(&document, "getMessagesResponse").ok_or(Trouble::Unreadable)?;
@@ -68,13 +69,18 @@ pub async fn confirm(
     response.map(|_| ()).ok_or(Trouble::Unreadable)
 }
 
-pub(super) fn pull_request(gateway: &Gateway, service_id: &str, now: Timestamp) -> Outgoing {
+pub(super) fn pull_request(
+    gateway: &Gateway,
+    service_id: &str,
+    amount: usize,
+    now: Timestamp,
+) -> Outgoing {
     let mut outgoing = open("getMessages");
     let xml = &mut outgoing.xml;
     xml.open("request").leaf("requestDate", &write_moment(now)).leaf("serviceId", service_id);
     gateway.write_sender(&mut outgoing);
     let xml = &mut outgoing.xml;
-    xml.leaf("amount", &AMOUNT_MAX.to_string()).close("request");
+    xml.leaf("amount", &amount.min(AMOUNT_MAX).to_string()).close("request");
     close(xml, "getMessages");
     outgoing
 }

@@ -200,7 +200,7 @@ fn pulling_and_confirming_follow_the_order_of_the_schema() {
     let sender = "<sender><senderId>hub</senderId><password>p</password></sender>";
     let date = "2026-01-15T10:00:00.000+05:00";
     assert_eq!(
-        written(pull_request(&gateway(), "SERVICE", now())),
+        written(pull_request(&gateway(), "SERVICE", AMOUNT_MAX, now())),
         format!(
             "<typ:getMessages xmlns:typ=\"{TYPES}\"><request><requestDate>{date}</requestDate>\
              <serviceId>SERVICE</serviceId>{sender}<amount>100</amount></request></typ:getMessages>"

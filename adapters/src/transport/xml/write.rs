@@ -3,6 +3,8 @@
 //! Names are ours and known when the program is built; only texts come from outside and are
 //! escaped.
 
+use std::ops::Range;
+
 /// A text holds a character that XML 1.0 cannot hold, so nothing was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a text holds a character that XML cannot hold")]
@@ -12,6 +14,15 @@ pub struct Unwritable;
 pub struct Writer {
     out: String,
     is_writable: bool,
+    omissions: Vec<Omission>,
+}
+
+/// A part of a document that is sent and not kept.
+pub struct Omission {
+    /// Where it stands.
+    pub range: Range<usize>,
+    /// What is kept in its place.
+    pub stand_in: String,
 }
 
 /// Whether XML 1.0 can hold a character.
@@ -23,7 +34,7 @@ pub const fn is_writable(character: char) -> bool {
 impl Writer {
     /// An empty document, with room for `capacity` bytes.
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { out: String::with_capacity(capacity), is_writable: true }
+        Self { out: String::with_capacity(capacity), is_writable: true, omissions: Vec::new() }
     }
 
     /// How many bytes were written so far.
@@ -85,6 +96,19 @@ impl Writer {
         }
         self.out.push_str(rest);
         self
+    }
+
+    /// Escaped text that is sent and not kept: `stand_in` says what it was.
+    pub fn omitted(&mut self, text: &str, stand_in: String) -> &mut Self {
+        let start = self.out.len();
+        self.text(text);
+        self.omissions.push(Omission { range: start..self.out.len(), stand_in });
+        self
+    }
+
+    /// What was written with [`Self::omitted`], in its order.
+    pub fn take_omissions(&mut self) -> Vec<Omission> {
+        std::mem::take(&mut self.omissions)
     }
 
     /// The document.

@@ -91,9 +91,21 @@ impl Answers {
         let (date, session) = (envelope::date_time(now), format!("{{{}}}", chance.uuid()));
         let (envelope_id, message) = (chance.uuid().to_string(), chance.uuid().to_string());
         self.0[text as usize][form.index()].fill(&[
-            &envelope_id, &session, &date, &message, &request, &asked.receiver, iin,
-            person.surname, person.name, &person.birth, person.sex.0, person.sex.1, person.sex.2,
-            person.sex.3, &person.document,
+            &envelope_id,
+            &session,
+            &date,
+            &message,
+            &request,
+            &asked.receiver,
+            iin,
+            person.surname,
+            person.name,
+            &person.birth,
+            person.sex.0,
+            person.sex.1,
+            person.sex.2,
+            person.sex.3,
+            &person.document,
         ])
     }
 }
@@ -125,7 +137,8 @@ impl Person {
         } else {
             ["ТЕСТОВ", "ПРИМЕРОВ", "ОБРАЗЦОВ", "ҮЛГІЛІ"]
         };
-        let names = if female { ["ТЕСТА", "ПРОБА"] } else { ["ТЕСТ", "ОБРАЗЕЦ"] };
+        let names =
+            if female { ["ТЕСТА", "ПРОБА"] } else { ["ТЕСТ", "ОБРАЗЕЦ"] };
         let sex = if female {
             ("2", "Женский", "Әйел", "КАЗАШКА")
         } else {
@@ -145,12 +158,20 @@ fn whole(text: Text, form: Form) -> String {
     let status = match text {
         Text::NotFoundB => ("SCSE001", "Failed to process message"),
         Text::UnknownStatus => ("SIM-7777", "unknown"),
-        Text::Found | Text::Untidy | Text::NotFound | Text::Deceased | Text::Excluded
-        | Text::WrongPerson | Text::WrongRequestId | Text::NoPerson | Text::NoIin
-        | Text::EmptyBirthDate | Text::UnknownResult | Text::UnknownLifeStatus
-        | Text::Torn | Text::Doctype => {
-            ("SCSS001", "Message has been processed successfully")
-        }
+        Text::Found
+        | Text::Untidy
+        | Text::NotFound
+        | Text::Deceased
+        | Text::Excluded
+        | Text::WrongPerson
+        | Text::WrongRequestId
+        | Text::NoPerson
+        | Text::NoIin
+        | Text::EmptyBirthDate
+        | Text::UnknownResult
+        | Text::UnknownLifeStatus
+        | Text::Torn
+        | Text::Doctype => ("SCSS001", "Message has been processed successfully"),
     };
     let elements = elements(text);
     let document = format!("<cs:Response xmlns:cs=\"{MESSAGE}\">{elements}</cs:Response>");
@@ -158,15 +179,26 @@ fn whole(text: Text, form: Form) -> String {
         elements: &elements,
         document: &document,
         type_attributes: &format!(
-            " xmlns:cs=\"{MESSAGE}\" xmlns:xsi=\"{XSI}\" xsi:type=\"cs:Response\""),
+            " xmlns:cs=\"{MESSAGE}\" xmlns:xsi=\"{XSI}\" xsi:type=\"cs:Response\""
+        ),
     };
     let data = match text {
         Text::NotFoundB => String::new(),
         Text::Torn => "<data>&lt;persons&gt;&lt;person&gt;&lt;/persons&gt;</data>".to_owned(),
-        Text::Found | Text::Untidy | Text::NotFound | Text::Deceased | Text::Excluded
-        | Text::WrongPerson | Text::WrongRequestId | Text::NoPerson | Text::NoIin
-        | Text::EmptyBirthDate | Text::UnknownResult | Text::UnknownStatus
-        | Text::UnknownLifeStatus | Text::Doctype => payload.data(form),
+        Text::Found
+        | Text::Untidy
+        | Text::NotFound
+        | Text::Deceased
+        | Text::Excluded
+        | Text::WrongPerson
+        | Text::WrongRequestId
+        | Text::NoPerson
+        | Text::NoIin
+        | Text::EmptyBirthDate
+        | Text::UnknownResult
+        | Text::UnknownStatus
+        | Text::UnknownLifeStatus
+        | Text::Doctype => payload.data(form),
     };
     let inner = format!(
         "<responseInfo><messageId>{{{{envelope}}}}</messageId>\
@@ -197,17 +229,37 @@ fn elements(text: Text) -> String {
     let result = match text {
         Text::NotFound => NOT_FOUND,
         Text::UnknownResult => "<code>SIM-4242</code><nameRu>?</nameRu><nameKz>?</nameKz>",
-        Text::Found | Text::Untidy | Text::NotFoundB | Text::Deceased | Text::Excluded
-        | Text::WrongPerson | Text::WrongRequestId | Text::NoPerson | Text::NoIin
-        | Text::EmptyBirthDate | Text::UnknownStatus | Text::UnknownLifeStatus
-        | Text::Torn | Text::Doctype => PROCESSED,
+        Text::Found
+        | Text::Untidy
+        | Text::NotFoundB
+        | Text::Deceased
+        | Text::Excluded
+        | Text::WrongPerson
+        | Text::WrongRequestId
+        | Text::NoPerson
+        | Text::NoIin
+        | Text::EmptyBirthDate
+        | Text::UnknownStatus
+        | Text::UnknownLifeStatus
+        | Text::Torn
+        | Text::Doctype => PROCESSED,
     };
     let persons = match text {
         Text::NotFound | Text::NotFoundB => String::new(),
         Text::NoPerson => "<persons/>".to_owned(),
-        Text::Found | Text::Untidy | Text::Deceased | Text::Excluded | Text::WrongPerson
-        | Text::WrongRequestId | Text::NoIin | Text::EmptyBirthDate | Text::UnknownResult
-        | Text::UnknownStatus | Text::UnknownLifeStatus | Text::Torn | Text::Doctype => {
+        Text::Found
+        | Text::Untidy
+        | Text::Deceased
+        | Text::Excluded
+        | Text::WrongPerson
+        | Text::WrongRequestId
+        | Text::NoIin
+        | Text::EmptyBirthDate
+        | Text::UnknownResult
+        | Text::UnknownStatus
+        | Text::UnknownLifeStatus
+        | Text::Torn
+        | Text::Doctype => {
             format!("<persons><person>{}</person></persons>", person(text))
         }
     };
@@ -233,9 +285,16 @@ fn person(text: Text) -> String {
         Text::NoIin => PERSON.replace("<iin>{{iin}}</iin>", ""),
         Text::EmptyBirthDate => PERSON.replacen(BORN, "<birthDate/>", 1),
         Text::UnknownLifeStatus => PERSON.replace(ALIVE, UNKNOWN_LIFE),
-        Text::Found | Text::NotFound | Text::NotFoundB | Text::WrongPerson
-        | Text::WrongRequestId | Text::NoPerson | Text::UnknownResult | Text::UnknownStatus
-        | Text::Torn | Text::Doctype => PERSON.to_owned(),
+        Text::Found
+        | Text::NotFound
+        | Text::NotFoundB
+        | Text::WrongPerson
+        | Text::WrongRequestId
+        | Text::NoPerson
+        | Text::UnknownResult
+        | Text::UnknownStatus
+        | Text::Torn
+        | Text::Doctype => PERSON.to_owned(),
     }
     .replace("{{districts}}", DISTRICTS)
     .replace("{{cards}}", CARD)

@@ -77,9 +77,7 @@ pub(super) fn payload(
         Content::Clear => done(FILE, CLEAR),
         Content::Convicted => done("", &format!("{CONVICTED}{CONVICTIONS}")),
         Content::Contradiction => done("", &format!("{CLEAR}{CONVICTIONS}")),
-        Content::NotIdentified => {
-            status("SIM-NOT-IDENTIFIED", "Лицо не идентифицировано по ИИН")
-        }
+        Content::NotIdentified => status("SIM-NOT-IDENTIFIED", "Лицо не идентифицировано по ИИН"),
         Content::UnknownStatus => status("SIM-5150", "?"),
         Content::Broken => return "<responseMessage><SystemInfo></responseMessage>".to_owned(),
     };

@@ -1,10 +1,6 @@
 //! Hostile pushes: what somebody might send to the hub's inbound endpoint.
 
-use super::{
-    Office,
-    answer::Content,
-    plan::Twist,
-};
+use super::{Office, answer::Content, plan::Twist};
 use crate::simulation::{behaviour::Forge, envelope::Form, post::Sender};
 
 const OVERSIZE_REPEATS: usize = 200_000;

@@ -258,10 +258,7 @@ fn burden(act: Act, burden: &Burden) -> String {
 /// Same system, two spellings (gov-services §4.1).
 fn word(act: Act, name: &str, (code, ru, kz): Word) -> String {
     let is_other = act == Act::OtherSpelling;
-    let (a, b, c) = if is_other {
-        ("code", "nameRu", "nameKz")
-    } else {
-        ("ID", "NameRus", "NameKaz")
-    };
+    let (a, b, c) =
+        if is_other { ("code", "nameRu", "nameKz") } else { ("ID", "NameRus", "NameKaz") };
     format!("<{name}><{a}>{code}</{a}><{b}>{ru}</{b}><{c}>{kz}</{c}></{name}>")
 }

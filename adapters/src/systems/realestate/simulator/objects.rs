@@ -154,10 +154,7 @@ fn warehouses(owner: &str) -> Vec<Thing> {
         address: Some(address(10 + nth, ru, kz)),
         ..plain(owner, nth)
     };
-    vec![
-        store(1, "3", "1280", "склад 1", "1 қойма"),
-        store(2, "4", "86.45", "офис 5", "5 кеңсе"),
-    ]
+    vec![store(1, "3", "1280", "склад 1", "1 қойма"), store(2, "4", "86.45", "офис 5", "5 кеңсе")]
 }
 
 fn drawn(owner: &str, nth: u64, chance: &mut Chance) -> Thing {

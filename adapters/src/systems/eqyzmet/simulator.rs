@@ -1,0 +1,246 @@
+//! A pretended ИИС «Е-қызмет» behind both channels: `POST /eqyzmet/`.
+//!
+//! ```text
+//! POST /control/begin ─→ message kept, push due later ─→ hub
+//! SIM_submitMessage ─→ known? editable? open? ours? ─→ done ─→ reviewer decides in hours ─→ UPDATE
+//!        └ the same requestNumber again ─→ the first answer again, not executed again
+//! SIM_messageStatus ─→ by requestNumber: SIM-DONE │ SIM-UNKNOWN
+//! ```
+//!
+//! *Guarantee*: a submission takes effect once a request number, and the journal says so.
+//!
+//! *Limits*: [`MESSAGES_MAX`] messages, [`SUBMISSIONS_MAX`] submissions, [`REQUEST_BYTES_MAX`].
+
+mod answer;
+mod begin;
+mod behaviour;
+mod ledger;
+mod letter;
+mod request;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use axum::{Router, extract::State, response::Response, routing::post};
+
+use self::{
+    answer::{Twist, answer},
+    behaviour::{Behaviour as Act, No, Sent, Treatment},
+    ledger::{Ledger, Verdict},
+    request::{Asked, Question},
+};
+use crate::simulation::{
+    Simulation,
+    behaviour::{Behaviour, Profile},
+    envelope::{self, Fault},
+    gateway::{self, Refusal, format_error},
+    journal::Entry,
+    post::Sender,
+    reply::{self, Reply, SLOW},
+    xml,
+};
+
+const SYSTEM: &str = "eqyzmet";
+/// The interaction in the gateway's registry (gov-services §8, FOUND).
+const SERVICE_ID: &str = "EKyzmetUniversalService";
+/// Who sends the messages: the hub must be configured to believe it.
+const SENDER: Sender = Sender {
+    id: "eqyzmet",
+    // SHA-256 of the word "simulated".
+    password: "daeb30e06dcf80565ac935eca8ec3e87a2cd7194440c14842b470d3cb7fed353",
+};
+/// The organisation that messages are for, where an order names none (gov-services §9.4).
+const ORGANISATION: &str = "990140000007";
+/// Three files of three mebibytes in base64, and what stands around them.
+const REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Messages that are remembered.
+const MESSAGES_MAX: usize = 10_000;
+/// Submissions that are remembered.
+const SUBMISSIONS_MAX: usize = 100_000;
+/// A push that comes before its answer holds the answer at most this long.
+const EARLY_WAIT: Duration = Duration::from_secs(5);
+
+struct Office {
+    simulation: Arc<Simulation>,
+    ledger: Mutex<Ledger>,
+}
+
+/// The routes below `/eqyzmet/`.
+pub(super) fn router(simulation: Arc<Simulation>) -> Router {
+    let office = Arc::new(Office { simulation, ledger: Mutex::default() });
+    office.simulation.register(Profile {
+        system: SYSTEM,
+        behaviours: Act::LISTED,
+        forge: Some(Arc::clone(&office) as _),
+    });
+    Router::new().route("/", post(serve)).with_state(office)
+}
+
+async fn serve(State(office): State<Arc<Office>>, request: axum::extract::Request) -> Response {
+    let answering = office.simulation.answering();
+    let (bytes, line) = match reply::read_up_to(request, REQUEST_BYTES_MAX).await {
+        Ok(read) => read,
+        Err(response) => return response,
+    };
+    let latency = office.simulation.latency();
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
+    let reply = office.dispatch(&bytes).await;
+    drop(answering);
+    reply.into_response(&line)
+}
+
+impl Office {
+    async fn dispatch(&self, bytes: &[u8]) -> Reply {
+        let body = match xml::parse(bytes) {
+            Ok(root) => root.child("Body").cloned().unwrap_or_default(),
+            Err(error) => return self.fault(500, "SCE001", &error.0),
+        };
+        let Some(operation) = body.children.first() else {
+            return self.fault(500, "SCE001", "the body is empty");
+        };
+        if operation.namespace.as_deref() == Some(envelope::ASYNC) {
+            let answered = match operation.name.as_str() {
+                // Messages begin here; nobody sends any to this service.
+                "sendMessage" => Err(format_error("this service takes no messages")),
+                _ => gateway::answer(&self.simulation, operation),
+            };
+            return match answered {
+                Ok(body) => Reply::Xml(200, body),
+                Err(Refusal(code, text)) => self.async_fault(&operation.name, code, &text),
+            };
+        }
+        match request::read(operation) {
+            Ok(Asked::Submit(asked)) => self.submit(&asked).await,
+            Ok(Asked::Status(asked)) => self.status(&asked),
+            Err(Refusal(code, text)) => self.fault(500, code, &text),
+        }
+    }
+
+    async fn submit(&self, asked: &Question) -> Reply {
+        let choice = self.simulation.choose::<Act>(SYSTEM, &asked.number, &asked.organisation);
+        let act = choice.behaviour;
+        match act.treatment() {
+            Treatment::Not(no) => {
+                self.write_down(act, asked, false, false);
+                self.refuse(no).await
+            }
+            Treatment::Refused(code) => {
+                self.write_down(act, asked, false, true);
+                self.say(&answer(asked, &Verdict::No(code, None), Twist::Nothing))
+            }
+            Treatment::Taken(sent, twist) => self.take(act, asked, sent, twist).await,
+        }
+    }
+
+    async fn take(&self, act: Act, asked: &Question, sent: Sent, twist: Twist) -> Reply {
+        let now = self.simulation.now();
+        let (verdict, is_new) = self.ledger().submit(asked, now, act.is_deaf());
+        let told = matches!(sent, Sent::AtOnce | Sent::AfterPush);
+        let entry = self.write_down(act, asked, is_new, told);
+        let pushed = if is_new { self.decide(act, asked, entry) } else { None };
+        let text = answer(asked, &verdict, twist);
+        match sent {
+            Sent::AtOnce => self.say(&text),
+            Sent::AfterPush => {
+                if let Some(id) = pushed {
+                    let settled = self.simulation.post().wait_until_settled(id);
+                    if tokio::time::timeout(EARLY_WAIT, settled).await.is_err() {
+                        tracing::debug!(system = SYSTEM, "the answer overtakes the decision");
+                    }
+                }
+                self.say(&text)
+            }
+            Sent::Reset => Reply::Reset,
+            Sent::Cut => Reply::Cut(self.bytes(&text)),
+            Sent::Html => Reply::Html(502),
+            Sent::Garbage => Reply::Garbage,
+            Sent::BadStatus => Reply::Xml(200, self.written(&text, "SCSE003")),
+            Sent::Slow => {
+                tokio::time::sleep(SLOW).await;
+                self.say(&text)
+            }
+        }
+    }
+
+    fn status(&self, asked: &Question) -> Reply {
+        self.simulation.journal().arrive(SYSTEM, &asked.number);
+        match self.ledger().question(asked) {
+            Some(verdict) => self.say(&answer(asked, &verdict, Twist::Nothing)),
+            None => Reply::Empty(503),
+        }
+    }
+
+    /// What a request gets that was not executed.
+    async fn refuse(&self, no: No) -> Reply {
+        match no {
+            No::Unavailable => self.fault(500, "SIM-UNAVAILABLE", "Сервис получателя недоступен"),
+            No::UnknownFault => self.fault(500, "SIM-9999", "Неизвестная ошибка"),
+            No::Empty => Reply::Empty(503),
+            No::Html => Reply::Html(502),
+            No::Reset => Reply::Reset,
+            No::Slow => {
+                tokio::time::sleep(SLOW).await;
+                Reply::Empty(504)
+            }
+        }
+    }
+
+    fn write_down(&self, act: Act, asked: &Question, executed: bool, acknowledged: bool) -> u64 {
+        self.simulation.journal().append(Entry {
+            system: SYSTEM,
+            request_number: asked.number.clone(),
+            received_at: self.simulation.now(),
+            outcome: act.name(),
+            executed,
+            acknowledged,
+            correlation_id: None,
+            answered: u32::from(acknowledged),
+            pushes: 0,
+            delivered: 0,
+        })
+    }
+
+    fn say(&self, payload: &str) -> Reply {
+        Reply::Xml(200, self.bytes(payload))
+    }
+
+    fn bytes(&self, payload: &str) -> Vec<u8> {
+        self.written(payload, "SCSS001")
+    }
+
+    fn written(&self, payload: &str, status: &str) -> Vec<u8> {
+        let serial = self.simulation.post().next_id().to_string();
+        let mut chance = self.simulation.chance(&[SYSTEM, "answer", &serial]);
+        answer::envelope(payload, status, self.simulation.now(), &mut chance)
+    }
+
+    fn fault(&self, status: u16, code: &str, message: &str) -> Reply {
+        let fault = Fault {
+            namespace: envelope::SYNC,
+            element: "SendMessageFault1_SendMessageFault",
+            code,
+            message,
+            at: self.simulation.now(),
+        };
+        Reply::Xml(status, fault.bytes())
+    }
+
+    fn async_fault(&self, operation: &str, code: &str, message: &str) -> Reply {
+        let fault = Fault {
+            namespace: envelope::ASYNC,
+            element: &format!("{operation}Fault1_{operation}Fault"),
+            code,
+            message,
+            at: self.simulation.now(),
+        };
+        Reply::Xml(500, fault.bytes())
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
