@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::compare::{self, Difference, Masks};
 use crate::{
-    attempt::{Answer, Outcome, Write},
+    attempt::{Answer, Attempt, Outcome, Write},
     channel::{Mismatch, Reading, Received},
 };
 
@@ -51,8 +51,14 @@ impl Learned {
         }
     }
 
-    /// Of an attempt.
-    pub(super) fn of_outcome(outcome: &Outcome) -> Self {
+    /// Of an attempt: what it learned, then what it writes whatever it learned.
+    pub(super) fn of_attempt(attempt: &Attempt) -> Self {
+        let mut learned = Self::of_outcome(&attempt.outcome);
+        learned.writes.extend(writes(&attempt.writes));
+        learned
+    }
+
+    fn of_outcome(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Answered(answer) => Self::of_answer(answer),
             Outcome::Acknowledged(_) => Self::new(Wanted::Acknowledged),

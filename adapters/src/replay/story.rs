@@ -261,7 +261,7 @@ impl<'a> Replay<'a> {
                 self.schema(file, valid)?;
             }
         }
-        let learned = Learned::of_outcome(&attempt.outcome);
+        let learned = Learned::of_attempt(&attempt);
         self.again_in = learned.again_in;
         if learned.outcome == Wanted::Interim {
             self.carry = Some(learned.carry.clone());
