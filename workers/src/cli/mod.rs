@@ -5,6 +5,7 @@
 mod calendar;
 mod callbacks;
 mod check_config;
+mod contracts;
 mod demo;
 mod migrate;
 mod run;
@@ -48,6 +49,9 @@ enum Command {
     /// Events delivered by HTTP: look at them, open stopped ones again.
     #[command(subcommand)]
     Callbacks(callbacks::Arguments),
+    /// The contract cases: replay them against the adapters.
+    #[command(subcommand)]
+    Contracts(contracts::Command),
     /// Simulators of the government systems, on one port.
     Simulate(simulate::Arguments),
     /// Private PostgreSQL and RabbitMQ, simulators, the hub, and a pretend portal.
@@ -67,6 +71,7 @@ pub async fn main() -> ExitCode {
         Command::CheckConfig => check_config::run(config),
         Command::Calendar(question) => calendar::run(config, &question),
         Command::Callbacks(callbacks) => callbacks::run(config, callbacks).await,
+        Command::Contracts(command) => contracts::run(command).await,
         Command::Simulate(simulate) => simulate::run(simulate).await,
         Command::Demo(demo) => demo::run(demo).await,
     };
