@@ -12,6 +12,9 @@ mod business_days;
 #[path = "integration/callbacks.rs"]
 mod callbacks;
 #[cfg(test)]
+#[path = "integration/consent.rs"]
+mod consent;
+#[cfg(test)]
 #[path = "integration/decisions.rs"]
 mod decisions;
 #[cfg(test)]
@@ -29,6 +32,9 @@ mod outages;
 #[cfg(test)]
 #[path = "integration/persons.rs"]
 mod persons;
+#[cfg(test)]
+#[path = "integration/press.rs"]
+mod press;
 #[cfg(test)]
 #[path = "integration/pushes.rs"]
 mod pushes;
