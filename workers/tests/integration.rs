@@ -27,6 +27,12 @@ mod events;
 #[path = "integration/invariants.rs"]
 mod invariants;
 #[cfg(test)]
+#[path = "integration/once.rs"]
+mod once;
+#[cfg(test)]
+#[path = "integration/orders.rs"]
+mod orders;
+#[cfg(test)]
 #[path = "integration/outages.rs"]
 mod outages;
 #[cfg(test)]
