@@ -169,7 +169,8 @@ impl Store {
                    (SELECT count(*) FROM hub.job_live) AS live,
                    (SELECT (extract(epoch FROM least(
                       (SELECT min(due_at) FROM hub.timer),
-                      (SELECT min(d.next_pull_at) FROM hub.destination d WHERE EXISTS (
+                      (SELECT min(d.next_pull_at) FROM hub.destination d
+                        WHERE d.next_pull_at < 'infinity' AND EXISTS (
                          SELECT 1 FROM hub.job_live j WHERE j.system = d.system
                             AND j.state IN ('pending', 'in_doubt')))) - hub.now()) * 1000)::bigint)
                      AS next_ms,
