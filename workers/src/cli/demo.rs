@@ -14,7 +14,7 @@ use super::{DONE, FAILED, complain, say};
 use crate::{
     clock::real_now,
     demo::{
-        cast::{self, Part},
+        cast::{self, Part, Repertoire},
         check::{self, Evidence, Report},
         portal::{self, Confirmed, Heard},
         sabotage::{self, Sabotage},
@@ -67,6 +67,14 @@ const SETTINGS: &str = r"
 call_timeout_ms = 1500
 attempts_max = 4
 [operations.kpsisu.check]
+call_timeout_ms = 1500
+[operations.mzrk.check]
+call_timeout_ms = 1500
+[operations.gbdul.organization]
+call_timeout_ms = 1500
+[operations.realestate.properties]
+call_timeout_ms = 1500
+[operations.mgov.lookup]
 call_timeout_ms = 1500
 ";
 
@@ -143,7 +151,7 @@ async fn perform(arguments: &Arguments, stage: &Stage) -> Result<Report, stage::
     let began = Instant::now();
     let started = stage.store.business_now().await?;
     let count = usize::try_from(arguments.jobs).unwrap_or(usize::MAX);
-    let parts = cast::cast(count, arguments.seed, real_now());
+    let parts = cast::cast(count, arguments.seed, real_now(), Repertoire::Registers);
     let heard = portal::listen(stage.amqp_url()).await?;
     let bar = progress_bar(parts.len());
     bar.set_message("published");
