@@ -167,8 +167,8 @@ async fn introduce(hub: &Hub) -> Result<(), Introduce> {
         // Rows go to the default partitions meanwhile; maintenance tries again and moves them.
         tracing::warn!(%error, "the partitions of the months to come are not made");
     }
-    let pulls: Vec<bool> = hub.destinations.values().map(|d| d.is_pulled()).collect();
-    hub.store.ensure_destinations(&hub.systems(), &pulls).await?;
+    let pulled: Vec<bool> = hub.destinations.values().map(|d| d.is_pulled()).collect();
+    hub.store.ensure_destinations(&hub.systems(), &pulled).await?;
     hub.store.register_worker(hub.worker(), &rescue::worker_name()).await?;
     Ok(())
 }

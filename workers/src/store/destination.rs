@@ -5,19 +5,23 @@ use std::time::Duration;
 use super::{Error, Store, millis, within};
 
 impl Store {
-    /// Makes the rows of these systems, where they are missing. `pulls` says of each whether anything
-    /// waits there to be pulled; without that its next pull is never due, and nobody waits for it.
-    pub async fn ensure_destinations(&self, systems: &[&str], pulls: &[bool]) -> Result<(), Error> {
+    /// Makes the rows of these systems, where they are missing; those that are never pulled from say
+    /// so. A process that does not pull takes the next pull from nobody who does.
+    pub async fn ensure_destinations(
+        &self,
+        systems: &[&str],
+        pulled: &[bool],
+    ) -> Result<(), Error> {
         within(async {
             sqlx::query(
                 "INSERT INTO hub.destination AS d (system, next_pull_at)
-                 SELECT system, CASE WHEN pulls THEN hub.now() ELSE 'infinity' END
-                   FROM UNNEST($1::text[], $2::bool[]) t (system, pulls) ORDER BY system
+                 SELECT system, CASE WHEN pulled THEN hub.now() ELSE 'infinity' END
+                   FROM UNNEST($1::text[], $2::bool[]) t (system, pulled) ORDER BY system
                  ON CONFLICT (system) DO UPDATE SET next_pull_at = excluded.next_pull_at
                   WHERE d.next_pull_at = 'infinity' AND excluded.next_pull_at < 'infinity'",
             )
             .bind(systems)
-            .bind(pulls)
+            .bind(pulled)
             .execute(&self.pool)
             .await?;
             Ok(())
