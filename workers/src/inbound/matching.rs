@@ -36,7 +36,7 @@ use crate::{
     },
     store::{
         Error,
-        inbound::{Candidate, Stored, Which},
+        inbound::{Candidate, Intake, Stored, Which},
         record::{Change, Guard},
     },
 };
@@ -136,9 +136,13 @@ async fn receive(
 ) -> Result<(), Error> {
     match read {
         Ok(received) => {
-            if hub.store.receive(stored.id, &received).await? {
-                count(&stored.system, "received");
-                hub.wake.relay.notify_one();
+            match hub.store.receive(stored.id, &received).await? {
+                Intake::Told => {
+                    count(&stored.system, "received");
+                    hub.wake.relay.notify_one();
+                }
+                Intake::Known => count(&stored.system, "duplicate"),
+                Intake::Elsewhere => {}
             }
             Ok(())
         }
