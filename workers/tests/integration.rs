@@ -36,6 +36,9 @@ mod orders;
 #[path = "integration/outages.rs"]
 mod outages;
 #[cfg(test)]
+#[path = "integration/parcels.rs"]
+mod parcels;
+#[cfg(test)]
 #[path = "integration/persons.rs"]
 mod persons;
 #[cfg(test)]
