@@ -51,6 +51,9 @@ mod pushes;
 #[path = "integration/quarantine.rs"]
 mod quarantine;
 #[cfg(test)]
+#[path = "integration/registers.rs"]
+mod registers;
+#[cfg(test)]
 #[path = "integration/secrecy.rs"]
 mod secrecy;
 #[cfg(test)]
