@@ -27,6 +27,9 @@ mod events;
 #[path = "integration/invariants.rs"]
 mod invariants;
 #[cfg(test)]
+#[path = "integration/messages.rs"]
+mod messages;
+#[cfg(test)]
 #[path = "integration/once.rs"]
 mod once;
 #[cfg(test)]
