@@ -13,6 +13,7 @@
 //! *Limits*: `inbound.body_bytes_max`; [`MATCHES_MAX`] messages are matched at once, the rest by the
 //! sweeper.
 
+pub mod late;
 pub mod matching;
 pub mod pull;
 

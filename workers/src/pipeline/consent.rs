@@ -103,6 +103,7 @@ fn child(
                 input,
                 consent: None,
                 verify_job: None,
+                retry_of: None,
                 callback_url: None,
                 requested_at: real_now(),
                 sla: hub.config.operations[operation.name].sla,

@@ -46,6 +46,7 @@ pub fn entry(hub: &Hub, parent: Uuid, begins: FollowUp) -> Entry {
                 input: input.into_exposed(),
                 consent: None,
                 verify_job: None,
+                retry_of: None,
                 callback_url: None,
                 requested_at: real_now(),
                 sla: hub.config.operations[operation.name].sla,

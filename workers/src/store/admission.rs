@@ -89,6 +89,8 @@ pub struct Body {
     pub consent: Option<Value>,
     /// The job whose success is its consent: it waits for that one.
     pub verify_job: Option<Uuid>,
+    /// The job that an operator repeats with this one.
+    pub retry_of: Option<Uuid>,
     /// Where to deliver events by HTTP as well.
     pub callback_url: Option<String>,
     /// When the person asked, as the publisher said it.
@@ -247,13 +249,14 @@ async fn enter(tx: Tx<'_>, worker: Uuid, entries: &[Entry]) -> Result<Entered, E
     Ok(Entered { now, results, new })
 }
 
-/// Admits jobs that begin inside another commit; those that began before change nothing.
-pub(super) async fn begin(tx: Tx<'_>, entries: &[Entry]) -> Result<(), Error> {
+/// Admits jobs that begin inside another commit, and says how many are new; those that began before
+/// change nothing.
+pub(super) async fn begin(tx: Tx<'_>, entries: &[Entry]) -> Result<usize, Error> {
     if entries.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     // Nobody runs them yet, so they need no owner.
-    enter(tx, Uuid::nil(), entries).await.map(|_| ())
+    Ok(enter(tx, Uuid::nil(), entries).await?.new.len())
 }
 
 const fn is_stored(entry: &Entry) -> bool {
@@ -316,15 +319,15 @@ async fn insert_jobs(tx: Tx<'_>, worker: Uuid, new: &[(i64, &Entry)]) -> Result<
     sqlx::query(
         "INSERT INTO hub.job (seq, id, system, operation, subject, requested_by, priority, input,
            consent, callback_url, reply_to, correlation_id, requested_at, admitted_at, at_risk_at,
-           deadline_at, give_up_at, state, phase, verify_job, sla, owner, run, events, event, code,
-           errors, ended_at, ended_on)
+           deadline_at, give_up_at, state, phase, verify_job, retry_of, sla, owner, run, events, event,
+           code, errors, ended_at, ended_on)
          SELECT r.seq, r.id, r.system, r.operation, r.subject, r.requested_by, r.priority, r.input,
            r.consent, r.callback_url, r.reply_to, r.correlation_id, q.at, c.now,
            q.at + r.at_risk_ms * interval '1 millisecond',
            q.at + r.deadline_ms * interval '1 millisecond',
            q.at + r.give_up_ms * interval '1 millisecond',
            r.state, CASE WHEN r.verify_job IS NULL THEN 'send' ELSE 'consent' END, r.verify_job,
-           'on_time', r.owner, CASE WHEN r.owner IS NULL THEN 0 ELSE 1 END, 1, r.event,
+           r.retry_of, 'on_time', r.owner, CASE WHEN r.owner IS NULL THEN 0 ELSE 1 END, 1, r.event,
            r.code, r.errors,
            CASE WHEN r.state = 'rejected' THEN c.now END,
            CASE WHEN r.state = 'rejected' THEN (c.now AT TIME ZONE 'UTC')::date
@@ -333,7 +336,7 @@ async fn insert_jobs(tx: Tx<'_>, worker: Uuid, new: &[(i64, &Entry)]) -> Result<
            subject text, requested_by text, priority smallint, input jsonb, consent jsonb,
            callback_url text, reply_to text, correlation_id text, requested_at timestamptz,
            at_risk_ms bigint, deadline_ms bigint, give_up_ms bigint, state text,
-           verify_job uuid, owner uuid, event text, code text, errors jsonb)
+           verify_job uuid, retry_of uuid, owner uuid, event text, code text, errors jsonb)
          CROSS JOIN (SELECT hub.now() AS now, shift FROM hub.clock) c
          CROSS JOIN LATERAL (SELECT LEAST(r.requested_at + c.shift, c.now) AS at) q
          ORDER BY r.seq",
@@ -372,6 +375,7 @@ fn job_row(seq: i64, entry: &Entry, worker: Uuid) -> Value {
                 (false, None) => State::Accepted.name(),
             },
             "verify_job": body.verify_job,
+            "retry_of": body.retry_of,
             "owner": start.then_some(worker),
             "event": EventName::Accepted.name(),
         }),
