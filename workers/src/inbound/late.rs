@@ -24,12 +24,7 @@ use crate::{
 };
 
 /// Applies the late answer to a job; `message` names it where there are several.
-pub async fn apply(
-    hub: &Hub,
-    id: Uuid,
-    message: Option<i64>,
-    act: &Act,
-) -> Result<Outcome, Error> {
+pub async fn apply(hub: &Hub, id: Uuid, message: Option<i64>, act: &Act) -> Result<Outcome, Error> {
     let late = match hub.store.late_messages(id).await? {
         Ok(late) => late,
         Err(refused) => return Ok(refused),

@@ -52,7 +52,9 @@ impl Store {
                     audit::note(&mut tx, act, "jobs.cancel", &id.to_string(), "cancelled").await?;
                     Outcome::done("cancelled", "withdrawn; the portal is told")
                 }
-                Cancelled::Before => Outcome::refused("cancelled_before", "it was withdrawn before"),
+                Cancelled::Before => {
+                    Outcome::refused("cancelled_before", "it was withdrawn before")
+                }
                 Cancelled::TooLate => Outcome::refused(
                     "too_late",
                     "it was sent, is being called, or has ended: what they do with it cannot be \

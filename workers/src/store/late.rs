@@ -130,7 +130,8 @@ async fn apply(
         return Ok(refused);
     }
     if let Some(newer) = portal::newer_owner(tx, job).await? {
-        let text = format!("the subject's row belongs to the newer job {newer}, whose answer counts");
+        let text =
+            format!("the subject's row belongs to the newer job {newer}, whose answer counts");
         return Ok(Outcome::refused("superseded", text));
     }
     let taken = sqlx::query(

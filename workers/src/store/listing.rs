@@ -11,7 +11,15 @@ use super::{Error, Store, read_rows, within};
 
 /// What a live job can wait for.
 pub const WAITS_FOR: [&str; 10] = [
-    "worker", "call", "consent", "retry", "next_part", "answer", "question", "evidence", "hold",
+    "worker",
+    "call",
+    "consent",
+    "retry",
+    "next_part",
+    "answer",
+    "question",
+    "evidence",
+    "hold",
     "nothing",
 ];
 

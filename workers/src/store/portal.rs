@@ -102,8 +102,11 @@ pub(super) async fn owned(
     key: &str,
     lock: bool,
 ) -> Result<Option<Owned>, Error> {
-    let constants: String =
-        table.constants.iter().map(|(column, value)| format!(" AND {column} = '{value}'")).collect();
+    let constants: String = table
+        .constants
+        .iter()
+        .map(|(column, value)| format!(" AND {column} = '{value}'"))
+        .collect();
     let statement = format!(
         "SELECT jsonb_build_object('table', '{}', 'status', status, 'sla', sla, 'late', late,
            'completed_at', completed_at, 'job_id', job_id, 'job_seq', job_seq)

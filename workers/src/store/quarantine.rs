@@ -177,8 +177,6 @@ async fn sealed(tx: super::Tx<'_>, id: i64) -> Result<Option<Sealed>, Error> {
     .bind(id)
     .fetch_optional(&mut *tx)
     .await?;
-    row.map(|row| {
-        Ok(Sealed { key_id: row.try_get("key_id")?, bytes: row.try_get("sealed")? })
-    })
-    .transpose()
+    row.map(|row| Ok(Sealed { key_id: row.try_get("key_id")?, bytes: row.try_get("sealed")? }))
+        .transpose()
 }
