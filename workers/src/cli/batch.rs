@@ -32,7 +32,7 @@ const REASON_CHARS_MAX: usize = 500;
 
 /// What every command that changes something takes.
 #[derive(Debug, Clone, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct Acting {
     /// Why; kept in the audit. No personal data.
     #[arg(long, value_parser = reason)]
     reason: String,
@@ -59,7 +59,7 @@ struct Row {
     outcome: Outcome,
 }
 
-impl Arguments {
+impl Acting {
     /// Who, why, and whether only to see.
     pub(super) fn act(&self) -> Act {
         Act { actor: self.actor.clone(), reason: self.reason.clone(), dry_run: self.dry_run }

@@ -11,7 +11,7 @@ use crate::store::{
 
 /// The filters.
 #[derive(Debug, Clone, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct Filters {
     /// In these states: waiting,in_doubt
     #[arg(long = "state", value_delimiter = ',', value_parser = states())]
     states: Vec<String>,
@@ -48,7 +48,7 @@ pub(super) enum When {
     Ago(SignedDuration),
 }
 
-impl Arguments {
+impl Filters {
     /// Whether nothing is narrowed down.
     pub(super) fn is_empty(&self) -> bool {
         self.states.is_empty()

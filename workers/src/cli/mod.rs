@@ -135,3 +135,13 @@ fn complain(error: &dyn std::fmt::Display) {
 fn say(text: &dyn std::fmt::Display) {
     println!("{text}");
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn no_two_arguments_of_a_command_share_a_name() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -111,7 +111,7 @@ pub(super) struct Targets {
     #[command(flatten)]
     narrow: Narrow,
     #[command(flatten)]
-    batch: batch::Arguments,
+    batch: batch::Acting,
 }
 
 pub(super) async fn run(path: Option<&Path>, arguments: Arguments) -> u8 {

@@ -150,7 +150,6 @@ fn may_be_done(job: &Held) -> bool {
         return false;
     }
     match job.state {
-        State::Expired => true,
         State::Failed => {
             job.acknowledged
                 || matches!(job.phase, Phase::Continue | Phase::Ask)
@@ -158,7 +157,8 @@ fn may_be_done(job: &Held) -> bool {
         }
         // They said no, or it never left.
         State::Refused | State::Cancelled | State::Rejected => false,
-        State::Accepted
+        State::Expired
+        | State::Accepted
         | State::Calling
         | State::Waiting
         | State::Pending

@@ -301,16 +301,15 @@ async fn events(tx: Tx<'_>, job: &Job) -> Result<Vec<Event>, Error> {
         known.insert(row.try_get("sequence")?, (name, delivery));
     }
     let first = if job.state == "rejected" && job.events == 1 { "rejected" } else { "accepted" };
-    Ok((1..=job.events)
-        .map(|sequence| match known.remove(&sequence) {
-            Some((name, delivery)) => Event { sequence, name: Some(name), delivery },
-            None => {
-                let last = job.event.clone().filter(|_| sequence == job.events);
-                let name = if sequence == 1 { Some(first.to_owned()) } else { last };
-                Event { sequence, name, delivery: "confirmed" }
-            }
-        })
-        .collect())
+    let event = |sequence| {
+        if let Some((name, delivery)) = known.remove(&sequence) {
+            return Event { sequence, name: Some(name), delivery };
+        }
+        let last = job.event.clone().filter(|_| sequence == job.events);
+        let name = if sequence == 1 { Some(first.to_owned()) } else { last };
+        Event { sequence, name, delivery: "confirmed" }
+    };
+    Ok((1..=job.events).map(event).collect())
 }
 
 async fn portal_row(tx: Tx<'_>, job: &Job) -> Result<Option<portal::Owned>, Error> {

@@ -13,7 +13,7 @@ const ROWS_MAX: i64 = 10_000;
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
-    filter: filter::Arguments,
+    filter: filter::Filters,
     /// At most so many.
     #[arg(long, default_value_t = ROWS, value_parser = clap::value_parser!(i64).range(1..=ROWS_MAX))]
     limit: i64,

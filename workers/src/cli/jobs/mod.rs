@@ -48,9 +48,9 @@ struct Targets {
     #[arg(long, conflicts_with = "ids")]
     all_matching: bool,
     #[command(flatten)]
-    filter: filter::Arguments,
+    filter: filter::Filters,
     #[command(flatten)]
-    batch: batch::Arguments,
+    batch: batch::Acting,
 }
 
 pub(super) async fn run(path: Option<&Path>, arguments: Arguments) -> u8 {
@@ -98,7 +98,7 @@ impl Targets {
 /// The jobs that match, oldest first.
 async fn find(
     store: &Store,
-    filter: filter::Arguments,
+    filter: filter::Filters,
     states: &[State],
 ) -> Result<Vec<Uuid>, Error> {
     let filter = filter.read(store, states).await?;
