@@ -3,8 +3,10 @@
 //! | the job | `done` | `not-done` |
 //! |---|---|---|
 //! | in doubt, or its question is not asked yet | succeeds by that evidence | may be sent again |
-//! | its question is under way | succeeds; what the question brings is fenced off | refused: the question may prove that it was done, and a second sending would do it twice |
+//! | its question is under way | succeeds; what the question brings is fenced off | refused |
 //! | anything else | refused | refused |
+//!
+//! While a question is under way nothing is sent again: it may prove that the command was done.
 //!
 //! *Guarantee*: the decision is recorded like any evidence, in one commit with its audit, and only
 //! while the job is still in doubt. No timer of the doubt outlives it.

@@ -59,6 +59,16 @@ async fn repeat(tx: Tx<'_>, job: &Held, retry: &Retry, act: &Act) -> Result<Outc
     if let Some(refused) = objection(job, retry.even_if_done) {
         return Ok(refused);
     }
+    let new = retry_id(job.id);
+    // Whoever holds the job is the only one who repeats it, so nobody comes between.
+    let before: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM hub.job_key WHERE id = $1)")
+            .bind(new)
+            .fetch_one(&mut *tx)
+            .await?;
+    if before {
+        return Ok(retried_before(new));
+    }
     if let Some(newer) = portal::newer_owner(tx, job).await? {
         return Ok(Outcome::refused(
             "superseded",
@@ -71,12 +81,8 @@ async fn repeat(tx: Tx<'_>, job: &Held, retry: &Retry, act: &Act) -> Result<Outc
             "it was rejected at the door and has no content: publish a correct job",
         ));
     };
-    let new = entry.id;
     if admission::begin(tx, &[entry]).await? == 0 {
-        return Ok(Outcome {
-            new_job: Some(new),
-            ..Outcome::refused("retried_before", format!("{new} repeats it already: look at that"))
-        });
+        return Ok(retried_before(new));
     }
     let action = if retry.even_if_done && may_be_done(job) {
         "jobs.retry.even_if_done"
@@ -85,6 +91,11 @@ async fn repeat(tx: Tx<'_>, job: &Held, retry: &Retry, act: &Act) -> Result<Outc
     };
     audit::note(tx, act, action, &job.id.to_string(), &new.to_string()).await?;
     Ok(Outcome { new_job: Some(new), ..Outcome::done("retried", format!("new job {new}")) })
+}
+
+fn retried_before(new: Uuid) -> Outcome {
+    let text = format!("{new} repeats it already: look at that one");
+    Outcome { new_job: Some(new), ..Outcome::refused("retried_before", text) }
 }
 
 /// The new job, as it is admitted; `None` where nothing of the old one's content is there.

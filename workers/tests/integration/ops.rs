@@ -231,7 +231,7 @@ fn a_failed_job_is_repeated_once_as_a_new_job_and_stays_as_it_is() {
         assert_eq!((&row["job_id"], &row["found"]), (&json!(new), &json!(true)));
 
         let again = hub(world, &retry).await;
-        assert_eq!((again.code, &again.row()["code"]), (1, &json!("superseded")));
+        assert_eq!((again.code, &again.row()["code"]), (1, &json!("retried_before")));
         let told = ["jobs.retry", "tester", "it works again", &new.to_string()].map(str::to_owned);
         assert_eq!(audit(world, &old.to_string()).await, [told]);
         let story = hub(world, &["jobs", "show", &old.to_string(), "--json"]).await.json();

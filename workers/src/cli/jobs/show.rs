@@ -155,7 +155,7 @@ fn timers(story: &Story) -> String {
 
 fn events(story: &Story) -> String {
     let row = |event: &crate::store::story::Event| {
-        let name = event.name.clone().unwrap_or_else(|| "(forgotten)".to_owned());
+        let name = event.name.clone().unwrap_or_else(|| "(name not kept)".to_owned());
         let delivery = match event.delivery {
             "outbox" => "still in the outbox",
             "unheard" => "unheard: no queue was bound",
