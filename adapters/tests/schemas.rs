@@ -12,6 +12,7 @@ mod tests {
 
     use adapters::systems;
     use contracts::{
+        case::Case,
         event::Event,
         job::job_schema,
         own::CANCEL,
@@ -52,6 +53,7 @@ mod tests {
             })
             .collect();
         all.insert("event.v1.json".to_owned(), named(schema::of::<Event>(), "event"));
+        all.insert("case.v1.json".to_owned(), named(schema::of::<Case>(), "case"));
         all
     }
 

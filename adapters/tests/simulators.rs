@@ -23,12 +23,17 @@ mod gbdul;
 #[cfg(test)]
 #[path = "simulators/gbdul_cases.rs"]
 mod gbdul_cases;
+#[path = "simulators/kazpost.rs"]
+mod kazpost;
 #[cfg(test)]
 #[path = "simulators/kpsisu.rs"]
 mod kpsisu;
 #[cfg(test)]
 #[path = "simulators/mailbox.rs"]
 mod mailbox;
+#[cfg(test)]
+#[path = "simulators/mgov.rs"]
+mod mgov;
 #[path = "simulators/mzrk.rs"]
 mod mzrk;
 #[cfg(test)]

@@ -12,7 +12,7 @@ static CHECK: OperationSpec = OperationSpec {
     system: "test",
     effect: Effect::Command,
     consent: ConsentRule::Required,
-    sla: SlaSpec { at_risk: Duration::ZERO, deadline: Duration::ZERO, give_up: Duration::ZERO },
+    sla: SlaSpec::plain(Duration::ZERO, Duration::ZERO, Duration::ZERO),
     call_timeout: Duration::ZERO,
     attempts_max: 1,
     reconcile: Reconcile::Nobody,

@@ -11,6 +11,7 @@
 //! *Layout*: `systems/<system>/` beside `src/` holds what is known of each government system's wire
 //! format; `schemas/` holds the JSON Schemas that are generated from the types.
 
+pub mod case;
 pub mod class;
 pub mod event;
 pub mod job;
@@ -19,6 +20,7 @@ pub mod operation;
 pub mod own;
 pub mod personal;
 pub mod rejection;
+pub mod s10;
 pub mod schema;
 pub mod state;
 pub mod topology;

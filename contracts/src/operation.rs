@@ -4,7 +4,7 @@
 //! that write the portal's tables are built from these values, so that a new system is a folder
 //! and a line.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// A government system.
 #[derive(Debug)]
@@ -89,16 +89,30 @@ pub enum ConsentRule {
     Required,
 }
 
-/// The promise, as plain durations from `requested_at`.
+/// The promise, counted from `requested_at`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SlaSpec {
     /// Warn from here.
-    pub at_risk: Duration,
+    pub at_risk: Span,
     /// Promise broken from here.
-    pub deadline: Duration,
+    pub deadline: Span,
     /// Stop waiting from here.
-    pub give_up: Duration,
+    pub give_up: Span,
 }
+
+/// How far an instant of the promise lies behind the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Span {
+    /// So much time, whatever the day.
+    Plain(Duration),
+    /// To the end of this business day of Kazakhstan after the day of the request, which is not
+    /// counted (D7). One to [`BUSINESS_DAYS_MAX`].
+    BusinessDays(u16),
+}
+
+/// The most business days of a promise: fewer than any year has, so that no promise reaches further
+/// than the year after its own.
+pub const BUSINESS_DAYS_MAX: u16 = 240;
 
 /// The portal's table that an operation fills: one row per key (and constant key columns), owned by
 /// the newest job of that key.
@@ -172,6 +186,36 @@ pub enum Mode {
     Once,
     /// Written only where the row exists.
     Update,
+}
+
+impl SlaSpec {
+    /// A promise in plain time.
+    pub const fn plain(at_risk: Duration, deadline: Duration, give_up: Duration) -> Self {
+        Self {
+            at_risk: Span::Plain(at_risk),
+            deadline: Span::Plain(deadline),
+            give_up: Span::Plain(give_up),
+        }
+    }
+
+    /// A promise in business days.
+    pub const fn business_days(at_risk: u16, deadline: u16, give_up: u16) -> Self {
+        Self {
+            at_risk: Span::BusinessDays(at_risk),
+            deadline: Span::BusinessDays(deadline),
+            give_up: Span::BusinessDays(give_up),
+        }
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(time) => write!(f, "{} s", time.as_secs()),
+            Self::BusinessDays(1) => f.write_str("1 business day"),
+            Self::BusinessDays(days) => write!(f, "{days} business days"),
+        }
+    }
 }
 
 impl OperationSpec {

@@ -23,11 +23,11 @@ pub static CANCEL: OperationSpec = OperationSpec {
     system: "hub",
     effect: Effect::Query,
     consent: ConsentRule::NotNeeded,
-    sla: SlaSpec {
-        at_risk: Duration::from_secs(5),
-        deadline: Duration::from_secs(15),
-        give_up: Duration::from_secs(3_600),
-    },
+    sla: SlaSpec::plain(
+        Duration::from_secs(5),
+        Duration::from_secs(15),
+        Duration::from_secs(3_600),
+    ),
     call_timeout: Duration::from_secs(20),
     attempts_max: 5,
     reconcile: Reconcile::Nobody,

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::{
     number::{Bin, Iin},
     rejection::FieldError,
+    s10::{TrackError, TrackNumber},
 };
 
 /// More entries than this are cut: a hostile message must not make a large event.
@@ -41,6 +42,9 @@ impl Checker {
             })
             .with_format("bin", |text: &str| {
                 !has_twelve_digits(text) || text.parse::<Bin>().is_ok()
+            })
+            .with_format("s10", |text: &str| {
+                text.parse::<TrackNumber>() != Err(TrackError::CheckDigit)
             })
             .with_format("date-time", |text: &str| text.parse::<jiff::Timestamp>().is_ok())
             .with_format("date", |text: &str| text.parse::<jiff::civil::Date>().is_ok())
@@ -104,6 +108,9 @@ fn describe(kind: &Kind) -> (&'static str, String) {
         Kind::Constant { expected_value } => ("not_allowed", format!("must be {expected_value}")),
         Kind::Format { format } if format == "iin" || format == "bin" => {
             ("check_digit", format!("not a valid {format}: the check digit or digit 5 is wrong"))
+        }
+        Kind::Format { format } if format == "s10" => {
+            ("check_digit", "not a valid track number: the check digit is wrong".into())
         }
         Kind::Format { format } => ("wrong_format", format!("must have the format {format}")),
         Kind::Pattern { pattern } => ("wrong_format", format!("must match {pattern}")),

@@ -1,7 +1,7 @@
 //! The running hub: all loops, started and stopped in the right order.
 //!
-//! *Start*: settings → database (waited for) → schema → identity → business time → what came in is
-//! matched, what waits is pulled → listeners → timers, relay, claims → consuming.
+//! *Start*: settings → database (waited for) → schema → business time and calendar → identity → what
+//! came in is matched, what waits is pulled → listeners → timers, relay, claims → consuming.
 //!
 //! *Stop*: consuming ends → running calls finish, within the limit → results are recorded, events
 //! published → what is left is handed back (queries) or put in doubt (commands) → exit.
@@ -25,9 +25,12 @@ use crate::{
     config::Config,
     inbound::{self, matching, pull},
     pipeline::{BuildError, Hub, admit, claim, decode, decode::Candidate, record},
-    policy::pause::Pause,
+    policy::{
+        calendar::{MissingYear, day_of},
+        pause::Pause,
+    },
     relay, rescue,
-    store::Store,
+    store::{Store, calendar::Conflict},
     telemetry::metric,
     timers,
 };
@@ -64,6 +67,12 @@ pub enum Error {
     /// The schema is older than the program.
     #[error("the schema is at version {0}, this program needs {1}: run `hub migrate`")]
     Schema(i64, i64),
+    /// The business calendar lacks a year that a job may need.
+    #[error(transparent)]
+    Calendar(#[from] MissingYear),
+    /// The business calendar contradicts that of the database.
+    #[error(transparent)]
+    CalendarConflict(#[from] Conflict),
     /// The recorder of metrics cannot be installed.
     #[error("metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
@@ -153,12 +162,33 @@ async fn introduce(hub: &Hub) -> Result<(), Introduce> {
     if shift != 0 && !hub.config.allow_shift {
         return Err(Introduce::Fatal(Error::Shifted(shift)));
     }
+    load_calendar(hub).await?;
     if let Err(error) = hub.store.maintain().await {
         // Rows go to the default partitions meanwhile; maintenance tries again and moves them.
         tracing::warn!(%error, "the partitions of the months to come are not made");
     }
     hub.store.ensure_destinations(&hub.systems()).await?;
     hub.store.register_worker(hub.worker(), &rescue::worker_name()).await?;
+    Ok(())
+}
+
+/// Brings our years into the database. A year that is missing now ends the start; one that will be
+/// missing soon is told of.
+async fn load_calendar(hub: &Hub) -> Result<(), Introduce> {
+    let calendar = &hub.config.calendar;
+    let now = hub.store.business_now().await?;
+    calendar.check(now).map_err(|missing| Introduce::Fatal(missing.into()))?;
+    let loaded = hub.store.load_calendar(calendar).await?;
+    let loaded = loaded.map_err(|conflict| Introduce::Fatal(conflict.into()))?;
+    loaded.tell();
+    for year in calendar.years().filter(|year| year.number >= day_of(now).year()) {
+        if let Some(uncertain) = &year.uncertain {
+            tracing::info!(year = year.number, uncertain, "a year of the calendar is not settled");
+        }
+    }
+    for year in calendar.missing_soon(now) {
+        tracing::warn!(year, "the business calendar will lack a year within three months");
+    }
     Ok(())
 }
 

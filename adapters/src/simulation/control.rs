@@ -1,18 +1,19 @@
 //! The control API: look at the simulation, order behaviours, send hostile pushes.
 //!
-//! Every answer is JSON. An error says what was wrong (`error`) and what to do (`do`). Nothing here
-//! shows a person's number.
+//! Every answer is JSON. An error says what was wrong (`error`) and what to do (`do`). No answer
+//! shows a person's number; `phone/<iin>` shows what a synthetic person would read on theirs.
 
 use std::sync::Arc;
 
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{Query, State, rejection::QueryRejection},
+    extract::{Path, Query, State, rejection::QueryRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use contracts::number::Iin;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -28,13 +29,14 @@ pub fn router(simulation: &Arc<Simulation>) -> Router {
         .route("/journal", get(journal))
         .route("/oracle", get(oracle))
         .route("/behaviours", get(behaviours))
+        .route("/phone/{iin}", get(phone))
         .route("/next", post(next))
         .route("/push-urls", post(push_urls))
         .route("/forge", post(forge))
         .route("/begin", post(begin))
         .fallback(|| async {
-            let paths =
-                "state, journal, oracle, behaviours (GET); next, push-urls, forge, begin (POST)";
+            let paths = "state, journal, oracle, behaviours, phone/<iin> (GET); next, push-urls, \
+                         forge, begin (POST)";
             let advice = format!("use one of: {paths}");
             Wrong { status: StatusCode::NOT_FOUND, ..Wrong::new("no such page", &advice) }
         })
@@ -101,6 +103,14 @@ async fn behaviours(State(simulation): World) -> Json<Value> {
         (profile.system.to_owned(), value)
     });
     Json(systems.collect())
+}
+
+/// The messages on a person's phone, like that person reading them.
+async fn phone(State(simulation): World, Path(iin): Path<String>) -> Result<Json<Value>, Wrong> {
+    if iin.parse::<Iin>().is_err() {
+        return Err(Wrong::new("not an IIN", "use /control/phone/850100300012"));
+    }
+    Ok(Json(json!({ "messages": simulation.phones().of(&iin) })))
 }
 
 #[derive(Deserialize)]

@@ -3,7 +3,8 @@
 //! ```text
 //! POST /<system>/ ─→ systems/<system>/simulator.rs ─ choose ─→ behaviour ─→ reply (wire, reply)
 //!                         │                    └ journal: what was asked, what was executed
-//!                         └ post: answers due later ─ courier ─→ push to the hub │ mailbox
+//!                         ├ post: answers due later ─ courier ─→ push to the hub │ mailbox
+//!                         └ phones: text messages, as a person reads them
 //! /control/       ─→ control: look at the state, order a behaviour, send a hostile push
 //! ```
 //!
@@ -14,7 +15,8 @@
 //! *Independence*: nothing here uses the adapters' readers or writers. Both sides were written from
 //! the contract alone, so that a misreading on one side shows.
 //!
-//! *Limits*: each store has a named one: [`journal`], [`post`], [`orders`], [`xml`].
+//! *Limits*: each store has a named one: [`journal`], [`post`], [`orders`],
+//! [`phones`], [`xml`].
 //!
 //! *What this does not do*: verify signatures, check consent tokens, or survive a restart.
 
@@ -26,6 +28,7 @@ pub mod envelope;
 pub mod gateway;
 pub mod journal;
 pub mod orders;
+pub mod phones;
 pub mod post;
 pub mod reply;
 pub mod template;
@@ -50,6 +53,7 @@ use self::{
     chance::Chance,
     journal::Journal,
     orders::Orders,
+    phones::Phones,
     post::Post,
 };
 
@@ -79,6 +83,7 @@ pub struct Simulation {
     options: Options,
     journal: Mutex<Journal>,
     orders: Orders,
+    phones: Phones,
     post: Post,
     profiles: Mutex<BTreeMap<&'static str, Profile>>,
     answering: AtomicUsize,
@@ -95,6 +100,7 @@ impl Simulation {
             options,
             journal: Mutex::default(),
             orders: Orders::default(),
+            phones: Phones::default(),
             post,
             profiles: Mutex::default(),
             answering: AtomicUsize::new(0),
@@ -114,6 +120,11 @@ impl Simulation {
     /// Answers that are due later, and the mailbox.
     pub const fn post(&self) -> &Post {
         &self.post
+    }
+
+    /// Text messages that arrived.
+    pub const fn phones(&self) -> &Phones {
+        &self.phones
     }
 
     /// Behaviours that were ordered by hand.

@@ -17,7 +17,9 @@ systems! {
     eqyzmet::Eqyzmet,
     gbdfl::Gbdfl,
     gbdul::Gbdul,
+    kazpost::Kazpost,
     kpsisu::Kpsisu,
+    mgov::Mgov,
     realestate::Realestate,
     mzrk::Mzrk,
 }

@@ -1,6 +1,6 @@
 //! One HTTP client a destination: the only door through which a request leaves the hub.
 //!
-//! *Guarantee*: [`Client::post`] sends a request at most once, ends within its limit, and holds no
+//! *Guarantee*: [`Client`] sends a request at most once, ends within its limit, and holds no
 //! more of an answer than the body limit. Its error says whether the request may have left.
 //! Redirects are not followed, no proxy is used, the client's own repeats are off. (The pool hands
 //! a request to another connection when the one it was meant for closed before a byte of the
@@ -17,7 +17,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use contracts::personal::Personal;
 use reqwest::{
-    Response, Url,
+    RequestBuilder, Response, Url,
     header::{HeaderMap, HeaderValue, RETRY_AFTER},
 };
 
@@ -127,8 +127,49 @@ impl Client {
         headers: &HeaderMap,
         limit: Duration,
     ) -> Result<HttpAnswer, HttpError> {
-        let request = self.http.post(self.url.clone());
-        let request = request.headers(headers.clone()).body(body).timeout(limit);
+        self.send(self.http.post(self.url.clone()).body(body), headers, limit).await
+    }
+
+    /// As [`Self::post`], to the address that these segments below our own name.
+    pub async fn post_to(
+        &self,
+        path: &[&str],
+        body: Bytes,
+        headers: &HeaderMap,
+        limit: Duration,
+    ) -> Result<HttpAnswer, HttpError> {
+        self.send(self.http.post(self.below(path)?).body(body), headers, limit).await
+    }
+
+    /// Fetches once what these segments below our own address name.
+    pub async fn get(
+        &self,
+        path: &[&str],
+        headers: &HeaderMap,
+        limit: Duration,
+    ) -> Result<HttpAnswer, HttpError> {
+        self.send(self.http.get(self.below(path)?), headers, limit).await
+    }
+
+    /// Where requests go, without credentials, port and query: what tells two contours apart.
+    pub fn place(&self) -> String {
+        format!("{}{}", self.url.host_str().unwrap_or_default(), self.url.path())
+    }
+
+    /// Segments are escaped, so none of them reaches another folder.
+    fn below(&self, path: &[&str]) -> Result<Url, HttpError> {
+        let mut url = self.url.clone();
+        url.path_segments_mut().map_err(|()| HttpError::Other)?.pop_if_empty().extend(path);
+        Ok(url)
+    }
+
+    async fn send(
+        &self,
+        request: RequestBuilder,
+        headers: &HeaderMap,
+        limit: Duration,
+    ) -> Result<HttpAnswer, HttpError> {
+        let request = request.headers(headers.clone()).timeout(limit);
         let response = request.send().await.map_err(|error| lost(&error, Partial::default()))?;
         self.read(response).await
     }
@@ -241,6 +282,16 @@ mod tests {
     fn the_address_does_not_print() {
         let client = Client::new("gbdfl", &Settings::for_url("http://user:word@host/"));
         assert_eq!(format!("{:?}", client.expect("builds")), "Client { .. }");
+    }
+
+    #[test]
+    fn a_path_stays_below_the_address_and_the_place_has_no_credentials() {
+        for url in ["http://me:word@host:81/api/v2?key=1", "http://me:word@host:81/api/v2/"] {
+            let client = Client::new("kazpost", &Settings::for_url(url)).expect("builds");
+            let below = client.below(&["../x", "events"]).expect("a path");
+            assert_eq!(below.path(), "/api/v2/..%2Fx/events");
+            assert_eq!(client.place().trim_end_matches('/'), "host/api/v2");
+        }
     }
 
     #[test]

@@ -3,8 +3,9 @@
 //! ```text
 //! systems/* ─→ shep_sync, shep_async ─→ gateway ─→ http       one POST, one deadline
 //!                    │                    └─→ xml → soap      answer, fault or trouble
-//!                    ├─→ payload                              what travels inside `data`
-//!                    └─→ signing                              a signature inside the payload
+//!       │            ├─→ payload                              what travels inside `data`
+//!       │            └─→ signing                              a signature inside the payload
+//!       └─→ kazpost ─→ http                                    plain SOAP and REST, no gateway
 //! ```
 //!
 //! *Guarantee*: [`http`] is the only module that opens a socket. Nothing here decides what a
@@ -14,6 +15,7 @@
 pub mod dates;
 pub mod gateway;
 pub mod http;
+pub mod kazpost;
 pub mod payload;
 pub mod secret;
 pub mod shep_async;

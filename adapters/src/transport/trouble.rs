@@ -90,15 +90,20 @@ pub fn read(answer: &HttpAnswer) -> Result<Document, Trouble> {
         Ok(Ok(Body::Content(_))) if is_success => return document.map_err(|_| Trouble::Unreadable),
         Ok(Ok(Body::Content(_)) | Err(_)) | Err(_) => {}
     }
-    Err(match answer.status {
-        200..=299 => Trouble::Unreadable,
-        300..=399 => Trouble::Redirect,
-        401 | 403 => Trouble::Unauthorized,
-        429 => Trouble::Throttled,
-        503 if answer.has_retry_after => Trouble::ComeLater,
-        500..=599 => Trouble::ServerError,
-        _ => Trouble::ClientError,
-    })
+    Err(of_status(answer).unwrap_or(Trouble::Unreadable))
+}
+
+/// What a status says without a look at the body; `None` for a success.
+pub fn of_status(answer: &HttpAnswer) -> Option<Trouble> {
+    match answer.status {
+        200..=299 => None,
+        300..=399 => Some(Trouble::Redirect),
+        401 | 403 => Some(Trouble::Unauthorized),
+        429 => Some(Trouble::Throttled),
+        503 if answer.has_retry_after => Some(Trouble::ComeLater),
+        500..=599 => Some(Trouble::ServerError),
+        _ => Some(Trouble::ClientError),
+    }
 }
 
 #[cfg(test)]

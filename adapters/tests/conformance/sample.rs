@@ -1,6 +1,10 @@
 //! What a good answer looks like, system by system. A new system adds one arm to [`of`].
 
-use contracts::operation::OperationSpec;
+use adapters::attempt::OneTimeCode;
+use contracts::{
+    operation::{Effect, OperationSpec},
+    personal::Personal,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -8,7 +12,10 @@ use uuid::Uuid;
 pub(crate) const IIN: &str = "850100300012";
 /// Somebody else.
 pub(crate) const OTHER_IIN: &str = "920300400029";
+const TRACK: &str = "AP000000014KZ";
 pub(crate) const SURNAME: &str = "ТЕСТОВ";
+/// A one-time code; no id or date in these tests holds its digits.
+pub(crate) const DIGITS: &str = "4637";
 
 /// An operation's input and answers.
 pub(crate) struct Sample {
@@ -19,6 +26,16 @@ pub(crate) struct Sample {
     pub(crate) wrong: Vec<(&'static str, String)>,
 }
 
+/// The code that the hub hands over, where the operation takes one.
+pub(crate) fn code(operation: &OperationSpec) -> Option<OneTimeCode> {
+    let code = || OneTimeCode {
+        sent_by: Uuid::nil(),
+        otp_id: Some("otp-1".to_owned()),
+        digits: Personal::new(DIGITS.to_owned()),
+    };
+    (operation.name == "mgov.verify_code").then(code)
+}
+
 /// The sample of an operation.
 pub(crate) fn of(operation: &OperationSpec, id: Uuid) -> Sample {
     match operation.name {
@@ -26,8 +43,15 @@ pub(crate) fn of(operation: &OperationSpec, id: Uuid) -> Sample {
         "gbdfl.person" => gbdfl_person(id),
         "gbdul.organization" => gbdul_organization(),
         "kpsisu.check" => kpsisu_check(),
+        "mgov.lookup" => mgov(id, MGOV_LOOKUP),
+        "mgov.send_code" => mgov(id, MGOV_SEND_CODE),
+        "mgov.verify_code" => mgov(id, MGOV_VERIFY_CODE),
         "realestate.properties" => realestate_properties(id),
         "mzrk.check" => mzrk_check(id),
+        "kazpost.label" => kazpost_label(),
+        "kazpost.call_courier" => kazpost_call_courier(),
+        "kazpost.track" => kazpost_track(),
+        "kazpost.cancel" => kazpost_cancel(),
         other => unreachable!("{other} needs a sample here"),
     }
 }
@@ -220,6 +244,59 @@ fn kpsisu_check() -> Sample {
     }
 }
 
+/// An input of M-Gov without the person, the fields of a good answer, and a status out of place.
+type Mgov = (fn() -> Value, &'static str, &'static str);
+
+const MGOV_LOOKUP: Mgov = (|| json!({}), "<status>SIM-MATCH</status>", "SIM-OK");
+
+const MGOV_SEND_CODE: Mgov = (
+    || json!({ "check": "kpsisu.check", "check_subject": "specialist:1" }),
+    "<status>SIM-SENT</status><otpId>1</otpId><expiresAt>2026-11-22T10:05:00+05:00</expiresAt>",
+    "SIM-MATCH",
+);
+
+const MGOV_VERIFY_CODE: Mgov =
+    (|| json!({ "code_ref": Uuid::nil() }), "<status>SIM-OK</status>", "SIM-SENT");
+
+fn mgov(id: Uuid, (input, fields, out_of_place): Mgov) -> Sample {
+    let reply = |code: &str, data: &str| {
+        envelope(&format!(
+            "<q:SendMessageResponse xmlns:q=\"http://bip.bee.kz/SyncChannel/v10/Types\"><response>\
+             <responseInfo><messageId>1</messageId><status><code>{code}</code></status>\
+             </responseInfo><responseData>{data}</responseData></response></q:SendMessageResponse>"
+        ))
+    };
+    let payload = |id: Uuid, fields: &str| {
+        format!("<data xmlns=\"urn:sim:mcdb\"><requestId>{id}</requestId>{fields}</data>")
+    };
+    let answer = |data: &str| reply("SCSS001", data);
+    let good = payload(id, fields);
+    let mut input = input();
+    input["iin"] = IIN.into();
+    Sample {
+        input,
+        good: vec![
+            ("in its namespace", answer(&good)),
+            ("byte order mark", format!("\u{feff}{}", answer(&good))),
+            ("cdata", answer(&format!("<data><![CDATA[{good}]]></data>"))),
+            ("escaped", answer(&format!("<data>{}</data>", good.replace('<', "&lt;")))),
+        ],
+        wrong: vec![
+            ("another request", answer(&payload(Uuid::nil(), fields))),
+            ("no request", answer(&good.replace("requestId", "id"))),
+            ("no status", answer(&payload(id, ""))),
+            ("an unknown status", answer(&payload(id, "<status>SIM-4242</status>"))),
+            ("a status of another operation", {
+                answer(&payload(id, &format!("<status>{out_of_place}</status>")))
+            }),
+            ("two statuses", answer(&payload(id, &format!("{fields}<status>SIM-X</status>")))),
+            ("an unknown code of the receiver", reply("SCSE001", &good)),
+            ("no data", answer("")),
+            ("broken escaped document", answer("<data>&lt;data>&lt;requestId></data>")),
+        ],
+    }
+}
+
 fn realestate_properties(id: Uuid) -> Sample {
     let reply = |data: &str| {
         envelope(&format!(
@@ -309,6 +386,102 @@ fn mzrk_check(id: Uuid) -> Sample {
             ("no data", reply("")),
             ("broken escaped document", data("&lt;r>&lt;ResponseInfo>")),
             ("doctype in the payload", data("<![CDATA[<!DOCTYPE r><r><a/></r>]]>")),
+        ],
+    }
+}
+
+/// Whether an operation travels over the gateway.
+pub(crate) fn speaks_shep(operation: &OperationSpec) -> bool {
+    operation.system != "kazpost"
+}
+
+/// What the first request of an attempt does: a command that signs in first has not begun.
+pub(crate) fn first_effect(operation: &OperationSpec) -> Effect {
+    if operation.name == "kazpost.call_courier" { Effect::Query } else { operation.effect }
+}
+
+fn post(response: &str, content: &str) -> String {
+    envelope(&format!(
+        "<q:{response} xmlns:q=\"http://webservices.kazpost.kz/postratesws\">{content}</q:{response}>"
+    ))
+}
+
+fn post_code(code: &str) -> String {
+    format!("<q:ResponseInfo><q:ResponseCode>{code}</q:ResponseCode></q:ResponseInfo>")
+}
+
+fn kazpost_label() -> Sample {
+    let address =
+        json!({ "postcode": "010000", "city": "Астана", "street": "Тестовая", "house": "1" });
+    let reply = |content: &str| post("GetAddrLetterResponse", content);
+    let number = format!("<q:Barcodes>{TRACK}</q:Barcodes>");
+    let (done, known) = (post_code("0"), post_code("20012"));
+    Sample {
+        input: json!({
+            "order_number": "5521", "order_status": "reserved", "delivery_method": "courier",
+            "recipient": {
+                "iin": IIN, "name": SURNAME, "phone": "+77000000000", "address": address,
+            },
+            "sender": { "name": "ТОО «ТЕСТ»", "phone": "87000000000", "address": address },
+            "weight_g": 250,
+        }),
+        good: vec![
+            // `%PDF-1.4` in base64.
+            ("label", reply(&format!("{done}{number}<q:AddrLetPdfs>JVBERi0xLjQ=</q:AddrLetPdfs>"))),
+            ("no label", reply(&format!("{number}{done}"))),
+            ("a known order number", reply(&format!("{known}{number}"))),
+            ("byte order mark", format!("\u{feff}{}", reply(&format!("{done}{number}")))),
+        ],
+        wrong: vec![
+            ("no number", reply(&done)),
+            ("nothing", reply("")),
+            ("another response", post("GetBarcodeInfoResponse", &format!("{done}{number}"))),
+            ("another namespace", reply(&done).replace("postratesws", "other")),
+        ],
+    }
+}
+
+fn kazpost_call_courier() -> Sample {
+    Sample {
+        input: json!({
+            "order_number": "5521", "date": "2026-11-23", "weight_g": 1_500,
+            "sender": { "bin": "990140000007", "name": SURNAME, "phone": "87000000000" },
+            "pickup": { "region_code": "75", "address": "Алматы, Тестовая, 2" },
+        }),
+        good: Vec::new(), // two requests: tests/simulators/kazpost.rs
+        wrong: Vec::new(),
+    }
+}
+
+fn kazpost_track() -> Sample {
+    let day = json!([{ "date": "20.11.2026", "activity": [
+        { "time": "18:59", "zip": "050000", "city": "АЛМАТЫ", "name": SURNAME, "status": ["RCPOPS"] },
+    ]}]);
+    let about = |number: &str, events: &Value| json!({ "trackid": number, "events": events });
+    Sample {
+        input: json!({ "track_number": TRACK }),
+        good: vec![
+            ("history", about(TRACK, &day).to_string()),
+            ("nothing yet", about(TRACK, &json!([])).to_string()),
+            ("not known", json!({ "trackid": TRACK, "error": "не найдена" }).to_string()),
+        ],
+        wrong: vec![
+            ("another number", about("QS000000014KZ", &day).to_string()),
+            ("no number", json!({ "events": day }).to_string()),
+            ("no events", json!({ "trackid": TRACK }).to_string()),
+            ("a list", "[]".to_owned()),
+        ],
+    }
+}
+
+fn kazpost_cancel() -> Sample {
+    let reply = |content: &str| post("PunDoInsertResponse", content);
+    Sample {
+        input: json!({ "order_number": "5521", "track_number": TRACK }),
+        good: vec![("done", reply(&post_code("0")))],
+        wrong: vec![
+            ("no code", reply("")),
+            ("another response", post("GetBarcodeInfoResponse", &post_code("0"))),
         ],
     }
 }

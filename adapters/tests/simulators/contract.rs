@@ -7,13 +7,14 @@ use std::{
     process::Command,
 };
 
-use crate::{gbdfl, kpsisu, mzrk, realestate, world::World};
+use crate::{gbdfl, kpsisu, mgov, mzrk, realestate, world::World};
 
 /// Root elements of `data` for each system: `data` itself, or the one element in it.
-const PAYLOADS: [(&str, &str); 5] = [
+const PAYLOADS: [(&str, &str); 6] = [
     ("eqyzmet", "//*[local-name()='data']/*"),
     ("gbdfl", "//*[local-name()='data']"),
     ("kpsisu", "//*[local-name()='data']/*"),
+    ("mgov", "//*[local-name()='data']"),
     ("mzrk", "//*[local-name()='data']"),
     ("realestate", "//*[local-name()='data']/*"),
 ];
@@ -116,6 +117,11 @@ async fn answers_of_the_simulators_fit_the_schemas() {
             let namespaced = String::from_utf8(bytes).unwrap().contains("<ns4:data");
             assert_eq!(fits("shep/soap.xsd", &file).is_ok(), !namespaced);
         }
+        let body = mgov::request(iin, mgov::CHECK);
+        let (_, bytes) = world.send("/mgov/", body).await;
+        fs::write(&file, &bytes).unwrap();
+        let namespaced = String::from_utf8(bytes).unwrap().contains("<data xmlns=");
+        assert_eq!(fits("shep/soap.xsd", &file).is_ok(), !namespaced);
         for n in 0..4 {
             let body = mzrk::request(&format!("{iin}-{n}"), iin);
             let (_, bytes) = world.send("/mzrk/", body).await;

@@ -49,7 +49,9 @@ async fn the_state_of_a_fresh_world_is_empty() {
 async fn every_behaviour_is_explained() {
     let world = World::start(vec![]).await;
     let behaviours = world.get("/control/behaviours").await;
-    for (system, count) in [("eqyzmet", 31), ("gbdfl", 28), ("kpsisu", 29), ("mzrk", 46)] {
+    for (system, count) in
+        [("eqyzmet", 31), ("gbdfl", 28), ("kpsisu", 29), ("mgov", 32), ("mzrk", 46)]
+    {
         let explained = behaviours[system]["behaviours"].as_object().unwrap();
         assert_eq!(explained.len(), count);
         assert!(explained.values().all(|what| !what.as_str().unwrap().is_empty()));

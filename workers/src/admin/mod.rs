@@ -89,6 +89,7 @@ async fn metrics(State(admin): State<Admin>) -> Response {
             Metric::OutboxRows.set(as_gauge(summary.outbox), []);
             Metric::QuarantineRows.set(as_gauge(summary.quarantined), []);
             Metric::Workers.set(as_gauge(summary.workers), []);
+            Metric::CalendarRemaining.set(summary.calendar_left_s, []);
         }
         // The instance metrics are shown all the same; this one tells why the others are old.
         Err(error) => {

@@ -10,6 +10,10 @@ pub(super) fn run(path: Option<&Path>) -> u8 {
         Ok(config) => config,
         Err(code) => return code,
     };
+    if let Err(missing) = config.calendar.check(crate::clock::real_now()) {
+        complain(&missing);
+        return WRONG_USE;
+    }
     let systems: Vec<_> = config.systems.keys().copied().collect();
     match Hub::build(config) {
         Ok(_) => {

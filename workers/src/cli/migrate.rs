@@ -1,9 +1,12 @@
-//! `hub migrate`: brings the schema up to date.
+//! `hub migrate`: brings the schema up to date, and the business calendar into it.
 
 use std::path::Path;
 
 use super::{DONE, FAILED, complain, load, say};
-use crate::store::Store;
+use crate::store::{
+    Store,
+    calendar::{Conflict, Loaded},
+};
 
 pub(super) async fn run(path: Option<&Path>) -> u8 {
     let config = match load(path) {
@@ -15,21 +18,41 @@ pub(super) async fn run(path: Option<&Path>) -> u8 {
         let before = store.schema_versions().await?.0;
         store.migrate().await?;
         let after = store.schema_versions().await?.0;
+        let loaded = store.load_calendar(&config.calendar).await?;
         store.close().await;
-        Ok::<_, crate::store::Error>((before, after))
+        Ok::<_, crate::store::Error>((before, after, loaded))
     };
     match migrated.await {
-        Ok((before, after)) if before == after => {
-            say(&format!("the schema is at version {after} already"));
-            DONE
-        }
-        Ok((before, after)) => {
-            say(&format!("the schema went from version {before} to {after}"));
-            DONE
+        Ok((before, after, loaded)) => {
+            if before == after {
+                say(&format!("the schema is at version {after} already"));
+            } else {
+                say(&format!("the schema went from version {before} to {after}"));
+            }
+            tell_calendar(loaded)
         }
         Err(error) => {
             complain(&error);
             FAILED
         }
     }
+}
+
+fn tell_calendar(loaded: Result<Loaded, Conflict>) -> u8 {
+    let Loaded { written, newer } = match loaded {
+        Ok(loaded) => loaded,
+        Err(conflict) => {
+            complain(&conflict);
+            return FAILED;
+        }
+    };
+    if !written.is_empty() {
+        say(&format!("years of the business calendar that were written: {written:?}"));
+    }
+    for (year, there, here) in newer {
+        say(&format!(
+            "the calendar of {year} stays at revision {there}; this program has revision {here}"
+        ));
+    }
+    DONE
 }

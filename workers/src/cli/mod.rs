@@ -4,8 +4,10 @@
 
 mod audit;
 mod batch;
+mod calendar;
 mod callbacks;
 mod check_config;
+mod contracts;
 mod demo;
 mod filter;
 mod jobs;
@@ -15,7 +17,7 @@ mod quarantine;
 mod run;
 mod simulate;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -59,9 +61,15 @@ enum Command {
     /// What people did, and why.
     #[command(subcommand)]
     Audit(audit::Arguments),
+    /// Working time of Kazakhstan, and deadlines in business days.
+    #[command(subcommand)]
+    Calendar(calendar::Command),
     /// Events delivered by HTTP: look at them, open stopped ones again.
     #[command(subcommand)]
     Callbacks(callbacks::Arguments),
+    /// The contract cases: replay them against the adapters.
+    #[command(subcommand)]
+    Contracts(contracts::Command),
     /// Simulators of the government systems, on one port.
     Simulate(simulate::Arguments),
     /// Private PostgreSQL and RabbitMQ, simulators, the hub, and a pretend portal.
@@ -82,7 +90,9 @@ pub async fn main() -> ExitCode {
         Command::Jobs(jobs) => jobs::run(config, jobs).await,
         Command::Quarantine(quarantine) => quarantine::run(config, quarantine).await,
         Command::Audit(audit) => audit::run(config, audit).await,
+        Command::Calendar(question) => calendar::run(config, &question),
         Command::Callbacks(callbacks) => callbacks::run(config, callbacks).await,
+        Command::Contracts(command) => contracts::run(command).await,
         Command::Simulate(simulate) => simulate::run(simulate).await,
         Command::Demo(demo) => demo::run(demo).await,
     };
@@ -131,9 +141,9 @@ fn complain(error: &dyn std::fmt::Display) {
 }
 
 /// Says what was done, to a person or a program.
-#[expect(clippy::print_stdout, reason = "the command line speaks to a person")]
 fn say(text: &dyn std::fmt::Display) {
-    println!("{text}");
+    // Who reads may have seen enough (`| head`) and gone away.
+    drop(writeln!(std::io::stdout(), "{text}"));
 }
 
 #[cfg(test)]

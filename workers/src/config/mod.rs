@@ -3,6 +3,7 @@
 //! *Guarantee*: [`Config::load`] reports every fault at once, with key, value and expectation, and
 //! nothing has been started by then.
 
+mod promise;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -23,7 +25,7 @@ use secrecy::SecretString;
 
 pub use self::reader::Problem;
 use self::reader::Reader;
-use crate::callback::Secret;
+use crate::{callback::Secret, policy::calendar::Calendar};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// A dead worker's jobs are rescued within 15 seconds: a lease and two of its quarters.
@@ -49,6 +51,8 @@ pub struct Config {
     pub inbound_body_bytes_max: usize,
     /// `seal.key_file`.
     pub seal_key_file: PathBuf,
+    /// The business calendar: the program's own, or that of `calendar.folder`.
+    pub calendar: Arc<Calendar>,
     /// `clock.allow_shift`.
     pub allow_shift: bool,
     /// `worker.lease_ms`.
@@ -153,18 +157,7 @@ impl Config {
         path: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Error> {
-        let root = match path {
-            None => toml::Table::new(),
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|source| Error::File { path: path.to_owned(), source })?;
-                text.parse().map_err(|error: toml::de::Error| Error::Toml {
-                    path: path.to_owned(),
-                    text: error.message().to_owned(),
-                })?
-            }
-        };
-        let mut reader = Reader::new(root, environment);
+        let mut reader = Reader::new(table(path)?, environment);
         let config = read(&mut reader);
         match reader.finish() {
             problems if problems.is_empty() => Ok(config),
@@ -173,21 +166,44 @@ impl Config {
     }
 }
 
+/// The calendar alone, for questions that need no other setting.
+pub fn calendar(
+    path: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Arc<Calendar>, Error> {
+    let mut reader = Reader::new(table(path)?, environment);
+    let calendar = read_calendar(&mut reader);
+    let mut problems = reader.finish();
+    problems.retain(|problem| problem.key.starts_with("calendar."));
+    if problems.is_empty() { Ok(calendar) } else { Err(Error::Problems(problems)) }
+}
+
+fn table(path: Option<&Path>) -> Result<toml::Table, Error> {
+    let Some(path) = path else { return Ok(toml::Table::new()) };
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| Error::File { path: path.to_owned(), source })?;
+    text.parse().map_err(|error: toml::de::Error| Error::Toml {
+        path: path.to_owned(),
+        text: error.message().to_owned(),
+    })
+}
+
 fn read(r: &mut Reader) -> Config {
     let any: SocketAddr = ([127, 0, 0, 1], 0).into();
     let listen = |r: &mut Reader, key: &str, default: &str| -> SocketAddr {
         let text = r.text(key, Some(default));
         text.parse().unwrap_or_else(|_| r.problem(key, &text, "address:port", any))
     };
+    let calendar = read_calendar(r);
     let mut operations = BTreeMap::new();
     let mut configured = BTreeMap::new();
     for operation in contracts::own::SPEC.operations {
-        operations.insert(operation.name, read_operation(r, operation));
+        operations.insert(operation.name, read_operation(r, operation, &calendar));
     }
     for system in systems::all() {
         let spec = system.spec();
         for operation in spec.operations {
-            operations.insert(operation.name, read_operation(r, operation));
+            operations.insert(operation.name, read_operation(r, operation, &calendar));
         }
         if let Some(settings) = read_system(r, spec, system.options()) {
             configured.insert(spec.name, settings);
@@ -202,6 +218,7 @@ fn read(r: &mut Reader) -> Config {
         inbound_listen: listen(r, "inbound.listen", "127.0.0.1:8081"),
         inbound_body_bytes_max: r.size("inbound.body_bytes_max", 1 << 20, 1_024..=16 << 20),
         seal_key_file: r.text("seal.key_file", None).into(),
+        calendar,
         allow_shift: r.flag("clock.allow_shift", false),
         lease: r.millis("worker.lease_ms", LEASE, LEASE_MAX),
         shutdown_limit: r.millis(
@@ -273,14 +290,22 @@ fn read_url(r: &mut Reader, key: &str, schemes: &[&str]) -> SecretString {
     url
 }
 
-fn read_operation(r: &mut Reader, spec: &OperationSpec) -> OperationSettings {
+/// Every fault in the files is told at once; the program's own years stand in meanwhile.
+fn read_calendar(r: &mut Reader) -> Arc<Calendar> {
+    let folder = r.optional("calendar.folder");
+    let calendar = Calendar::load(folder.as_deref().map(Path::new)).unwrap_or_else(|faults| {
+        for fault in faults {
+            r.problem("calendar.folder", &fault.file, &fault.expected, ());
+        }
+        Calendar::built_in()
+    });
+    Arc::new(calendar)
+}
+
+fn read_operation(r: &mut Reader, spec: &OperationSpec, calendar: &Calendar) -> OperationSettings {
     let key = |name: &str| format!("operations.{}.{name}", spec.name);
-    let settings = OperationSettings {
-        sla: SlaSpec {
-            at_risk: r.seconds(&key("at_risk_s"), spec.sla.at_risk, YEAR),
-            deadline: r.seconds(&key("deadline_s"), spec.sla.deadline, YEAR),
-            give_up: r.seconds(&key("give_up_s"), spec.sla.give_up, YEAR),
-        },
+    OperationSettings {
+        sla: promise::read(r, spec, calendar),
         call_timeout: r.millis(&key("call_timeout_ms"), spec.call_timeout, DAY),
         attempts_max: u16::try_from(r.number(
             &key("attempts_max"),
@@ -290,14 +315,7 @@ fn read_operation(r: &mut Reader, spec: &OperationSpec) -> OperationSettings {
         .unwrap_or(spec.attempts_max),
         retry_base: r.millis(&key("retry_base_ms"), Duration::from_millis(500), DAY),
         retry_max: r.millis(&key("retry_max_ms"), Duration::from_secs(15 * 60), DAY),
-    };
-    let SlaSpec { at_risk, deadline, give_up } = settings.sla;
-    if !(at_risk <= deadline && deadline <= give_up) {
-        let value =
-            format!("{} / {} / {}", at_risk.as_secs(), deadline.as_secs(), give_up.as_secs());
-        r.problem(&key("at_risk_s"), &value, "at_risk_s <= deadline_s <= give_up_s", ());
     }
-    settings
 }
 
 fn read_system(r: &mut Reader, spec: &SystemSpec, options: &[OptionSpec]) -> Option<Settings> {

@@ -84,6 +84,11 @@ impl Reader {
         }
     }
 
+    /// Whether something stands there.
+    pub fn is_given(&mut self, key: &str) -> bool {
+        self.find(key).is_some()
+    }
+
     /// A number within a range, as a size.
     pub fn size(
         &mut self,

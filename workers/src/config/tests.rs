@@ -1,3 +1,5 @@
+use contracts::operation::Span;
+
 use super::*;
 
 fn load(toml: &str, environment: &[(&str, &str)]) -> Result<Config, Error> {
@@ -29,7 +31,10 @@ fn problems(result: Result<Config, Error>) -> Vec<String> {
 #[test]
 fn a_minimal_file_gives_the_defaults_of_the_specifications() {
     let config = load(MINIMAL, &[]).expect("loads");
-    assert_eq!(config.operations["gbdfl.person"].sla.deadline, Duration::from_secs(15));
+    let (second, days) = (|s| Span::Plain(Duration::from_secs(s)), Span::BusinessDays);
+    assert_eq!(config.operations["gbdfl.person"].sla.deadline, second(15));
+    let sla = config.operations["kpsisu.check"].sla;
+    assert_eq!((sla.at_risk, sla.deadline, sla.give_up), (days(4), days(5), days(20)));
     assert_eq!(config.systems.keys().copied().collect::<Vec<_>>(), ["gbdfl"]);
     assert!(!config.allow_shift);
 }
@@ -53,7 +58,7 @@ fn every_fault_is_reported_at_once_with_key_value_and_expectation() {
         "admin.listen: nowhere; expected address:port",
         "amqp.url: (hidden); expected a URL that begins with amqp:// or amqps://",
         "database.url: missing; expected a URL that begins with postgres:// or postgresql://",
-        "operations.gbdfl.person.at_risk_s: 12 / 1 / 86400; expected at_risk_s <= deadline_s <= give_up_s",
+        "operations.gbdfl.person.at_risk: 12 s / 1 s / 86400 s; expected at_risk <= deadline <= give_up",
         "seal.key_file: missing; expected a text",
         "systems.kpsisu.push_peers: here; expected a list of IP addresses",
         "systems.kpsisu.url: (hidden); expected a URL that begins with http:// or https://",
@@ -95,4 +100,93 @@ fn a_single_underscore_is_noticed_and_foreign_names_are_left_alone() {
     let found = problems(load(MINIMAL, &[("HUB_AMQP_URL", "amqp://x/")]));
     assert_eq!(found, ["HUB_AMQP_URL: unknown; expected HUB_AMQP__URL"]);
     assert!(load(MINIMAL, &[("HUB_PORT", "tcp://10.0.0.1:80"), ("HUB_LOG", "debug")]).is_ok());
+}
+
+/// The promise of `kpsisu.check` with these settings.
+fn promise(settings: &str) -> Result<(Span, Span, Span), Vec<String>> {
+    let text = format!("{MINIMAL}[operations.kpsisu.check]\n{settings}\n");
+    match load(&text, &[]) {
+        Ok(config) => {
+            let sla = config.operations["kpsisu.check"].sla;
+            Ok((sla.at_risk, sla.deadline, sla.give_up))
+        }
+        other => Err(problems(other)),
+    }
+}
+
+#[test]
+fn a_promise_takes_seconds_or_business_days_each_for_itself() {
+    let (plain, days) = (|s| Span::Plain(Duration::from_secs(s)), Span::BusinessDays);
+    assert_eq!(promise("at_risk_s = 60"), Ok((plain(60), days(5), days(20))));
+    assert_eq!(promise("deadline_business_days = 7"), Ok((days(4), days(7), days(20))));
+    assert_eq!(promise("give_up_s = 2419200"), Ok((days(4), days(5), plain(2_419_200))));
+    let seconds = "at_risk_s = 1\ndeadline_s = 2\ngive_up_s = 3";
+    assert_eq!(promise(seconds), Ok((plain(1), plain(2), plain(3))));
+    let person = "[operations.gbdfl.person]\ngive_up_business_days = 1";
+    let config = load(&format!("{MINIMAL}{person}"), &[]).expect("loads");
+    assert_eq!(config.operations["gbdfl.person"].sla.give_up, days(1));
+}
+
+#[test]
+fn a_promise_that_is_given_twice_or_out_of_range_is_a_fault() {
+    let key = "operations.kpsisu.check";
+    let days = "expected a whole number from 1 to 240";
+    for (settings, wanted) in [
+        (
+            "deadline_s = 1\ndeadline_business_days = 1",
+            format!(
+                "{key}.deadline_s: given; expected either this or {key}.deadline_business_days, \
+                 not both"
+            ),
+        ),
+        ("deadline_business_days = 0", format!("{key}.deadline_business_days: 0; {days}")),
+        ("give_up_business_days = 241", format!("{key}.give_up_business_days: 241; {days}")),
+        ("at_risk_business_days = -1", format!("{key}.at_risk_business_days: -1; {days}")),
+        ("at_risk_business_days = 'x'", format!("{key}.at_risk_business_days: \"x\"; {days}")),
+        ("at_risk_buisness_days = 3", format!("{key}.at_risk_buisness_days: unknown; ")),
+    ] {
+        let found = promise(settings).expect_err(settings);
+        assert!(found.len() == 1 && found[0].starts_with(&wanted), "{settings}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_promise_that_is_never_in_order_is_a_fault_also_across_units() {
+    let expected = "expected at_risk <= deadline <= give_up";
+    let fault = |name: &str, value: &str| {
+        Err(vec![format!("operations.kpsisu.check.{name}: {value}; {expected}")])
+    };
+    let value = "6 business days / 5 business days / 20 business days";
+    assert_eq!(promise("at_risk_business_days = 6"), fault("at_risk", value));
+    // Four business days take at least four days; five never more than fourteen.
+    let value = "4 business days / 345599 s / 20 business days";
+    assert_eq!(promise("deadline_s = 345599"), fault("at_risk", value));
+    let value = "1209601 s / 5 business days / 20 business days";
+    assert_eq!(promise("at_risk_s = 1209601"), fault("at_risk", value));
+    let value = "4 business days / 5 business days / 86400 s";
+    assert_eq!(promise("give_up_s = 86400"), fault("deadline", value));
+    // Decidable only for the single request: accepted here, put in order there.
+    assert!(promise("deadline_s = 518400").is_ok());
+}
+
+#[test]
+fn a_folder_replaces_the_calendar_and_every_fault_in_it_is_told() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().to_str().expect("utf-8");
+    let calendar = format!("{MINIMAL}[calendar]\nfolder = \"{path}\"");
+    let found = problems(load(&calendar, &[]));
+    assert_eq!(found, [format!("calendar.folder: {path}; expected files YYYY.toml, at most 200")]);
+    std::fs::write(folder.path().join("2026.toml"), "year = 2027").expect("writes");
+    std::fs::write(folder.path().join("x.toml"), "").expect("writes");
+    let found = problems(load(&calendar, &[]));
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(found[0].starts_with("calendar.folder: 2026.toml; expected a year's file (TOML"));
+    let own = Calendar::built_in();
+    for year in [2026, 2027] {
+        let file = folder.path().join(format!("{year}.toml"));
+        std::fs::write(file, &own.year(year).expect("known").text).expect("writes");
+    }
+    std::fs::remove_file(folder.path().join("x.toml")).expect("removes");
+    let config = load(&calendar, &[]).expect("loads");
+    assert_eq!(config.calendar.years().map(|year| year.number).collect::<Vec<_>>(), [2026, 2027]);
 }

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::{
     chance::Chance,
+    policy::calendar::Calendar,
     seal::Sealer,
     services::{self, Launch, Options, Output, Owned, Services},
     store::Store,
@@ -134,6 +135,9 @@ impl Stage {
         };
         let store = Store::new(&servers.database_url, 8)?;
         store.migrate().await?;
+        if let Err(conflict) = store.load_calendar(&Calendar::built_in()).await? {
+            return Err(Error::Silent(conflict.to_string()));
+        }
         let folder = TempDir::with_prefix("hub-demo-").map_err(|e| Error::Io("work folder", e))?;
         Sealer::create_file(&folder.path().join("seal.key"), &Chance::from_entropy())?;
         let mut addresses = Vec::new();

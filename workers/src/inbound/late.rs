@@ -35,7 +35,7 @@ pub async fn apply(hub: &Hub, id: Uuid, message: Option<i64>, act: &Act) -> Resu
     };
     let to = contracts::state::State::Succeeded;
     let mut change = Change::to(to, late.seq, late.operation, Guard::Live);
-    answered(hub, &mut change, id, answer);
+    answered(hub, &mut change, answer);
     let outcome = hub.store.apply_late(id, number, &change, act).await?;
     hub.wake.relay.notify_one();
     Ok(outcome)

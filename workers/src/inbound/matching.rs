@@ -207,7 +207,7 @@ async fn apply(
             Step::Acknowledge
         }
         Reading::Answered(answer) => {
-            answered(hub, &mut change, candidate.id, answer);
+            answered(hub, &mut change, answer);
             Step::Answer
         }
         Reading::Failed(failure) => {

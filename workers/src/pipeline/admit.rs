@@ -2,14 +2,20 @@
 //!
 //! A batch is what queued while the commit before was under way: no timer, so a lone job waits for
 //! nobody. A batch that fails on data is halved until the one bad message is found; that one goes to
-//! quarantine and its neighbours are admitted.
+//! quarantine and its neighbours are admitted. So does a job whose deadline lies behind the business
+//! calendar; one that was requested before the calendar begins is rejected.
 //!
 //! *Guarantee*: while the database is down nothing is acknowledged and nothing is lost; the
 //! deliveries stay with the broker.
 
 use std::sync::Arc;
 
-use contracts::{job::Malformed, operation::OperationSpec, state::Phase};
+use contracts::{
+    job::Malformed,
+    operation::OperationSpec,
+    rejection::{FieldError, Rejection},
+    state::Phase,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -22,7 +28,7 @@ use super::{
 use crate::{
     policy::pause::Pause,
     store::{
-        Kind,
+        Kind, Outside,
         admission::{Admitted, Entry, Fate, Quarantined},
         consent::Which,
     },
@@ -104,13 +110,18 @@ async fn admit(hub: &Arc<Hub>, candidates: Vec<Candidate>, stop: &CancellationTo
                 }
                 break;
             }
-            Err(Unsettled::Data) if batch.len() > 1 => {
+            Err(Unsettled::Data(_)) if batch.len() > 1 => {
                 let right = batch.split_off(batch.len() / 2);
                 todo.push(right);
                 todo.push(batch);
             }
-            Err(Unsettled::Data) => {
-                todo.push(batch.into_iter().map(|bad| set_apart(hub, bad)).collect());
+            Err(Unsettled::Data(outside)) => {
+                let apart = batch.into_iter().map(|bad| match outside {
+                    Some(Outside::Before) => reject_old(hub, bad),
+                    Some(Outside::Behind) => set_apart(hub, bad, NO_YEAR),
+                    None => set_apart(hub, bad, NOT_STORABLE),
+                });
+                todo.push(apart.collect());
             }
         }
     }
@@ -119,8 +130,8 @@ async fn admit(hub: &Arc<Hub>, candidates: Vec<Candidate>, stop: &CancellationTo
 }
 
 enum Unsettled {
-    /// One of the messages cannot be stored.
-    Data,
+    /// One of the messages cannot be stored; or its days are not in the calendar.
+    Data(Option<Outside>),
     /// The hub stops; the broker keeps the deliveries.
     Stopping,
 }
@@ -151,7 +162,7 @@ async fn commit(
                 return Ok(results.collect());
             }
             Err(error) => match error.kind() {
-                Kind::Data => return Err(Unsettled::Data),
+                Kind::Data => return Err(Unsettled::Data(error.outside_calendar())),
                 Kind::Conflict => {}
                 Kind::Unavailable => {
                     let wait = pause.next();
@@ -229,6 +240,13 @@ fn start_or_store(
     );
 }
 
+/// Code and text of a message that the database cannot hold.
+const NOT_STORABLE: (&str, &str) =
+    ("cannot_be_stored", "the message decodes, but the database cannot hold it");
+/// Code and text of a job whose promise reaches further than the calendar.
+const NO_YEAR: (&str, &str) =
+    ("calendar_year_missing", "the business calendar ends before the deadline of this job");
+
 /// A check that waits for its consent: the verification that it brought along is started, or the one
 /// that it names may have ended already.
 fn await_consent(hub: &Arc<Hub>, brought: bool, seq: i64) {
@@ -245,17 +263,29 @@ fn await_consent(hub: &Arc<Hub>, brought: bool, seq: i64) {
     });
 }
 
-/// A message that the database cannot hold: its bytes are kept instead.
-fn set_apart(hub: &Hub, bad: Candidate) -> Candidate {
+/// A message that cannot be a job here and now: its bytes are kept instead.
+fn set_apart(hub: &Hub, bad: Candidate, (code, text): (&'static str, &'static str)) -> Candidate {
     leave(hub, &bad);
-    let text = "the message decodes, but the database cannot hold it";
     let id = match &bad.message {
         Message::Entry(entry) => Some(entry.id),
         Message::Quarantine(_) => None,
     };
-    let malformed = Malformed { id, code: "cannot_be_stored", text };
+    let malformed = Malformed { id, code, text };
     let message = Message::Quarantine(Box::new(quarantine(hub, &bad.raw, &malformed)));
     Candidate { message, permit: None, ..bad }
+}
+
+/// A job in business days that was requested before the business calendar begins.
+fn reject_old(hub: &Hub, mut bad: Candidate) -> Candidate {
+    leave(hub, &bad);
+    bad.permit = None;
+    if let Message::Entry(entry) = &mut bad.message {
+        let text = "is before the first year of the business calendar";
+        let errors = vec![FieldError::new("/requested_at", "outside_calendar", text)];
+        (entry.code, entry.child) = (None, None);
+        entry.fate = Fate::Rejected(Rejection { code: Rejection::INVALID_FIELDS, errors });
+    }
+    bad
 }
 
 /// Takes back the entry of a job that will not be started from this delivery.

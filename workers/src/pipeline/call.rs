@@ -73,7 +73,6 @@ async fn attempt(hub: &Hub, start: Start) -> Finished {
     log(&attempt.outcome, id, operation.name, took, attempts);
     Finished {
         seq: start.seq,
-        id,
         operation,
         phase,
         run: start.run,

@@ -11,6 +11,12 @@
 //! check (D4). Who ends a verification looks for the check, a new check looks for its verification,
 //! and a timer looks again: one of the three always comes second.
 
+use std::time::Duration;
+
+use adapters::{
+    settings::Settings,
+    systems::mgov::{CodeRules, Refusal},
+};
 use contracts::{
     class::{Class, Failure, Localised},
     job::{ConsentBy, ConsentRecord},
@@ -41,12 +47,18 @@ pub const SEND: &str = "mgov.send_code";
 pub const PURPOSE: &str = "code";
 
 /// The rules of codes, as `mgov` is configured.
-pub const fn rules(_: &Hub) -> Rules {
-    Rules {
-        life: std::time::Duration::from_secs(300),
-        attempts_max: 3,
-        resend_after: std::time::Duration::from_secs(60),
-    }
+pub fn rules(hub: &Hub) -> Rules {
+    let configured = hub.destinations.get(SYSTEM).map(|d| CodeRules::read(&d.settings));
+    // The adapter reads the same settings at the start, and there a fault ends the program.
+    let CodeRules { lifetime, attempts, resend_after } = match configured {
+        Some(Ok(rules)) => rules,
+        Some(Err(_)) | None => CodeRules::read(&Settings::for_url("")).unwrap_or(CodeRules {
+            lifetime: Duration::from_secs(300),
+            attempts: 3,
+            resend_after: Duration::from_secs(60),
+        }),
+    };
+    Rules { life: lifetime, attempts_max: attempts.into(), resend_after }
 }
 
 /// A code on its way to the commit that keeps it.
@@ -104,6 +116,7 @@ fn child(
                 consent: None,
                 verify_job: None,
                 retry_of: None,
+                begun_by: None,
                 callback_url: None,
                 requested_at: real_now(),
                 sla: hub.config.operations[operation.name].sla,
@@ -146,120 +159,53 @@ fn decide(check: &Waiting) -> Verdict {
     };
     let Some(verified) = &check.verified else {
         // The two jobs travel by different queues: the check may be first.
-        return if check.too_long { refuse(&refusal(No::Unknown)) } else { Verdict::Waits };
+        return if check.too_long { refuse(&Refusal::Unknown.failure()) } else { Verdict::Waits };
     };
     if !verified.is_verification {
-        return refuse(&refusal(No::Unknown));
+        return refuse(&Refusal::Unknown.failure());
     }
     match verified.state {
         State::Accepted | State::Calling | State::Waiting | State::Pending | State::InDoubt => {
             Verdict::Waits
         }
-        State::Succeeded if !verified.same_person => refuse(&refusal(No::OtherPerson)),
-        State::Succeeded if !verified.same_check => refuse(&refusal(No::OtherCheck)),
-        State::Succeeded if verified.used => refuse(&refusal(No::Used)),
+        State::Succeeded if !verified.same_person => refuse(&Refusal::OtherPerson.failure()),
+        State::Succeeded if !verified.same_check => refuse(&Refusal::OtherCheck.failure()),
+        State::Succeeded if verified.used => refuse(&Refusal::Used.failure()),
         State::Succeeded => Verdict::Opens,
         // Their words are the verification's own: wrong, expired, used, too many attempts.
         State::Refused => match verified.code.as_deref().and_then(known_code) {
             Some(code) => Verdict::Refused { code, summary: verified.summary.clone() },
-            None => refuse(&refusal(No::Unverified)),
+            None => refuse(&unverified()),
         },
         State::Failed | State::Expired | State::Cancelled | State::Rejected => {
-            refuse(&refusal(No::Unverified))
+            refuse(&unverified())
         }
     }
 }
 
 /// Why a code does not even have to be asked about; `None` where it may be. Pure.
-pub fn objection(code: &Code) -> Option<No> {
+pub fn objection(code: &Code) -> Option<Refusal> {
     let found = [
-        (!code.same_person, No::OtherPerson),
-        (!code.same_check, No::OtherCheck),
-        (code.used, No::Used),
-        (code.expired || code.sealed.is_none(), No::Expired),
-        (!code.attempt_left, No::AttemptsUsedUp),
+        (!code.same_person, Refusal::OtherPerson),
+        (!code.same_check, Refusal::OtherCheck),
+        (code.used, Refusal::Used),
+        (code.expired || code.sealed.is_none(), Refusal::Expired),
+        (!code.attempt_left, Refusal::AttemptsUsedUp),
     ];
     found.into_iter().find(|(is_so, _)| *is_so).map(|(_, no)| no)
 }
 
-/// Why the hub itself says no to a code, or to a press that asks for one. Closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum No {
-    /// No code of this reference was sent here.
-    Unknown,
-    /// It was sent to somebody else.
-    OtherPerson,
-    /// It was sent for another check (D4).
-    OtherCheck,
-    /// It has opened a check.
-    Used,
-    /// Its time is over.
-    Expired,
-    /// It was tried too often.
-    AttemptsUsedUp,
-    /// Nobody could tell whether it is right.
-    Unverified,
-    /// Another was sent a moment ago (D5).
-    TooSoon,
-}
-
-/// The words for each no.
-pub fn refusal(no: No) -> Failure {
-    let (code, ru, kk) = match no {
-        No::Unknown => (
-            "code_unknown",
-            "Код не запрашивался. Запросите новый код.",
-            "Код сұралмаған. Жаңа код сұраңыз.",
-        ),
-        No::OtherPerson => {
-            ("code_other_person", "Код отправлен другому лицу.", "Код басқа тұлғаға жіберілген.")
-        }
-        No::OtherCheck => (
-            "code_other_check",
-            "Код отправлен для другой проверки. Для каждой проверки нужен свой код.",
-            "Код басқа тексеру үшін жіберілген. Әр тексеруге бөлек код қажет.",
-        ),
-        No::Used => (
-            "code_used",
-            "Код уже использован. Запросите новый код.",
-            "Код пайдаланылған. Жаңа код сұраңыз.",
-        ),
-        No::Expired => (
-            "code_expired",
-            "Срок действия кода истёк. Запросите новый код.",
-            "Кодтың мерзімі өтті. Жаңа код сұраңыз.",
-        ),
-        No::AttemptsUsedUp => (
-            "code_attempts_used_up",
-            "Превышено число попыток ввода кода. Запросите новый код.",
-            "Кодты енгізу әрекеттерінің саны асып кетті. Жаңа код сұраңыз.",
-        ),
-        No::Unverified => (
-            "code_unverified",
-            "Код не удалось проверить. Запросите новый код.",
-            "Кодты тексеру мүмкін болмады. Жаңа код сұраңыз.",
-        ),
-        No::TooSoon => (
-            "resend_too_soon",
-            "Код уже отправлен. Повторно запросить код можно через минуту.",
-            "Код жіберілді. Кодты бір минуттан кейін қайта сұрауға болады.",
-        ),
-    };
-    Failure::new(Class::Refused, code).with_reason(Localised { ru, kk })
+/// Nobody could tell whether the code is right.
+fn unverified() -> Failure {
+    Failure::new(Class::Refused, "code_unverified").with_reason(Localised {
+        ru: "Код не удалось проверить. Отправьте новый код.",
+        kk: "Кодты тексеру мүмкін болмады. Жаңа код жіберіңіз.",
+    })
 }
 
 /// A code of M-Gov's refusals or ours, as the constant that it is.
 fn known_code(code: &str) -> Option<&'static str> {
-    const CODES: [&str; 7] = [
-        "code_wrong",
-        "code_expired",
-        "code_attempts_used_up",
-        "code_used",
-        "code_unknown",
-        "code_other_person",
-        "code_other_check",
-    ];
-    CODES.into_iter().find(|known| *known == code)
+    Refusal::ALL.into_iter().map(Refusal::code).find(|known| *known == code)
 }
 
 #[cfg(test)]
@@ -330,22 +276,5 @@ mod tests {
     fn a_check_may_come_before_the_verification_that_it_names() {
         assert_eq!(decided(None, false), "waits");
         assert_eq!(decided(None, true), "code_unknown");
-    }
-
-    #[test]
-    fn every_no_has_words_in_both_languages() {
-        for no in [
-            No::Unknown,
-            No::OtherPerson,
-            No::OtherCheck,
-            No::Used,
-            No::Expired,
-            No::AttemptsUsedUp,
-            No::Unverified,
-            No::TooSoon,
-        ] {
-            let reason = refusal(no).reason.expect("words");
-            assert!(!reason.ru.is_empty() && !reason.kk.is_empty());
-        }
     }
 }

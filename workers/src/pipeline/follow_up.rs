@@ -1,7 +1,7 @@
 //! Jobs that begin with the answer to another: a parcel is followed once its label is there.
 //!
-//! *Guarantee*: the id of such a job is made from its parent's, so however often the parent's answer
-//! is recorded, it begins once.
+//! *Guarantee*: the id of such a job is made from what it does, so however often and by whomever it is
+//! begun, it begins once: two labels of one parcel are followed by one job.
 
 use adapters::attempt::FollowUp;
 use sha2::{Digest, Sha256};
@@ -13,6 +13,8 @@ use crate::{
     store::admission::{Body, Entry, Fate},
 };
 
+/// The namespace of these jobs' ids.
+const FOLLOW_UPS: Uuid = Uuid::from_u128(0x5f0e_6c1a_7b52_4d0c_9a51_3b1f_0c8e_77d2);
 /// Who asks, in jobs that nobody published.
 const REQUESTED_BY: &str = "hub";
 
@@ -27,9 +29,9 @@ pub fn hash_of(id: Uuid) -> [u8; 32] {
 }
 
 /// The job as it is admitted; its subject is its parent's.
-pub fn entry(hub: &Hub, parent: Uuid, begins: FollowUp) -> Entry {
+pub fn entry(hub: &Hub, begins: FollowUp) -> Entry {
     let FollowUp { operation, input } = begins;
-    let id = child_id(parent, operation.name);
+    let id = child_id(FOLLOW_UPS, &format!("{}/{}", operation.name, input.expose()));
     Entry {
         id,
         content_hash: hash_of(id),
@@ -47,6 +49,7 @@ pub fn entry(hub: &Hub, parent: Uuid, begins: FollowUp) -> Entry {
                 consent: None,
                 verify_job: None,
                 retry_of: None,
+                begun_by: None,
                 callback_url: None,
                 requested_at: real_now(),
                 sla: hub.config.operations[operation.name].sla,

@@ -3,7 +3,10 @@
 //! *Guarantee*: whatever is refused or rejected here was never sent. A one-time code is opened for one
 //! call and for nothing else.
 
-use adapters::attempt::{Attachment, Call, OneTimeCode};
+use adapters::{
+    attempt::{Attachment, Call, OneTimeCode},
+    systems::mgov::Refusal,
+};
 use contracts::{
     class::{Class, Failure},
     operation::Parts,
@@ -13,10 +16,7 @@ use contracts::{
 };
 use uuid::Uuid;
 
-use super::{
-    Hub,
-    consent::{self, No},
-};
+use super::{Hub, consent};
 use crate::store::{Error, attachment::Found};
 
 /// Why nothing may be sent.
@@ -58,7 +58,7 @@ async fn note_sending(hub: &Hub, call: Call) -> Result<Call, Unready> {
     if hub.store.note_sending(call.job_id, consent::rules(hub)).await? {
         Ok(call)
     } else {
-        Err(consent::refusal(No::TooSoon).into())
+        Err(Refusal::ResendTooSoon.failure().into())
     }
 }
 
@@ -66,9 +66,9 @@ async fn open_code(hub: &Hub, call: Call) -> Result<Call, Unready> {
     let rules = consent::rules(hub);
     let takes = |code: &crate::store::consent::Code| consent::objection(code).is_none();
     let code = hub.store.take_attempt(call.job_id, rules, takes).await?;
-    let code = code.ok_or_else(|| consent::refusal(No::Unknown))?;
+    let code = code.ok_or_else(|| Refusal::Unknown.failure())?;
     if let Some(no) = consent::objection(&code) {
-        return Err(consent::refusal(no).into());
+        return Err(no.failure().into());
     }
     let opened = code.sealed.as_ref().and_then(|sealed| {
         let bytes = hub.sealer.open(consent::PURPOSE, sealed).ok()?;

@@ -47,8 +47,6 @@ pub struct Record {
 pub struct Finished {
     /// Admission number.
     pub seq: i64,
-    /// The publisher's id.
-    pub id: Uuid,
     /// What was asked.
     pub operation: &'static OperationSpec,
     /// What the call did.
@@ -83,7 +81,7 @@ pub async fn send(hub: &Hub, id: Uuid, finished: Finished) {
 
 /// What a finished attempt means for its job.
 async fn change(hub: &Hub, finished: Finished) -> Change {
-    let Finished { seq, id, operation, phase, run, attempts, strikes, .. } = finished;
+    let Finished { seq, operation, phase, run, attempts, strikes, .. } = finished;
     let Attempt { outcome, exchange, writes } = finished.attempt;
     let mut row = AttemptRow {
         run,
@@ -103,7 +101,7 @@ async fn change(hub: &Hub, finished: Finished) -> Change {
     let spent = Spent { attempts, strikes };
     let mut keep = hub.config.pipeline.keep_all_exchanges;
     match outcome {
-        Outcome::Answered(answer) => answered(hub, &mut change, id, answer),
+        Outcome::Answered(answer) => answered(hub, &mut change, answer),
         Outcome::Acknowledged(chain) => {
             change.to = State::Pending;
             change.chain = Some(chain);
@@ -151,6 +149,8 @@ fn go_on(hub: &Hub, change: &mut Change, interim: Interim, spent: Spent) {
     change.carry = Some(interim.carry.into_exposed());
     change.delay_ms = Some(milliseconds(interim.again_in));
     change.spends_attempt = interim.spends.is_some();
+    // A poll that was answered owes nothing: troubles of last month do not add up.
+    change.pays_back = interim.spends.is_none();
     change.event = Some(EventName::Progress);
     change.tells = !interim.summary.is_empty();
     change.summary = interim.summary;
@@ -186,13 +186,13 @@ fn file_rows(hub: &Hub, files: Vec<File>) -> Vec<FileRow> {
 }
 
 /// Takes an answer apart into what it changes.
-pub fn answered(hub: &Hub, change: &mut Change, id: Uuid, answer: Answer) {
+pub fn answered(hub: &Hub, change: &mut Change, answer: Answer) {
     change.summary = answer.summary;
     change.portal = Some(answer.portal.into_exposed());
     change.rows = Some(answer.rows.into_exposed());
     change.writes = answer.writes;
     change.files = file_rows(hub, answer.files);
-    change.follow_up = answer.follow_up.map(|begins| Box::new(follow_up::entry(hub, id, begins)));
+    change.follow_up = answer.follow_up.map(|begins| Box::new(follow_up::entry(hub, begins)));
 }
 
 async fn fail(hub: &Hub, change: &mut Change, failure: &Failure, spent: Spent) {
@@ -359,6 +359,9 @@ fn finish(hub: &Arc<Hub>, record: Record, recorded: Option<Recorded>) {
         hub.wake.claim.notify_one();
     }
     let operation = change.operation.name;
+    if recorded.is_some_and(|after| after.breached) {
+        Metric::SlaBreaches.count([("operation", operation)]);
+    }
     match recorded {
         None if change.inbound_id.is_none() => {
             Metric::Fenced.count([]);

@@ -98,7 +98,7 @@ mod tests {
     fn settings(attempts_max: u16) -> OperationSettings {
         let day = Duration::from_secs(86_400);
         OperationSettings {
-            sla: SlaSpec { at_risk: day, deadline: day, give_up: day },
+            sla: SlaSpec::plain(day, day, day),
             call_timeout: Duration::from_secs(1),
             attempts_max,
             retry_base: Duration::from_millis(100),

@@ -26,7 +26,7 @@ use sqlx::Row;
 use uuid::Uuid;
 
 use super::{
-    Error, NOW_MICROS, Store, Tx, consent, instant, millis, outbox, portal, timer, within,
+    Error, NOW_MICROS, Store, Tx, calendar, consent, instant, outbox, portal, timer, within,
 };
 use crate::seal::Sealed;
 
@@ -91,6 +91,8 @@ pub struct Body {
     pub verify_job: Option<Uuid>,
     /// The job that an operator repeats with this one.
     pub retry_of: Option<Uuid>,
+    /// The job with whose answer this one begins.
+    pub begun_by: Option<Uuid>,
     /// Where to deliver events by HTTP as well.
     pub callback_url: Option<String>,
     /// When the person asked, as the publisher said it.
@@ -249,6 +251,17 @@ async fn enter(tx: Tx<'_>, worker: Uuid, entries: &[Entry]) -> Result<Entered, E
     Ok(Entered { now, results, new })
 }
 
+impl Entry {
+    /// The same, as a job that begins with the answer to another: it belongs to the same subject.
+    pub(super) fn begun_by(mut self, parent: Uuid, subject: Option<&String>) -> Self {
+        self.subject = subject.cloned();
+        if let Fate::Job { body, .. } = &mut self.fate {
+            body.begun_by = Some(parent);
+        }
+        self
+    }
+}
+
 /// Admits jobs that begin inside another commit, and says how many are new; those that began before
 /// change nothing.
 pub(super) async fn begin(tx: Tx<'_>, entries: &[Entry]) -> Result<usize, Error> {
@@ -315,30 +328,39 @@ async fn insert_jobs(tx: Tx<'_>, worker: Uuid, new: &[(i64, &Entry)]) -> Result<
         rows.push(job_row(*seq, entry, worker));
     }
     let batch = Value::Array(rows);
-    // The offset of business time is added by the statement, never from a cached value.
+    // The offset of business time is added by the statement, never from a cached value. Where the
+    // units of a promise differ, its instants are put in order here. OFFSET 0: each computed once.
     sqlx::query(
         "INSERT INTO hub.job (seq, id, system, operation, subject, requested_by, priority, input,
            consent, callback_url, reply_to, correlation_id, requested_at, admitted_at, at_risk_at,
-           deadline_at, give_up_at, state, phase, verify_job, retry_of, sla, owner, run, events, event,
-           code, errors, ended_at, ended_on)
+           deadline_at, give_up_at, state, phase, verify_job, retry_of, begun_by, sla, owner, run,
+           events, event, code, errors, ended_at, ended_on)
          SELECT r.seq, r.id, r.system, r.operation, r.subject, r.requested_by, r.priority, r.input,
            r.consent, r.callback_url, r.reply_to, r.correlation_id, q.at, c.now,
-           q.at + r.at_risk_ms * interval '1 millisecond',
-           q.at + r.deadline_ms * interval '1 millisecond',
-           q.at + r.give_up_ms * interval '1 millisecond',
+           LEAST(p.at_risk, p.deadline), p.deadline, GREATEST(p.deadline, p.give_up),
            r.state, CASE WHEN r.verify_job IS NULL THEN 'send' ELSE 'consent' END, r.verify_job,
-           r.retry_of, 'on_time', r.owner, CASE WHEN r.owner IS NULL THEN 0 ELSE 1 END, 1, r.event,
-           r.code, r.errors,
+           r.retry_of, r.begun_by, 'on_time', r.owner, CASE WHEN r.owner IS NULL THEN 0 ELSE 1 END, 1,
+           r.event, r.code, r.errors,
            CASE WHEN r.state = 'rejected' THEN c.now END,
            CASE WHEN r.state = 'rejected' THEN (c.now AT TIME ZONE 'UTC')::date
                 ELSE 'infinity'::date END
          FROM jsonb_to_recordset($1) AS r (seq bigint, id uuid, system text, operation text,
            subject text, requested_by text, priority smallint, input jsonb, consent jsonb,
            callback_url text, reply_to text, correlation_id text, requested_at timestamptz,
-           at_risk_ms bigint, deadline_ms bigint, give_up_ms bigint, state text,
-           verify_job uuid, retry_of uuid, owner uuid, event text, code text, errors jsonb)
+           at_risk_ms bigint, at_risk_days int, deadline_ms bigint, deadline_days int,
+           give_up_ms bigint, give_up_days int, state text, verify_job uuid, retry_of uuid,
+           begun_by uuid, owner uuid, event text, code text, errors jsonb)
          CROSS JOIN (SELECT hub.now() AS now, shift FROM hub.clock) c
          CROSS JOIN LATERAL (SELECT LEAST(r.requested_at + c.shift, c.now) AS at) q
+         CROSS JOIN LATERAL (SELECT CASE
+           WHEN coalesce(r.at_risk_days, r.deadline_days, r.give_up_days) IS NOT NULL
+           THEN hub.business_deadlines(q.at, r.at_risk_days, r.deadline_days, r.give_up_days)
+           END AS ends OFFSET 0) d
+         CROSS JOIN LATERAL (SELECT
+           coalesce(d.ends[1], q.at + r.at_risk_ms * interval '1 millisecond') AS at_risk,
+           coalesce(d.ends[2], q.at + r.deadline_ms * interval '1 millisecond') AS deadline,
+           coalesce(d.ends[3], q.at + r.give_up_ms * interval '1 millisecond') AS give_up
+           OFFSET 0) p
          ORDER BY r.seq",
     )
     .bind(batch)
@@ -366,9 +388,6 @@ fn job_row(seq: i64, entry: &Entry, worker: Uuid) -> Value {
             "consent": body.consent,
             "callback_url": body.callback_url,
             "requested_at": body.requested_at,
-            "at_risk_ms": millis(body.sla.at_risk),
-            "deadline_ms": millis(body.sla.deadline),
-            "give_up_ms": millis(body.sla.give_up),
             "state": match (start, body.verify_job) {
                 (_, Some(_)) => State::Waiting.name(),
                 (true, None) => State::Calling.name(),
@@ -376,6 +395,7 @@ fn job_row(seq: i64, entry: &Entry, worker: Uuid) -> Value {
             },
             "verify_job": body.verify_job,
             "retry_of": body.retry_of,
+            "begun_by": body.begun_by,
             "owner": start.then_some(worker),
             "event": EventName::Accepted.name(),
         }),
@@ -391,6 +411,9 @@ fn job_row(seq: i64, entry: &Entry, worker: Uuid) -> Value {
     };
     if let (Value::Object(row), Value::Object(more)) = (&mut row, more) {
         row.extend(more);
+        if let Fate::Job { body, .. } = &entry.fate {
+            row.extend(calendar::spans(&body.sla));
+        }
     }
     row
 }

@@ -154,7 +154,7 @@ pub(super) async fn end_verifications(
         "WITH gone AS (
            DELETE FROM hub.sealed_code WHERE job_id = ANY($1) RETURNING job_id, code_ref),
          known AS (
-           UPDATE hub.sms_code c SET verified_by = gone.job_id,
+           UPDATE hub.sms_code c SET verified_by = coalesce(c.verified_by, gone.job_id),
                   status = CASE WHEN c.used_by IS NULL THEN 'verified' ELSE c.status END
              FROM gone WHERE gone.job_id = ANY($2) AND c.code_ref = gone.code_ref
            RETURNING c.code_ref)
@@ -215,7 +215,8 @@ impl Store {
                          AND c.check_subject = a.check_subject AND c.code_ref <> a.code_ref
                          AND c.status <> 'failed'
                          AND c.requested_at > hub.now() - $3 * interval '1 millisecond')
-                   ON CONFLICT (code_ref) DO UPDATE SET status = hub.sms_code.status
+                   ON CONFLICT (code_ref) DO UPDATE SET status = CASE hub.sms_code.status
+                     WHEN 'failed' THEN 'sending' ELSE hub.sms_code.status END
                    RETURNING 1)
                  SELECT EXISTS (SELECT 1 FROM noted)",
             )

@@ -31,7 +31,26 @@ pub enum Kind {
     Unavailable,
 }
 
+/// Where the business calendar does not reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outside {
+    /// The job was requested before its first day.
+    Before,
+    /// The job's instants are behind its last day.
+    Behind,
+}
+
 impl Error {
+    /// Whether a row needs a day that the calendar lacks (`hub.business_deadline`).
+    pub fn outside_calendar(&self) -> Option<Outside> {
+        let Self::Sql(sqlx::Error::Database(error)) = self else { return None };
+        match error.code().unwrap_or_default().as_ref() {
+            "HB001" => Some(Outside::Before),
+            "HB002" => Some(Outside::Behind),
+            _ => None,
+        }
+    }
+
     /// What it means for a batch.
     pub fn kind(&self) -> Kind {
         let Self::Sql(sqlx::Error::Database(error)) = self else {
@@ -45,6 +64,9 @@ impl Error {
                 Self::Sql(_) | Self::Timeout | Self::Migrate(_) => Kind::Unavailable,
             };
         };
+        if self.outside_calendar().is_some() {
+            return Kind::Data;
+        }
         let code = error.code().unwrap_or_default();
         match code.as_ref() {
             "40001" | "40P01" => Kind::Conflict,

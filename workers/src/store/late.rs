@@ -196,8 +196,7 @@ async fn write(tx: Tx<'_>, job: &Held, change: &Change) -> Result<(), Error> {
         .collect();
     file::insert(tx, &files).await?;
     if let Some(follow_up) = &change.follow_up {
-        let mut entry = (**follow_up).clone();
-        entry.subject.clone_from(&job.subject);
+        let entry = (**follow_up).clone().begun_by(job.id, job.subject.as_ref());
         admission::begin(tx, &[entry]).await?;
     }
     let data = EventData {

@@ -13,6 +13,7 @@
 pub mod admission;
 pub mod attachment;
 pub mod audit;
+pub mod calendar;
 pub mod callback;
 pub mod cancel;
 pub mod claim;
@@ -47,7 +48,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-pub use self::error::{Error, Kind};
+pub use self::error::{Error, Kind, Outside};
 
 /// The server ends a statement after this.
 pub const STATEMENT_WAIT_MAX: Duration = Duration::from_secs(15);

@@ -57,6 +57,8 @@ pub struct Change {
     pub spends_attempt: bool,
     /// Whether it was a broken answer or a defect.
     pub strike: bool,
+    /// Whether the attempts and strikes of before count no more.
+    pub pays_back: bool,
     /// Stable code of the cause, where it is not an answer.
     pub code: Option<&'static str>,
     /// For the event; no personal data.
@@ -102,6 +104,7 @@ impl Change {
             event: None,
             spends_attempt: false,
             strike: false,
+            pays_back: false,
             code: None,
             summary: Map::new(),
             portal: None,
@@ -148,6 +151,8 @@ pub struct Recorded {
     pub state: State,
     /// The position now.
     pub sla: Sla,
+    /// Whether the deadline turned out to have passed: nobody had seen it before.
+    pub breached: bool,
     /// Time since the request, in milliseconds of business time.
     pub age_ms: i64,
 }
@@ -225,7 +230,9 @@ async fn record_round(tx: Tx<'_>, changes: &[&Change]) -> Result<Vec<Option<Reco
         .iter()
         .map(|change| {
             let after = after.get(&change.seq).filter(|_| is_open(change))?;
-            Some(Recorded { state: after.state, sla: after.sla, age_ms: after.age_ms })
+            let breached = after.sla == Sla::Breached && after.sla_before != Sla::Breached;
+            let After { state, sla, age_ms, .. } = *after;
+            Some(Recorded { state, sla, breached, age_ms })
         })
         .collect())
 }
@@ -237,10 +244,10 @@ async fn update_jobs(tx: Tx<'_>, changes: &[&Change]) -> Result<HashMap<i64, Aft
         "WITH u AS MATERIALIZED (
            SELECT * FROM jsonb_to_recordset($1) AS u (seq bigint, run int, state text, event text,
              spends int, strikes smallint, code text, summary jsonb, delay_ms bigint, phase text,
-             carry jsonb, tells int, errors jsonb)),
+             carry jsonb, tells int, errors jsonb, pays_back boolean)),
          held AS MATERIALIZED (
            SELECT j.seq, j.sla AS sla_before, n.now, u.spends, u.strikes, u.summary, u.run, u.event,
-                  u.phase, u.carry, u.tells, u.errors,
+                  u.phase, u.carry, u.tells, u.errors, u.pays_back,
                   CASE WHEN n.now >= j.deadline_at THEN 'breached'
                        WHEN n.now >= j.at_risk_at THEN 'at_risk' ELSE 'on_time' END AS sla,
                   u.state = 'waiting'
@@ -267,7 +274,8 @@ async fn update_jobs(tx: Tx<'_>, changes: &[&Change]) -> Result<HashMap<i64, Aft
            carry = CASE WHEN NOT t.terminal THEN coalesce(x.carry, j.carry) END,
            errors = coalesce(x.errors, j.errors),
            run = j.run + (x.run IS NULL OR x.run < 0)::int,
-           attempts = j.attempts + x.spends, strikes = j.strikes + x.strikes,
+           attempts = CASE WHEN x.pays_back THEN 0 ELSE j.attempts + x.spends END,
+           strikes = CASE WHEN x.pays_back THEN 0 ELSE j.strikes + x.strikes END,
            events = j.events + greatest(x.tells, over::int) + (x.sla <> x.sla_before)::int,
            ended_at = CASE WHEN t.terminal THEN x.now END,
            ended_on = CASE WHEN t.terminal THEN (x.now AT TIME ZONE 'UTC')::date
@@ -321,6 +329,7 @@ fn input_row(change: &Change) -> Value {
         },
         "state": change.to.name(),
         "event": event.map(EventName::name),
+        "pays_back": change.pays_back,
         "spends": i32::from(change.spends_attempt),
         "strikes": i32::from(change.strike),
         "code": change.code,
@@ -358,11 +367,10 @@ fn files<'a>(done: &[(&'a Change, &'a After)]) -> Vec<file::New<'a>> {
         .collect()
 }
 
-/// The job that begins with this change: it belongs to the same subject.
+/// The job that begins with this change.
 fn follow_up(change: &Change, after: &After) -> Option<Entry> {
-    let mut entry = (**change.follow_up.as_ref()?).clone();
-    entry.subject.clone_from(&after.subject);
-    Some(entry)
+    let entry = (**change.follow_up.as_ref()?).clone();
+    Some(entry.begun_by(after.id, after.subject.as_ref()))
 }
 
 fn portal_change(change: &Change, after: &After) -> Option<portal::Change> {

@@ -119,6 +119,7 @@ fn entry(job: &Held, retry: &Retry) -> Option<Entry> {
                 consent: job.consent.clone(),
                 verify_job: None,
                 retry_of: Some(job.id),
+                begun_by: None,
                 callback_url: job.callback_url.clone(),
                 requested_at: retry.now,
                 sla: *retry.slas.get(job.operation.name)?,

@@ -97,6 +97,8 @@ pub struct Job {
     pub verify_job: Option<Uuid>,
     /// The job that it repeats.
     pub retry_of: Option<Uuid>,
+    /// The job with whose answer it began.
+    pub begun_by: Option<Uuid>,
     /// Whether a user interface waits for a reply.
     pub replies: bool,
     /// Conversations that their acknowledgements began.
@@ -187,7 +189,7 @@ pub struct Callback {
 /// A job that belongs to another.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Relative {
-    /// `retry_of`, `retried_by`, `consent` or `follow_up`.
+    /// `retry_of`, `retried_by`, `consent`, `begun_by` or `follow_up`.
     pub kind: String,
     /// Its id.
     pub id: Uuid,
@@ -268,7 +270,7 @@ async fn job(tx: Tx<'_>, id: Uuid) -> Result<Option<Job>, Error> {
                   j.ended_at, j.run, j.attempts, j.strikes, j.events, j.event,
                   coalesce(w.name, j.owner::text) AS worker,
                   j.consent ->> 'kind' AS consent, j.consent ->> 'accepted_at' AS consent_at,
-                  j.verify_job, j.retry_of, j.reply_to IS NOT NULL AS replies,
+                  j.verify_job, j.retry_of, j.begun_by, j.reply_to IS NOT NULL AS replies,
                   ARRAY(SELECT c.correlation_id FROM hub.correlation c WHERE c.job_seq = j.seq
                          ORDER BY c.created_at) AS correlations,
                   hub.now() AS now
@@ -322,29 +324,31 @@ async fn portal_row(tx: Tx<'_>, job: &Job) -> Result<Option<portal::Owned>, Erro
     }
 }
 
-/// Ids of jobs that began from this one are made from its own, so they are looked up, not searched.
+/// Those that the job names, the one that repeats it (whose id is made from its own), and those that
+/// began with its answer.
 async fn relatives(tx: Tx<'_>, job: &Job) -> Result<Vec<Relative>, Error> {
-    let mut named: Vec<(&str, Uuid)> = Vec::new();
-    named.extend(job.retry_of.map(|id| ("retry_of", id)));
-    named.extend(job.verify_job.map(|id| ("consent", id)));
-    let known = [("retried_by", retry_id(job.id))];
-    let systems = adapters::systems::all();
-    let operations = systems.iter().flat_map(|system| system.spec().operations);
-    let children = operations.map(|o| ("follow_up", Uuid::new_v5(&job.id, o.name.as_bytes())));
-    let own: Vec<(&str, Uuid)> =
-        known.into_iter().chain(children).filter(|(_, id)| Some(*id) != job.verify_job).collect();
-    let all: Vec<(&str, Uuid)> = named.iter().copied().chain(own).collect();
+    let named = [
+        ("retry_of", job.retry_of),
+        ("consent", job.verify_job),
+        ("begun_by", job.begun_by),
+        ("retried_by", Some(retry_id(job.id))),
+    ];
     let query = sqlx::query_scalar(
         "SELECT jsonb_build_object('kind', n.kind, 'id', n.id, 'operation', j.operation,
                                    'state', j.state)
-           FROM UNNEST($1::text[], $2::uuid[]) WITH ORDINALITY n (kind, id, place)
+           FROM (SELECT kind, id, place FROM UNNEST($1::text[], $2::uuid[]) WITH ORDINALITY
+                   u (kind, id, place)
+                 UNION ALL
+                 SELECT 'follow_up', f.id, 100 + f.seq FROM hub.job f WHERE f.begun_by = $3) n
            LEFT JOIN hub.job_key k ON k.id = n.id
            LEFT JOIN hub.job j ON j.seq = k.seq
-          WHERE k.id IS NOT NULL OR n.place <= $3 ORDER BY n.place",
+          WHERE n.id IS NOT NULL AND (k.id IS NOT NULL OR n.kind <> 'retried_by')
+          ORDER BY n.place LIMIT $4",
     )
-    .bind(all.iter().map(|(kind, _)| *kind).collect::<Vec<_>>())
-    .bind(all.iter().map(|(_, id)| *id).collect::<Vec<_>>())
-    .bind(i64::try_from(named.len()).unwrap_or(0));
+    .bind(named.iter().map(|(kind, _)| *kind).collect::<Vec<_>>())
+    .bind(named.iter().map(|(_, id)| *id).collect::<Vec<_>>())
+    .bind(job.id)
+    .bind(ROWS_MAX);
     read_rows(query.fetch_all(&mut *tx).await?)
 }
 

@@ -23,6 +23,8 @@ pub struct Summary {
     pub quarantined: i64,
     /// Workers alive.
     pub workers: i64,
+    /// Business time that the business calendar reaches, in seconds.
+    pub calendar_left_s: f64,
 }
 
 impl Store {
@@ -59,7 +61,9 @@ impl Store {
                    coalesce((SELECT extract(epoch FROM statement_timestamp() - min(created_at))
                      FROM (SELECT created_at FROM hub.outbox LIMIT 100000) o), 0)::float8 AS oldest,
                    (SELECT count(*) FROM hub.quarantine WHERE state = 'kept') AS quarantined,
-                   (SELECT count(*) FROM hub.worker) AS workers",
+                   (SELECT count(*) FROM hub.worker) AS workers,
+                   coalesce((SELECT extract(epoch FROM max(ends_at) - hub.now())
+                     FROM hub.calendar_day), 0)::float8 AS calendar_left",
             )
             .fetch_one(&mut *tx)
             .await?;
@@ -67,6 +71,7 @@ impl Store {
             summary.outbox_oldest_s = row.try_get("oldest")?;
             summary.quarantined = row.try_get("quarantined")?;
             summary.workers = row.try_get("workers")?;
+            summary.calendar_left_s = row.try_get("calendar_left")?;
             Ok(summary)
         })
         .await

@@ -249,11 +249,11 @@ impl Store {
                 done.iter().filter(|(_, a)| *a == action).map(|(d, _)| d.seq).collect()
             };
             wake(&mut tx, &of(Action::Wake)).await?;
-            let moved = sla::advance(&mut tx, &of(Action::MoveSla), operations).await?;
+            let mut moved = sla::advance(&mut tx, &of(Action::MoveSla), operations).await?;
             postpone(&mut tx, &of(Action::LookFirst), "give_up", LOOK_AGAIN_MS).await?;
             postpone(&mut tx, &of(Action::LookAtConsent), "wake", LOOK_AGAIN_MS).await?;
             drop_timers(&mut tx, &done).await?;
-            end_jobs(&mut tx, &done, operations).await?;
+            moved.extend(end_jobs(&mut tx, &done, operations).await?);
             tx.commit().await?;
             Ok(Fired { done, moved })
         })
@@ -276,11 +276,12 @@ async fn drop_timers(tx: Tx<'_>, done: &[(Due, Action)]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Returns whose deadline turned out to have passed.
 async fn end_jobs(
     tx: Tx<'_>,
     done: &[(Due, Action)],
     operations: &HashMap<&'static str, &'static OperationSpec>,
-) -> Result<(), Error> {
+) -> Result<Vec<(&'static str, Sla)>, Error> {
     let mut changes = Vec::new();
     for (due, action) in done {
         let (to, code) = match action {
@@ -306,5 +307,8 @@ async fn end_jobs(
             ..Change::to(to, due.seq, operation, guard)
         });
     }
-    record::record(tx, &changes).await.map(|_| ())
+    let recorded = record::record(tx, &changes).await?;
+    let ended = changes.iter().zip(recorded);
+    let breached = ended.filter(|(_, after)| after.is_some_and(|after| after.breached));
+    Ok(breached.map(|(change, _)| (change.operation.name, Sla::Breached)).collect())
 }

@@ -65,6 +65,8 @@ pub enum Metric {
     QuarantineRows,
     /// Workers alive (service).
     Workers,
+    /// How far the business calendar reaches (service).
+    CalendarRemaining,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -76,7 +78,7 @@ enum Kind {
 
 impl Metric {
     /// All metrics.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Admitted,
         Self::Quarantined,
         Self::Consents,
@@ -101,6 +103,7 @@ impl Metric {
         Self::OutboxRows,
         Self::QuarantineRows,
         Self::Workers,
+        Self::CalendarRemaining,
     ];
 
     #[expect(clippy::too_many_lines, reason = "one line a metric: the table is the documentation")]
@@ -195,6 +198,11 @@ impl Metric {
             Self::OutboxRows => ("hub_outbox_rows", Gauge, "Unsent events"),
             Self::QuarantineRows => ("hub_quarantine_rows", Gauge, "Messages kept in quarantine"),
             Self::Workers => ("hub_workers", Gauge, "Workers that are registered"),
+            Self::CalendarRemaining => (
+                "hub_calendar_remaining_seconds",
+                Gauge,
+                "Business time until the last day of the business calendar ends",
+            ),
         }
     }
 
@@ -377,7 +385,8 @@ pub fn series_max(systems: usize, operations: usize) -> usize {
             | Metric::OutboxOldest
             | Metric::OutboxRows
             | Metric::QuarantineRows
-            | Metric::Workers => 1,
+            | Metric::Workers
+            | Metric::CalendarRemaining => 1,
         })
         .sum()
 }

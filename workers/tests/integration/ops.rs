@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 use workers::store::{
+    admission::{Body, Entry, Fate},
     record::{Change, Guard},
     retry::retry_id,
 };
@@ -559,5 +560,57 @@ fn an_older_job_is_not_repeated_over_a_newer_one() {
         assert_eq!((said.code, &said.row()["code"]), (1, &json!("superseded")));
         assert!(said.row()["text"].as_str().unwrap().contains(&id("asked second").to_string()));
         assert!(QUICK.contains("attempts_max = 3"), "the first has used its attempts up");
+    });
+}
+
+#[test]
+fn a_story_names_the_job_that_began_with_its_answer() {
+    run(async {
+        let world = patient().await;
+        let (parent, child) = (id("begins another"), id("began with it"));
+        world.play(&check("begins another"), &["never"]).await;
+        let seq = world.in_state(parent, "pending").await["seq"].as_i64().unwrap();
+        let follow_up = Entry {
+            id: child,
+            content_hash: [1; 32],
+            operation: Some(&adapters::systems::gbdfl::PERSON),
+            subject: None,
+            reply: None,
+            code: None,
+            child: None,
+            fate: Fate::Job {
+                start: false,
+                body: Box::new(Body {
+                    requested_by: "hub".to_owned(),
+                    priority: 1,
+                    input: json!({"iin": iin("began with it")}),
+                    consent: None,
+                    verify_job: None,
+                    retry_of: None,
+                    begun_by: None,
+                    callback_url: None,
+                    requested_at: workers::clock::real_now(),
+                    sla: adapters::systems::gbdfl::PERSON.sla,
+                }),
+            },
+        };
+        let spec = &adapters::systems::kpsisu::CHECK;
+        let answered = Change {
+            follow_up: Some(Box::new(follow_up)),
+            ..Change::to(State::Succeeded, seq, spec, Guard::Live)
+        };
+        assert!(world.stage.store.record(&[answered]).await.unwrap()[0].is_some());
+        world.ended(child).await;
+        for (job, kind, other) in [(parent, "follow_up", child), (child, "begun_by", parent)] {
+            let story = hub(world, &["jobs", "show", &job.to_string(), "--json"]).await.json();
+            let relatives: Vec<_> = story["relatives"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|relative| (&relative["kind"], &relative["id"], &relative["state"]))
+                .collect();
+            let state = &world.job(other).await.unwrap()["state"];
+            assert_eq!(relatives, [(&json!(kind), &json!(other), state)]);
+        }
     });
 }

@@ -27,6 +27,7 @@ async fn started(world: &World) -> Uuid {
         consent: None,
         verify_job: None,
         retry_of: None,
+        begun_by: None,
         callback_url: None,
         requested_at: store.business_now().await.unwrap(),
         sla: CHECK.sla,

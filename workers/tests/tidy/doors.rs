@@ -39,8 +39,7 @@ fn invariant_6_only_settle_acknowledges() {
 fn invariant_6_only_the_relay_publishes_events() {
     door(&[".basic_publish("], &["workers/src/broker/publisher.rs", PASTED]);
     // The pretended portal of the demo publishes jobs, and so does who sends quarantined ones again.
-    let publishers =
-        ["workers/src/relay.rs", "workers/src/demo/", "workers/src/cli/quarantine.rs"];
+    let publishers = ["workers/src/relay.rs", "workers/src/demo/", "workers/src/cli/quarantine.rs"];
     door(&["Publisher::connect"], &publishers);
     let users =
         ["workers/src/relay.rs", "workers/src/broker/", "workers/src/demo/", "contracts/src/"];

@@ -67,11 +67,7 @@ pub static SUBMIT: OperationSpec = OperationSpec {
     system: "eqyzmet",
     effect: Effect::Command,
     consent: ConsentRule::NotNeeded,
-    sla: SlaSpec {
-        at_risk: Duration::from_mins(45),
-        deadline: Duration::from_hours(1),
-        give_up: Duration::from_hours(24),
-    },
+    sla: SlaSpec::plain(Duration::from_mins(45), Duration::from_hours(1), Duration::from_hours(24)),
     // Twelve mebibytes go up.
     call_timeout: Duration::from_secs(60),
     attempts_max: 20,

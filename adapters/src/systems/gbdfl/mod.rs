@@ -42,11 +42,7 @@ pub static PERSON: OperationSpec = OperationSpec {
     system: "gbdfl",
     effect: Effect::Query,
     consent: ConsentRule::NotNeeded,
-    sla: SlaSpec {
-        at_risk: Duration::from_secs(12),
-        deadline: Duration::from_secs(15),
-        give_up: Duration::from_hours(24),
-    },
+    sla: SlaSpec::plain(Duration::from_secs(12), Duration::from_secs(15), Duration::from_hours(24)),
     call_timeout: Duration::from_secs(10),
     attempts_max: 8,
     reconcile: Reconcile::Nobody,

@@ -26,7 +26,7 @@ use super::{
     wire::{self, Activity, Coded, Head, Kind, Leader, Organization},
 };
 use crate::{
-    attempt::{Answer, Attempt, Call, Exchange, Outcome},
+    attempt::{Answer, Attempt, Call, Outcome},
     settings::Settings,
     system::{Adapter, ConnectError},
     transport::{
@@ -133,7 +133,7 @@ pub(super) fn judge(reply: Reply, question: Question<'_>) -> Result<Answer, Caus
 }
 
 fn nothing_sent(cause: &Cause) -> Attempt {
-    Attempt::new(Outcome::Failed(failure(cause)), Exchange::default())
+    Attempt::unsent(failure(cause))
 }
 
 /// `status` stays visible, because nobody knows yet what tells the three codes apart.

@@ -38,19 +38,14 @@ pub static SPEC: SystemSpec =
         name: "kpsisu", title: "КПСиСУ: criminal-record checks", operations: &[&CHECK]
     };
 
-const DAY: u64 = 24 * 3600;
-
 /// `kpsisu.check`: starts a check; the answer comes in ten minutes to five business days (D7).
 pub static CHECK: OperationSpec = OperationSpec {
     name: "kpsisu.check",
     system: "kpsisu",
     effect: Effect::Command,
     consent: ConsentRule::Required,
-    sla: SlaSpec {
-        at_risk: Duration::from_secs(4 * DAY),
-        deadline: Duration::from_secs(5 * DAY),
-        give_up: Duration::from_secs(28 * DAY),
-    },
+    // D7: the end of the fifth business day after the day of the request; given up after twenty.
+    sla: SlaSpec::business_days(4, 5, 20),
     call_timeout: Duration::from_secs(10),
     attempts_max: 20,
     reconcile: Reconcile::Nobody,

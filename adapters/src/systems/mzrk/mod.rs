@@ -51,11 +51,11 @@ pub static CHECK: OperationSpec = OperationSpec {
     system: "mzrk",
     effect: Effect::Query,
     consent: ConsentRule::Required,
-    sla: SlaSpec {
-        at_risk: Duration::from_secs(90),
-        deadline: Duration::from_secs(120),
-        give_up: Duration::from_hours(24),
-    },
+    sla: SlaSpec::plain(
+        Duration::from_secs(90),
+        Duration::from_secs(120),
+        Duration::from_hours(24),
+    ),
     call_timeout: Duration::from_secs(55),
     attempts_max: 30,
     reconcile: Reconcile::Nobody,

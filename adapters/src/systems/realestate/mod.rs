@@ -47,11 +47,7 @@ pub static PROPERTIES: OperationSpec = OperationSpec {
     system: "realestate",
     effect: Effect::Query,
     consent: ConsentRule::NotNeeded,
-    sla: SlaSpec {
-        at_risk: Duration::from_secs(40),
-        deadline: Duration::from_secs(60),
-        give_up: Duration::from_hours(24),
-    },
+    sla: SlaSpec::plain(Duration::from_secs(40), Duration::from_secs(60), Duration::from_hours(24)),
     // An answer after half a minute is still taken; after a lost one there is time for another.
     call_timeout: Duration::from_secs(35),
     attempts_max: 8,

@@ -11,7 +11,7 @@ behaviours! {
             "additional check after 10 minutes, no conviction after 3 days and some hours",
         InProgress = "in_progress": "still working after 5 minutes, no conviction after 20",
         NotIdentified = "not_identified": "the person is not identified, after 10 minutes",
-        Late = "late": "no conviction, after 6 days",
+        Late = "late": "no conviction, after 15 days: behind any five business days",
         Never = "never": "acknowledged, then nothing",
         Twice = "twice": "the same answer in two messages, after 10 and 11 minutes",
         Early = "early": "the answer is pushed first, then the request is acknowledged",

@@ -67,7 +67,7 @@ fn steps(act: Act, chance: &mut Chance) -> Vec<Step> {
             vec![step(minutes(5), Content::InProgress), step(minutes(20), Content::Clear)]
         }
         Act::NotIdentified => vec![step(minutes(10), Content::NotIdentified)],
-        Act::Late => vec![step(hours(6 * 24), Content::Clear)],
+        Act::Late => vec![step(hours(15 * 24), Content::Clear)],
         Act::Twice => vec![step(minutes(10), Content::Clear), step(minutes(11), Content::Clear)],
         Act::TwoDifferent => {
             vec![step(minutes(10), Content::Clear), step(minutes(20), Content::Convicted)]

@@ -1,0 +1,187 @@
+//! Their code, or our cause → class, for commands and queries.
+//!
+//! Asking, fetching a label again and tracking are queries: [`classify::query`]. Issuing, calling
+//! and cancelling are commands: [`classify::command`]. A fault with an Oracle error (`ORA-…`) is what
+//! a broken setting of ours looks like (kazpost §4): a defect, and not something that passes by
+//! itself. Any other fault leaves a command open.
+
+use contracts::class::{Class, Failure, Localised};
+
+use crate::{
+    classify,
+    transport::{trouble::Trouble, xml::Repeated},
+};
+
+const REFUSED: Localised = Localised {
+    ru: "Казпочта не приняла данные отправления. Проверьте адреса и параметры и повторите запрос.",
+    kk: "Қазпошта жөнелтілім деректерін қабылдамады. Мекенжайлар мен параметрлерді тексеріп, \
+         сұрауды қайталаңыз.",
+};
+const COURIER_REFUSED: Localised = Localised {
+    ru: "Казпочта не приняла вызов курьера. Проверьте данные и повторите запрос.",
+    kk: "Қазпошта курьер шақыртуын қабылдамады. Деректерді тексеріп, сұрауды қайталаңыз.",
+};
+const COURIER_LATE: Localised = Localised {
+    ru: "Курьера на сегодня можно вызвать только до 17:00. Выберите другой день.",
+    kk: "Бүгінге курьерді тек сағат 17:00-ге дейін шақыруға болады. Басқа күнді таңдаңыз.",
+};
+const CANCEL_REFUSED: Localised = Localised {
+    ru: "Казпочта не отменила трек-номер.",
+    kk: "Қазпошта трек-нөмірдің күшін жоймады.",
+};
+
+/// Why an attempt gave no answer. Closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The job's input does not read, although it was admitted: nothing was sent.
+    Input,
+    /// A command may have lost its answer.
+    Command(Trouble),
+    /// A query, a sign-in included, has no answer.
+    Query(Trouble),
+    /// Our key was not taken.
+    Key,
+    /// The range of numbers is used up; Kazpost allocates by hand.
+    RangeExhausted,
+    /// A code that we do not know, and no number: their code.
+    Refused(String),
+    /// A code that we do not know beside a number.
+    NumberBesideCode,
+    /// Success without a number.
+    NumberMissing,
+    /// More than one number for one piece.
+    SeveralNumbers,
+    /// What came as a number is no S10 number, or has a wrong check digit (D23).
+    NumberBroken,
+    /// Their answer has another form than the operation's.
+    Form,
+    /// The answer is about another number.
+    OtherParcel,
+    /// More events than a parcel can have.
+    TooManyEvents,
+    /// A fresh token was not taken.
+    TokenRefused,
+    /// The courier was refused.
+    CourierRefused,
+    /// The day is over, or today after 17:00; nothing was sent.
+    CourierLate,
+    /// The same in doubt: sending again could not be told from a first call.
+    CourierOpen,
+    /// A number was not given back: their code.
+    CancelRefused(String),
+}
+
+impl From<Repeated> for Cause {
+    fn from(Repeated: Repeated) -> Self {
+        Self::Form
+    }
+}
+
+/// What a cause means for the job.
+pub(super) fn failure(cause: &Cause) -> Failure {
+    match cause {
+        Cause::Input => Failure::new(Class::Defect, "input_unreadable"),
+        Cause::Command(trouble) => classify::command(trouble, command_fault),
+        Cause::Query(trouble) => classify::query(trouble, query_fault),
+        Cause::Key => Failure::new(Class::Denied, "key_refused"),
+        Cause::RangeExhausted => Failure::new(Class::NotNow, "number_range_exhausted"),
+        Cause::Refused(code) => Failure::new(Class::Refused, "refused_by_kazpost")
+            .with_remote(code)
+            .with_reason(REFUSED),
+        // A number may have been issued: the order number tells (kazpost §4).
+        Cause::NumberBesideCode => Failure::new(Class::Contract, "number_beside_code"),
+        Cause::NumberMissing => Failure::new(Class::Indeterminate, "number_missing"),
+        Cause::SeveralNumbers => Failure::new(Class::Contract, "several_numbers"),
+        Cause::NumberBroken => Failure::new(Class::Contract, "number_check_digit"),
+        Cause::Form => Failure::new(Class::Contract, "answer_malformed"),
+        Cause::OtherParcel => Failure::new(Class::Contract, "other_parcel"),
+        Cause::TooManyEvents => Failure::new(Class::Contract, "too_many_events"),
+        Cause::TokenRefused => Failure::new(Class::Denied, "token_refused"),
+        Cause::CourierRefused => {
+            Failure::new(Class::Refused, "courier_refused").with_reason(COURIER_REFUSED)
+        }
+        Cause::CourierLate => {
+            Failure::new(Class::BadRequest, "courier_date_past").with_reason(COURIER_LATE)
+        }
+        Cause::CourierOpen => Failure::new(Class::Indeterminate, "courier_date_past"),
+        Cause::CancelRefused(code) => Failure::new(Class::Refused, "cancel_refused")
+            .with_remote(code)
+            .with_reason(CANCEL_REFUSED),
+    }
+}
+
+fn command_fault(code: &str) -> Class {
+    if code.starts_with("ORA-") { Class::Defect } else { Class::Indeterminate }
+}
+
+fn query_fault(code: &str) -> Class {
+    if code.starts_with("ORA-") { Class::Defect } else { Class::Contract }
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::personal::Personal;
+
+    use super::*;
+    use crate::classify::class_rows;
+
+    fn fault(code: &str) -> Trouble {
+        Trouble::Fault(Personal::new(code.to_owned()))
+    }
+
+    class_rows! {
+        failure;
+        broken_input_is_a_defect: Cause::Input => Defect "input_unreadable";
+        lost_answer_of_a_command_is_indeterminate:
+            Cause::Command(Trouble::TimedOut) => Indeterminate "timed_out";
+        lost_answer_of_a_query_is_unreachable:
+            Cause::Query(Trouble::TimedOut) => Unreachable "timed_out";
+        oracle_fault_of_a_command_is_a_defect_of_our_settings:
+            Cause::Command(fault("ORA-06512")) => Defect "fault";
+        oracle_fault_of_a_query_is_a_defect_of_our_settings:
+            Cause::Query(fault("ORA-06512")) => Defect "fault";
+        another_fault_leaves_a_command_open:
+            Cause::Command(fault("SOAP-ENV:Server")) => Indeterminate "fault";
+        another_fault_of_a_query_is_contract:
+            Cause::Query(fault("SOAP-ENV:Server")) => Contract "fault";
+        refused_key_is_denied: Cause::Key => Denied "key_refused";
+        exhausted_range_waits: Cause::RangeExhausted => NotNow "number_range_exhausted";
+        unknown_code_without_a_number_is_refused:
+            Cause::Refused("20099".to_owned()) => Refused "refused_by_kazpost";
+        number_beside_an_unknown_code_is_contract:
+            Cause::NumberBesideCode => Contract "number_beside_code";
+        success_without_a_number_is_indeterminate:
+            Cause::NumberMissing => Indeterminate "number_missing";
+        several_numbers_are_contract: Cause::SeveralNumbers => Contract "several_numbers";
+        d23_wrong_check_digit_is_contract: Cause::NumberBroken => Contract "number_check_digit";
+        another_form_is_contract: Cause::Form => Contract "answer_malformed";
+        answer_about_another_parcel_is_contract: Cause::OtherParcel => Contract "other_parcel";
+        endless_history_is_contract: Cause::TooManyEvents => Contract "too_many_events";
+        fresh_token_refused_is_denied: Cause::TokenRefused => Denied "token_refused";
+        courier_refused_is_refused: Cause::CourierRefused => Refused "courier_refused";
+        past_day_of_a_courier_is_a_bad_request: Cause::CourierLate => BadRequest "courier_date_past";
+        past_day_of_a_lost_courier_call_stays_open:
+            Cause::CourierOpen => Indeterminate "courier_date_past";
+        refused_cancellation_is_refused:
+            Cause::CancelRefused("20013".to_owned()) => Refused "cancel_refused";
+    }
+
+    #[test]
+    fn what_a_person_may_see_has_words_in_both_languages() {
+        for cause in [
+            Cause::Refused(String::new()),
+            Cause::CourierRefused,
+            Cause::CourierLate,
+            Cause::CancelRefused(String::new()),
+        ] {
+            let reason = failure(&cause).reason.expect("words");
+            assert!(!reason.ru.is_empty() && !reason.kk.is_empty(), "{cause:?}");
+        }
+    }
+
+    #[test]
+    fn their_code_goes_along() {
+        let code = failure(&Cause::Refused("20099".to_owned())).remote_code.expect("a code");
+        assert_eq!(code.as_str(), "20099");
+    }
+}
