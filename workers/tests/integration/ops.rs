@@ -458,7 +458,7 @@ fn what_is_no_job_is_looked_at_sent_again_or_dropped() {
     run(async {
         let world = common().await;
         let typed = properties().with_content_type("text/wrong".into());
-        for name in ["kept apart", "not wanted"] {
+        for name in ["kept apart", "not wanted by anybody"] {
             let body = person(name).to_string();
             assert!(world.publish("gbdfl.person", body.as_bytes(), typed.clone()).await);
         }
@@ -472,7 +472,7 @@ fn what_is_no_job_is_looked_at_sent_again_or_dropped() {
             })
             .await
         };
-        let (wanted, unwanted) = (kept("kept apart").await, kept("not wanted").await);
+        let (wanted, unwanted) = (kept("kept apart").await, kept("not wanted by anybody").await);
         let shown = hub(world, &["quarantine", "show", &wanted]).await;
         assert!(shown.out.contains("text/wrong") && shown.code == 0, "{}", shown.out);
         let reveal = ["quarantine", "show", &wanted, "--reveal"];
