@@ -24,6 +24,9 @@ mod events;
 #[path = "integration/invariants.rs"]
 mod invariants;
 #[cfg(test)]
+#[path = "integration/ops.rs"]
+mod ops;
+#[cfg(test)]
 #[path = "integration/outages.rs"]
 mod outages;
 #[cfg(test)]

@@ -14,6 +14,7 @@
 //! sweeper.
 
 pub mod kazpost;
+pub mod late;
 pub mod matching;
 pub mod pull;
 

@@ -9,7 +9,11 @@ use std::time::Duration;
 use sqlx::Row;
 use uuid::Uuid;
 
-use super::{Error, Store, Tx, millis, within};
+use super::{
+    Error, Store, Tx,
+    audit::{self, Act},
+    millis, within,
+};
 
 /// A host without one success for so long is disabled.
 pub const DISABLE_AFTER: Duration = Duration::from_secs(5 * 86_400);
@@ -226,7 +230,7 @@ impl Store {
         &self,
         job: Option<Uuid>,
         host: Option<&str>,
-        reason: &str,
+        act: &Act,
     ) -> Result<u64, Error> {
         within(async {
             let mut tx = self.pool.begin().await?;
@@ -247,16 +251,16 @@ impl Store {
             )
             .execute(&mut *tx)
             .await?;
-            sqlx::query(
-                "INSERT INTO hub.audit (at, actor, action, target, reason)
-                 VALUES (hub.now(), 'operator', 'callbacks.replay', $1, $2)",
-            )
-            .bind(job.map_or_else(|| host.unwrap_or("all").to_owned(), |id| id.to_string()))
-            .bind(reason)
-            .execute(&mut *tx)
-            .await?;
-            tx.commit().await?;
-            Ok(opened.rows_affected())
+            let target = job.map_or_else(|| host.unwrap_or("all").to_owned(), |id| id.to_string());
+            let opened = opened.rows_affected();
+            let result = format!("{opened} opened");
+            audit::note(&mut tx, act, "callbacks.replay", &target, &result).await?;
+            if act.dry_run {
+                tx.rollback().await?;
+            } else {
+                tx.commit().await?;
+            }
+            Ok(opened)
         })
         .await
     }

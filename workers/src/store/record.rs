@@ -367,11 +367,10 @@ fn files<'a>(done: &[(&'a Change, &'a After)]) -> Vec<file::New<'a>> {
         .collect()
 }
 
-/// The job that begins with this change: it belongs to the same subject.
+/// The job that begins with this change.
 fn follow_up(change: &Change, after: &After) -> Option<Entry> {
-    let mut entry = (**change.follow_up.as_ref()?).clone();
-    entry.subject.clone_from(&after.subject);
-    Some(entry)
+    let entry = (**change.follow_up.as_ref()?).clone();
+    Some(entry.begun_by(after.id, after.subject.as_ref()))
 }
 
 fn portal_change(change: &Change, after: &After) -> Option<portal::Change> {

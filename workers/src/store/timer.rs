@@ -69,6 +69,15 @@ pub(super) async fn disarm(tx: Tx<'_>, seqs: &[i64]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Removes the wake timer of a job that must not be started by it any more.
+pub(super) async fn disarm_wake(tx: Tx<'_>, seq: i64) -> Result<(), Error> {
+    sqlx::query("DELETE FROM hub.timer WHERE job_seq = $1 AND kind = 'wake'")
+        .bind(seq)
+        .execute(&mut *tx)
+        .await?;
+    Ok(())
+}
+
 /// A timer that is due, with what is needed to decide.
 #[derive(Debug, Clone)]
 pub struct Due {
