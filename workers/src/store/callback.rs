@@ -112,15 +112,23 @@ pub(super) async fn insert(tx: Tx<'_>, rows: &[New]) -> Result<(), Error> {
 }
 
 impl Store {
-    /// Takes deliveries that are due, for `lease`: whoever has not noted a result by then has died.
+    /// Takes deliveries that are due, for `lease`: whoever has not noted a result by then has died. An
+    /// event that was written after its job's callbacks had stopped stops as well.
     pub async fn take_callbacks(&self, limit: i64, lease: Duration) -> Result<Vec<Due>, Error> {
         within(async {
             let rows = sqlx::query(
-                "WITH due AS MATERIALIZED (
+                "WITH ended AS (
+                   UPDATE hub.callback c
+                      SET state = 'stopped', why = e.why, ended_at = statement_timestamp()
+                     FROM hub.callback e
+                    WHERE c.state = 'open' AND c.due_at <= statement_timestamp()
+                      AND e.job_seq = c.job_seq AND e.sequence < c.sequence
+                      AND e.state = 'stopped'),
+                 due AS MATERIALIZED (
                    SELECT c.job_seq, c.sequence FROM hub.callback c
                     WHERE c.state = 'open' AND c.due_at <= statement_timestamp()
                       AND NOT EXISTS (SELECT 1 FROM hub.callback e WHERE e.job_seq = c.job_seq
-                                         AND e.sequence < c.sequence AND e.state = 'open')
+                                         AND e.sequence < c.sequence AND e.state <> 'delivered')
                     ORDER BY c.due_at LIMIT $1 FOR UPDATE OF c SKIP LOCKED)
                  UPDATE hub.callback c
                     SET due_at = statement_timestamp() + $2 * interval '1 millisecond',
