@@ -33,6 +33,9 @@ mod messages;
 #[path = "integration/once.rs"]
 mod once;
 #[cfg(test)]
+#[path = "integration/ops.rs"]
+mod ops;
+#[cfg(test)]
 #[path = "integration/orders.rs"]
 mod orders;
 #[cfg(test)]

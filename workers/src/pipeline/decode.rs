@@ -106,6 +106,8 @@ async fn accepted(
         input,
         consent: agreed,
         verify_job: None,
+        retry_of: None,
+        begun_by: None,
         callback_url: job.callback_url,
         requested_at: job.requested_at,
         sla: hub.config.operations[job.operation.name].sla,
