@@ -137,6 +137,7 @@ const RULES: [Rule; 23] = [
             "d12_an_owners_objects_are_replaced_at_once_and_no_property_empties_them",
             "d12_an_outage_of_the_register_is_not_no_property",
             "d12_an_organisations_card_is_filled_and_an_unknown_bin_is_a_result",
+            "a_person_who_is_found_fills_the_row_of_the_portal",
         ],
         also: &["d12_no_spoilt_answer_reads_as_no_property_or_as_somebody_elses"],
     },
