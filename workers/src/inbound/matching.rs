@@ -37,7 +37,7 @@ use crate::{
     seal::Sealed,
     store::{
         Error,
-        inbound::{Candidate, Stored, Which},
+        inbound::{Candidate, Intake, Stored, Which},
         record::{Change, Guard},
     },
 };
@@ -137,9 +137,13 @@ async fn receive(
 ) -> Result<(), Error> {
     match read {
         Ok(received) => {
-            if hub.store.receive(stored.id, &received).await? {
-                count(&stored.system, "received");
-                hub.wake.relay.notify_one();
+            match hub.store.receive(stored.id, &received).await? {
+                Intake::Told => {
+                    count(&stored.system, "received");
+                    hub.wake.relay.notify_one();
+                }
+                Intake::Known => count(&stored.system, "duplicate"),
+                Intake::Elsewhere => {}
             }
             Ok(())
         }

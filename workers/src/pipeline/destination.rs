@@ -63,7 +63,7 @@ impl Destination {
         }
     }
 
-    /// Whether messages are pulled from it.
+    /// Whether messages wait there to be pulled, and the settings say that they are.
     pub fn is_pulled(&self) -> bool {
         self.adapter.channel().is_some() && self.settings.pull_interval_s > 0
     }

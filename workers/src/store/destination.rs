@@ -6,7 +6,7 @@ use super::{Error, Store, millis, within};
 
 impl Store {
     /// Makes the rows of these systems, where they are missing; those that are never pulled from say
-    /// so.
+    /// so. A process that does not pull takes the next pull from nobody who does.
     pub async fn ensure_destinations(
         &self,
         systems: &[&str],
@@ -18,7 +18,7 @@ impl Store {
                  SELECT system, CASE WHEN pulled THEN hub.now() ELSE 'infinity' END
                    FROM UNNEST($1::text[], $2::bool[]) t (system, pulled) ORDER BY system
                  ON CONFLICT (system) DO UPDATE SET next_pull_at = excluded.next_pull_at
-                   WHERE (d.next_pull_at = 'infinity') <> (excluded.next_pull_at = 'infinity')",
+                  WHERE d.next_pull_at = 'infinity' AND excluded.next_pull_at < 'infinity'",
             )
             .bind(systems)
             .bind(pulled)

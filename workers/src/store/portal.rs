@@ -274,8 +274,9 @@ async fn replace_rows(
     Ok(())
 }
 
-/// Makes the writes into shared rows; `subject` is filled in where the key wants it.
-pub(super) async fn write(tx: Tx<'_>, writes: &[(Option<&str>, &Write)]) -> Result<(), Error> {
+/// Makes the writes into shared rows; `subject` is filled in where the key wants it. Returns how many
+/// rows they changed.
+pub(super) async fn write(tx: Tx<'_>, writes: &[(Option<&str>, &Write)]) -> Result<u64, Error> {
     let mut rows: Vec<(&'static Record, String, Value)> = Vec::with_capacity(writes.len());
     for (subject, write) in writes {
         let mut values = write.values.expose().clone();
@@ -288,11 +289,12 @@ pub(super) async fn write(tx: Tx<'_>, writes: &[(Option<&str>, &Write)]) -> Resu
     }
     // Stable: two writes of one row keep their order. Sorted: nobody waits in a circle.
     rows.sort_by(|a, b| a.1.cmp(&b.1));
+    let mut changed = 0;
     for (record, _, row) in rows {
-        let statement = write_statement(record);
-        sqlx::query(sqlx::AssertSqlSafe(statement)).bind(row).execute(&mut *tx).await?;
+        let statement = sqlx::AssertSqlSafe(write_statement(record));
+        changed += sqlx::query(statement).bind(row).execute(&mut *tx).await?.rows_affected();
     }
-    Ok(())
+    Ok(changed)
 }
 
 fn write_statement(record: &Record) -> String {
