@@ -304,7 +304,9 @@ fn start_consuming(
     let (open, never_closed) = watch::channel(false);
     for destination in hub.destinations.values() {
         let name = destination.spec.name;
-        if only.is_none_or(|only| only.iter().any(|wanted| wanted == name)) {
+        // What the hub does itself, every process does.
+        let wanted = only.is_none_or(|only| only.iter().any(|wanted| wanted == name));
+        if wanted || name == contracts::own::SPEC.name {
             let queue = topology::job_queue(name);
             sources.push(source(hub, &queue, destination.gate(), &admitting, &mut tasks));
         }

@@ -57,13 +57,13 @@ pub(super) struct Office {
     pub(super) courier: Courier,
     pub(super) form: ParcelForm,
     /// Shortest pause between two looks at a parcel.
-    pub(super) track_interval: Duration,
+    pub(super) look_every: Duration,
     order_prefix: String,
     tracking_page: String,
 }
 
 /// Kazpost keeps its answers for an hour: asking more often tells nothing (kazpost §6).
-fn track_interval(settings: &Settings) -> Result<Duration, ConnectError> {
+fn look_every(settings: &Settings) -> Result<Duration, ConnectError> {
     let seconds = text(settings, "track_interval_s").parse().ok().map(Duration::from_secs);
     seconds
         .filter(|interval| *interval >= super::track::POLL)
@@ -112,7 +112,7 @@ impl Office {
                 phone: phone.ok_or_else(|| wrong("phone_form", "10, 11 or plus"))?,
                 contract_number: settings.option("contract_number").map(str::to_owned),
             },
-            track_interval: track_interval(settings)?,
+            look_every: look_every(settings)?,
             order_prefix,
             tracking_page: text(settings, "tracking_page"),
         })

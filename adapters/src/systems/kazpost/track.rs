@@ -60,7 +60,7 @@ impl Office {
             .and_then(|answer| read(&answer, &input.track_number, call.now));
         let mut outcome = told.map(|told| meaning(told, &input, call));
         if let Ok(Outcome::Interim(interim)) = &mut outcome {
-            interim.again_in = interim.again_in.max(self.track_interval);
+            interim.again_in = interim.again_in.max(self.look_every);
         }
         ended(outcome, exchange)
     }
