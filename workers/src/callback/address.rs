@@ -78,19 +78,19 @@ fn is_private(ip: IpAddr) -> bool {
                 || (a == 198 && (18..20).contains(&b)) // benchmarks
                 || a >= 240
         }
-        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
-            Some(v4) => is_private(IpAddr::V4(v4)),
-            None => {
-                let first = v6.segments()[0];
-                v6.is_loopback()
-                    || v6.is_unspecified()
-                    || v6.is_multicast()
-                    || (first & 0xfe00) == 0xfc00 // unique local
-                    || (first & 0xffc0) == 0xfe80 // link local
-                    || first == 0x2002 // 6to4: may hide any address
-                    || (first == 0x64 && v6.segments()[1] == 0xff9b) // NAT64
+        IpAddr::V6(v6) => {
+            if let Some(v4) = v6.to_ipv4_mapped() {
+                return is_private(IpAddr::V4(v4));
             }
-        },
+            let first = v6.segments()[0];
+            v6.is_loopback()
+                || v6.is_unspecified()
+                || v6.is_multicast()
+                || (first & 0xfe00) == 0xfc00 // unique local
+                || (first & 0xffc0) == 0xfe80 // link local
+                || first == 0x2002 // 6to4: may hide any address
+                || (first == 0x64 && v6.segments()[1] == 0xff9b) // NAT64
+        }
     }
 }
 
