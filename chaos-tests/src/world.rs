@@ -15,7 +15,7 @@ use workers::{
     chance::Chance,
     clock::real_now,
     demo::{
-        cast::{self, Fate, Part},
+        cast::{self, Fate, Part, Repertoire},
         stage::{Plan, Stage},
         time,
     },
@@ -114,7 +114,7 @@ impl World {
         Ok(Self {
             stage,
             portal,
-            parts: cast::cast(wanted.jobs, seed, real_now()),
+            parts: cast::cast(wanted.jobs, seed, real_now(), Repertoire::MainJob),
             chance: Chance::seeded(seed ^ 0xC4A0_5C4A),
             name: wanted.name,
             seed,

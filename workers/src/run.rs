@@ -167,7 +167,8 @@ async fn introduce(hub: &Hub) -> Result<(), Introduce> {
         // Rows go to the default partitions meanwhile; maintenance tries again and moves them.
         tracing::warn!(%error, "the partitions of the months to come are not made");
     }
-    hub.store.ensure_destinations(&hub.systems()).await?;
+    let pulled: Vec<bool> = hub.destinations.values().map(|d| d.is_pulled()).collect();
+    hub.store.ensure_destinations(&hub.systems(), &pulled).await?;
     hub.store.register_worker(hub.worker(), &rescue::worker_name()).await?;
     Ok(())
 }
@@ -303,7 +304,9 @@ fn start_consuming(
     let (open, never_closed) = watch::channel(false);
     for destination in hub.destinations.values() {
         let name = destination.spec.name;
-        if only.is_none_or(|only| only.iter().any(|wanted| wanted == name)) {
+        // What the hub does itself, every process does.
+        let wanted = only.is_none_or(|only| only.iter().any(|wanted| wanted == name));
+        if wanted || name == contracts::own::SPEC.name {
             let queue = topology::job_queue(name);
             sources.push(source(hub, &queue, destination.gate(), &admitting, &mut tasks));
         }

@@ -58,9 +58,7 @@ pub async fn run(hub: Arc<Hub>, stop: CancellationToken) {
 
 async fn fire(hub: &Hub) -> Result<usize, crate::store::Error> {
     let pulls = |system: &str| {
-        hub.destinations.get(system).is_some_and(|destination| {
-            destination.adapter.channel().is_some() && destination.settings.pull_interval_s > 0
-        })
+        hub.destinations.get(system).is_some_and(|destination| destination.is_pulled())
     };
     let began = Instant::now();
     let decide = |due: &Due| decide(due, pulls(&due.system));

@@ -12,6 +12,9 @@ mod business_days;
 #[path = "integration/callbacks.rs"]
 mod callbacks;
 #[cfg(test)]
+#[path = "integration/consent.rs"]
+mod consent;
+#[cfg(test)]
 #[path = "integration/decisions.rs"]
 mod decisions;
 #[cfg(test)]
@@ -27,17 +30,38 @@ mod everything;
 #[path = "integration/invariants.rs"]
 mod invariants;
 #[cfg(test)]
+#[path = "integration/messages.rs"]
+mod messages;
+#[cfg(test)]
+#[path = "integration/once.rs"]
+mod once;
+#[cfg(test)]
+#[path = "integration/ops.rs"]
+mod ops;
+#[cfg(test)]
+#[path = "integration/orders.rs"]
+mod orders;
+#[cfg(test)]
 #[path = "integration/outages.rs"]
 mod outages;
 #[cfg(test)]
+#[path = "integration/parcels.rs"]
+mod parcels;
+#[cfg(test)]
 #[path = "integration/persons.rs"]
 mod persons;
+#[cfg(test)]
+#[path = "integration/press.rs"]
+mod press;
 #[cfg(test)]
 #[path = "integration/pushes.rs"]
 mod pushes;
 #[cfg(test)]
 #[path = "integration/quarantine.rs"]
 mod quarantine;
+#[cfg(test)]
+#[path = "integration/registers.rs"]
+mod registers;
 #[cfg(test)]
 #[path = "integration/secrecy.rs"]
 mod secrecy;

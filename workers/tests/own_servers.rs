@@ -73,7 +73,7 @@ mod tests {
         let (applied, known) = worker.schema_versions().await.expect("may read the version");
         assert_eq!(applied, known);
         worker.maintain().await.expect("may make and drop partitions");
-        worker.ensure_destinations(&["gbdfl"]).await.expect("may write");
+        worker.ensure_destinations(&["gbdfl"], &[false]).await.expect("may write");
         worker.register_worker(Uuid::from_u128(1), "a test").await.expect("may write");
 
         let portal = store(&url, "portal_backend:change-me");

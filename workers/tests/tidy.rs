@@ -9,5 +9,8 @@ mod doors;
 #[path = "tidy/files.rs"]
 mod files;
 #[cfg(test)]
+#[path = "tidy/rules.rs"]
+mod rules;
+#[cfg(test)]
 #[path = "tidy/sources.rs"]
 mod sources;

@@ -32,11 +32,12 @@ pub fn router(simulation: &Arc<Simulation>) -> Router {
         .route("/phone/{iin}", get(phone))
         .route("/next", post(next))
         .route("/push-urls", post(push_urls))
+        .route("/faults", post(faults))
         .route("/forge", post(forge))
         .route("/begin", post(begin))
         .fallback(|| async {
             let paths = "state, journal, oracle, behaviours, phone/<iin> (GET); next, push-urls, \
-                         forge, begin (POST)";
+                         faults, forge, begin (POST)";
             let advice = format!("use one of: {paths}");
             Wrong { status: StatusCode::NOT_FOUND, ..Wrong::new("no such page", &advice) }
         })
@@ -171,6 +172,22 @@ async fn push_urls(State(simulation): World, body: Bytes) -> Result<Json<Value>,
     let count = wanted.urls.len();
     simulation.post().set_push_urls(wanted.urls);
     Ok(Json(json!({ "push_urls": count })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Faults {
+    permille: u16,
+}
+
+/// From now on so many requests in a thousand meet a transport fault.
+async fn faults(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wrong> {
+    let wanted: Faults = read(&body, r#"{"permille":0}"#)?;
+    if wanted.permille > 1_000 {
+        return Err(Wrong::new("more than a thousand", "give 0 to 1000"));
+    }
+    simulation.set_fault_permille(wanted.permille);
+    Ok(Json(json!({ "fault_permille": wanted.permille })))
 }
 
 #[derive(Deserialize)]

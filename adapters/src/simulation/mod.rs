@@ -39,7 +39,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU16, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -87,6 +87,7 @@ pub struct Simulation {
     post: Post,
     profiles: Mutex<BTreeMap<&'static str, Profile>>,
     answering: AtomicUsize,
+    fault_permille: AtomicU16,
 }
 
 /// A request number meets at most this many random faults, so that retries succeed in the end.
@@ -97,6 +98,7 @@ impl Simulation {
     pub fn new(options: Options) -> Arc<Self> {
         let post = Post::new(options.clock.now(), options.push_urls.clone());
         Arc::new(Self {
+            fault_permille: AtomicU16::new(options.fault_permille),
             options,
             journal: Mutex::default(),
             orders: Orders::default(),
@@ -137,6 +139,11 @@ impl Simulation {
         locked(&self.journal)
     }
 
+    /// Changes how many requests in a thousand meet a transport fault.
+    pub fn set_fault_permille(&self, permille: u16) {
+        self.fault_permille.store(permille, Ordering::Relaxed);
+    }
+
     /// Makes a system known to the control API.
     pub fn register(&self, profile: Profile) {
         locked(&self.profiles).insert(profile.system, profile);
@@ -163,7 +170,7 @@ impl Simulation {
         {
             return Choice { behaviour, chance };
         }
-        let hit = chance.permille() < self.options.fault_permille;
+        let hit = chance.permille() < self.fault_permille.load(Ordering::Relaxed);
         if hit && arrival.faults < FAULTS_PER_NUMBER_MAX {
             self.journal().count_fault(system, number);
             return Choice { behaviour: chance.pick(B::FAULTS), chance };

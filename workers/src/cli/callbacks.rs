@@ -7,7 +7,7 @@ use comfy_table::Table;
 use uuid::Uuid;
 
 use super::{DONE, FAILED, complain, load, say};
-use crate::store::{Error, Store, callback::Listed};
+use crate::store::{Error, Store, audit::Act, callback::Listed};
 
 /// Rows shown unless more are asked for.
 const ROWS: i64 = 100;
@@ -37,9 +37,15 @@ pub(super) enum Arguments {
         /// Every one that stopped.
         #[arg(long, conflicts_with_all = ["job", "host"])]
         all: bool,
-        /// Why; kept in the audit.
-        #[arg(long)]
+        /// Why; kept in the audit. No personal data.
+        #[arg(long, value_parser = super::batch::reason)]
         reason: String,
+        /// Who; kept in the audit.
+        #[arg(long, env = "USER")]
+        actor: String,
+        /// Only say how many would be opened.
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -52,9 +58,11 @@ pub(super) async fn run(path: Option<&Path>, arguments: Arguments) -> u8 {
         let store = Store::new(&config.database_url, config.connections_max)?;
         match arguments {
             Arguments::List { job, limit, json } => list(&store, job, limit, json).await?,
-            Arguments::Replay { job, host, reason, .. } => {
-                let opened = store.replay_callbacks(job, host.as_deref(), &reason).await?;
-                say(&format!("{opened} deliveries are open again"));
+            Arguments::Replay { job, host, reason, actor, dry_run, .. } => {
+                let act = Act { actor, reason, dry_run };
+                let opened = store.replay_callbacks(job, host.as_deref(), &act).await?;
+                let are = if dry_run { "would be" } else { "are" };
+                say(&format!("{opened} deliveries {are} open again"));
             }
         }
         store.close().await;

@@ -14,11 +14,12 @@ use super::{DONE, FAILED, complain, say};
 use crate::{
     clock::real_now,
     demo::{
-        cast::{self, Part},
+        cast::{self, Part, Repertoire},
         check::{self, Evidence, Report},
         portal::{self, Confirmed, Heard},
         sabotage::{self, Sabotage},
         stage::{self, Plan, Stage},
+        stories::{self, Told},
         time,
     },
     telemetry::logs,
@@ -67,6 +68,14 @@ call_timeout_ms = 1500
 attempts_max = 4
 [operations.kpsisu.check]
 call_timeout_ms = 1500
+[operations.mzrk.check]
+call_timeout_ms = 1500
+[operations.gbdul.organization]
+call_timeout_ms = 1500
+[operations.realestate.properties]
+call_timeout_ms = 1500
+[operations.mgov.lookup]
+call_timeout_ms = 1500
 ";
 
 pub(super) async fn run(arguments: Arguments) -> u8 {
@@ -85,7 +94,11 @@ pub(super) async fn run(arguments: Arguments) -> u8 {
         fault_permille: arguments.fault_permille,
         latency: Duration::from_millis(5),
         settings: SETTINGS.to_owned(),
-        environment: Vec::new(),
+        // A parcel that takes ten days is looked at twenty times, not two hundred and forty.
+        environment: vec![(
+            "HUB_SYSTEMS__KAZPOST__TRACK_INTERVAL_S".to_owned(),
+            "43200".to_owned(),
+        )],
         servers: None,
         fsync: true,
         say: |text| complain(&text),
@@ -138,7 +151,7 @@ async fn perform(arguments: &Arguments, stage: &Stage) -> Result<Report, stage::
     let began = Instant::now();
     let started = stage.store.business_now().await?;
     let count = usize::try_from(arguments.jobs).unwrap_or(usize::MAX);
-    let parts = cast::cast(count, arguments.seed, real_now());
+    let parts = cast::cast(count, arguments.seed, real_now(), Repertoire::Registers);
     let heard = portal::listen(stage.amqp_url()).await?;
     let bar = progress_bar(parts.len());
     bar.set_message("published");
@@ -148,6 +161,12 @@ async fn perform(arguments: &Arguments, stage: &Stage) -> Result<Report, stage::
     .await?;
     let jumps = wait_for_the_end(arguments, stage, &parts, &confirmed, &heard, &bar).await?;
     bar.finish_and_clear();
+    let stories = if arguments.real_time || arguments.sabotage.is_some() {
+        Vec::new() // they wait for days
+    } else {
+        complain(&"playing the manuals' stories");
+        stories::play(stage, show_story).await?
+    };
     let jobs = stage.store.list_jobs(200_000).await?;
     let quarantine = stage.store.list_quarantine(200_000).await?;
     let oracle = stage.control("oracle").await?;
@@ -160,11 +179,21 @@ async fn perform(arguments: &Arguments, stage: &Stage) -> Result<Report, stage::
         oracle: &oracle,
     };
     let mut report = check::check(arguments.seed, &evidence);
+    report.stories = stories;
     report.jumps = jumps;
     let passed = stage.store.business_now().await?.duration_since(started);
     report.business_s = passed.as_secs_f64();
     report.real_s = began.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// One story as it ends, for whoever watches.
+fn show_story(told: &Told) {
+    let Told { story, branch, manual, portal_shows, .. } = told;
+    complain(&format!("{story}, {branch} (manual {manual}): {portal_shows}"));
+    if !told.good {
+        complain(&format!("  but the manual says: {}", told.expected));
+    }
 }
 
 /// Lets business time jump until everything has ended, or nothing moves any more.

@@ -2,12 +2,18 @@
 //!
 //! Exit codes: 0 done, 1 a check failed or the hub cannot run, 2 wrong use (also wrong settings).
 
+mod audit;
+mod batch;
 mod calendar;
 mod callbacks;
 mod check_config;
 mod contracts;
 mod demo;
+mod filter;
+mod jobs;
 mod migrate;
+mod print;
+mod quarantine;
 mod run;
 mod simulate;
 
@@ -15,7 +21,10 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{Config, Error};
+use crate::{
+    config::{Config, Error},
+    store::Store,
+};
 
 /// Done.
 pub const DONE: u8 = 0;
@@ -43,6 +52,15 @@ enum Command {
     Migrate,
     /// Read the settings and report every fault in them.
     CheckConfig,
+    /// Jobs: look at them, repeat, withdraw, decide.
+    #[command(subcommand)]
+    Jobs(jobs::Arguments),
+    /// Messages that are no job: look at them, send them again, drop them.
+    #[command(subcommand)]
+    Quarantine(quarantine::Arguments),
+    /// What people did, and why.
+    #[command(subcommand)]
+    Audit(audit::Arguments),
     /// Working time of Kazakhstan, and deadlines in business days.
     #[command(subcommand)]
     Calendar(calendar::Command),
@@ -69,6 +87,9 @@ pub async fn main() -> ExitCode {
         Command::Run(run) => run::run(config, run).await,
         Command::Migrate => migrate::run(config).await,
         Command::CheckConfig => check_config::run(config),
+        Command::Jobs(jobs) => jobs::run(config, jobs).await,
+        Command::Quarantine(quarantine) => quarantine::run(config, quarantine).await,
+        Command::Audit(audit) => audit::run(config, audit).await,
         Command::Calendar(question) => calendar::run(config, &question),
         Command::Callbacks(callbacks) => callbacks::run(config, callbacks).await,
         Command::Contracts(command) => contracts::run(command).await,
@@ -86,6 +107,33 @@ fn load(path: Option<&std::path::Path>) -> Result<Config, u8> {
     })
 }
 
+/// The settings and the database, where its schema is this program's.
+async fn open(path: Option<&std::path::Path>) -> Result<(Config, Store), u8> {
+    let config = load(path)?;
+    let store = Store::new(&config.database_url, config.connections_max).map_err(|error| {
+        complain(&error);
+        WRONG_USE
+    })?;
+    require_schema(&store).await?;
+    Ok((config, store))
+}
+
+/// Complains where the schema is older than this program.
+async fn require_schema(store: &Store) -> Result<(), u8> {
+    match store.schema_versions().await {
+        Ok((applied, known)) if applied >= known => Ok(()),
+        Ok((applied, known)) => {
+            let text = "`hub migrate` brings it up to date";
+            complain(&format!("the schema is at {applied}, this program needs {known}: {text}"));
+            Err(FAILED)
+        }
+        Err(error) => {
+            complain(&error);
+            Err(FAILED)
+        }
+    }
+}
+
 /// Says what went wrong, to a person.
 #[expect(clippy::print_stderr, reason = "the command line speaks to a person")]
 fn complain(error: &dyn std::fmt::Display) {
@@ -96,4 +144,14 @@ fn complain(error: &dyn std::fmt::Display) {
 fn say(text: &dyn std::fmt::Display) {
     // Who reads may have seen enough (`| head`) and gone away.
     drop(writeln!(std::io::stdout(), "{text}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn no_two_arguments_of_a_command_share_a_name() {
+        super::Arguments::command().debug_assert();
+    }
 }

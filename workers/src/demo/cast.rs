@@ -72,10 +72,32 @@ const SILENT: &str = "770700300113";
 /// Right in everything but the check digit.
 const WRONG_CHECK_DIGIT: &str = "850100300013";
 
+/// Whom the cast asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repertoire {
+    /// One query and one command: GBD FL and KPSiSU.
+    MainJob,
+    /// The registers as well; what needs more than one step is told by the stories.
+    Registers,
+}
+
+/// Organisations of every kind (gov-services §9.4).
+const ORGANISATIONS: [&str; 4] = ["100540000008", "150641000006", "180842000004", "200350000006"];
+
 /// A cast of `count` messages, decided by the seed.
-pub fn cast(count: usize, seed: u64, now: Timestamp) -> Vec<Part> {
+pub fn cast(count: usize, seed: u64, now: Timestamp, repertoire: Repertoire) -> Vec<Part> {
     let chance = Chance::seeded(seed);
-    let mut parts: Vec<Part> = (0..count).map(|n| part(n, &chance, now)).collect();
+    let mut parts: Vec<Part> = (0..count)
+        .map(|n| {
+            let part = part(n, &chance, now);
+            match (repertoire, part.fate) {
+                (Repertoire::Registers, Fate::Runs) if chance.below(5) < 2 => {
+                    encore(&chance, register(n, &chance, now))
+                }
+                (Repertoire::MainJob | Repertoire::Registers, _) => part,
+            }
+        })
+        .collect();
     // Every story is told in every run that is long enough: the two that nobody answers.
     if count >= 20 {
         parts[7] = person(&chance, SILENT, "person:silent", now);
@@ -97,6 +119,33 @@ fn part(n: usize, chance: &Chance, now: Timestamp) -> Part {
         45..80 => encore(chance, check(chance, &iin, &format!("specialist:{subject}"), now)),
         80..91 => rejected(n, chance, &iin, now),
         _ => malformed(n, chance, now),
+    }
+}
+
+/// A question to one of the other registers.
+fn register(n: usize, chance: &Chance, now: Timestamp) -> Part {
+    let iin = LISTED[usize::try_from(chance.below(LISTED.len() as u64)).unwrap_or(0)];
+    let bin = ORGANISATIONS[usize::try_from(chance.below(4)).unwrap_or(0)];
+    let none = Value::Null;
+    match chance.below(5) {
+        0 | 1 => {
+            let consent = json!({"kind": "eds", "accepted_at": now, "text_version": "2019-10"});
+            let subject = format!("specialist:{n}");
+            job(chance, "mzrk.check", &subject, now, &json!({ "iin": iin }), &consent)
+        }
+        2 => {
+            let subject = format!("supplier:{n}");
+            job(chance, "gbdul.organization", &subject, now, &json!({ "bin": bin }), &none)
+        }
+        3 => {
+            let whose =
+                if chance.below(2) == 0 { json!({ "iin": iin }) } else { json!({ "bin": bin }) };
+            job(chance, "realestate.properties", &format!("supplier:{n}"), now, &whose, &none)
+        }
+        _ => {
+            let input = json!({ "iin": iin });
+            job(chance, "mgov.lookup", &format!("specialist:{n}"), now, &input, &none)
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::{
     cast::{Fate, Part},
     portal::{Confirmed, Heard},
+    stories::Told,
 };
 use crate::store::jobs::Listed;
 
@@ -55,6 +56,8 @@ pub struct Report {
     pub doubled_commands: usize,
     /// Commands that the simulators executed.
     pub executed_commands: u64,
+    /// The manuals' stories: what the portal shows at the end of each.
+    pub stories: Vec<Told>,
     /// How often business time jumped.
     pub jumps: usize,
     /// Business time that passed, in seconds.
@@ -132,6 +135,7 @@ pub fn check(seed: u64, evidence: &Evidence<'_>) -> Report {
         lost_why,
         doubled_commands: doubled,
         executed_commands: kpsisu["executed"].as_u64().unwrap_or(0),
+        stories: Vec::new(),
         jumps: 0,
         business_s: 0.0,
         real_s: 0.0,
@@ -203,6 +207,6 @@ fn line(id: String, part: &Part, state: &str, verdict: Option<String>) -> Line {
 impl Report {
     /// Nothing lost, nothing doubled.
     pub fn is_good(&self) -> bool {
-        self.lost == 0 && self.doubled_commands == 0
+        self.lost == 0 && self.doubled_commands == 0 && self.stories.iter().all(|story| story.good)
     }
 }

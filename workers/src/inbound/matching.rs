@@ -34,9 +34,10 @@ use crate::{
         Hub,
         record::{Record, answered, failure_summary},
     },
+    seal::Sealed,
     store::{
         Error,
-        inbound::{Candidate, Stored, Which},
+        inbound::{Candidate, Intake, Stored, Which},
         record::{Change, Guard},
     },
 };
@@ -91,9 +92,9 @@ async fn look(hub: &Hub, which: Which) -> Option<i64> {
 }
 
 /// Opens a stored message again.
-fn open(hub: &Hub, stored: &Stored) -> Option<Message> {
-    let raw = hub.sealer.open(INBOUND, &stored.sealed).ok()?;
-    if stored.source == "pull" {
+pub(super) fn open(hub: &Hub, source: &str, sealed: &Sealed) -> Option<Message> {
+    let raw = hub.sealer.open(INBOUND, sealed).ok()?;
+    if source == "pull" {
         return pull::decode(&raw);
     }
     match shep_async::read_push(&raw).ok()? {
@@ -106,7 +107,7 @@ async fn place(hub: &Hub, stored: &Stored) -> Result<(), Error> {
     let destination = hub.destinations.get(stored.system.as_str());
     let channel = destination.and_then(|d| d.adapter.channel());
     let Some(channel) = channel else { return Ok(()) };
-    let Some(message) = open(hub, stored) else {
+    let Some(message) = open(hub, &stored.source, &stored.sealed) else {
         // Most likely this process has another key than the one that stored it: it is kept.
         tracing::error!(
             inbound_id = stored.id,
@@ -136,9 +137,13 @@ async fn receive(
 ) -> Result<(), Error> {
     match read {
         Ok(received) => {
-            if hub.store.receive(stored.id, &received).await? {
-                count(&stored.system, "received");
-                hub.wake.relay.notify_one();
+            match hub.store.receive(stored.id, &received).await? {
+                Intake::Told => {
+                    count(&stored.system, "received");
+                    hub.wake.relay.notify_one();
+                }
+                Intake::Known => count(&stored.system, "duplicate"),
+                Intake::Elsewhere => {}
             }
             Ok(())
         }

@@ -13,6 +13,8 @@
 //! *Limits*: `inbound.body_bytes_max`; [`MATCHES_MAX`] messages are matched at once, the rest by the
 //! sweeper.
 
+pub mod kazpost;
+pub mod late;
 pub mod matching;
 pub mod pull;
 
@@ -54,7 +56,9 @@ pub const MATCHES_MAX: usize = 64;
 pub fn router(hub: Arc<Hub>) -> Router {
     let limit = DefaultBodyLimit::max(hub.config.inbound_body_bytes_max);
     let matching = Arc::new(tokio::sync::Semaphore::new(MATCHES_MAX));
-    Router::new().route(PUSH_PATH, post(receive)).layer(limit).with_state((hub, matching))
+    let parcels = kazpost::router(&hub);
+    let pushes = Router::new().route(PUSH_PATH, post(receive)).with_state((hub, matching));
+    pushes.merge(parcels).layer(limit)
 }
 
 type Shared = State<(Arc<Hub>, Arc<tokio::sync::Semaphore>)>;

@@ -45,11 +45,8 @@ pub async fn run(hub: Arc<Hub>, stop: CancellationToken) {
 
 /// Drains what is due.
 pub async fn pull_due(hub: &Hub) {
-    let pulled: Vec<&Arc<Destination>> = hub
-        .destinations
-        .values()
-        .filter(|d| d.adapter.channel().is_some() && d.settings.pull_interval_s > 0)
-        .collect();
+    let pulled: Vec<&Arc<Destination>> =
+        hub.destinations.values().filter(|d| d.is_pulled()).collect();
     if pulled.is_empty() {
         return;
     }

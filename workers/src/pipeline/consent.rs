@@ -115,6 +115,8 @@ fn child(
                 input,
                 consent: None,
                 verify_job: None,
+                retry_of: None,
+                begun_by: None,
                 callback_url: None,
                 requested_at: real_now(),
                 sla: hub.config.operations[operation.name].sla,

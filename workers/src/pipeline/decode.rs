@@ -110,6 +110,8 @@ fn entry(hub: &Hub, job: Job, reply: Option<Reply>, start: bool) -> Entry {
         input,
         consent: job.consent.as_ref().map(|agreed| serde_json::json!(agreed)),
         verify_job: None,
+        retry_of: None,
+        begun_by: None,
         callback_url: job.callback_url,
         requested_at: job.requested_at,
         sla: hub.config.operations[job.operation.name].sla,

@@ -63,6 +63,11 @@ impl Destination {
         }
     }
 
+    /// Whether messages wait there to be pulled, and the settings say that they are.
+    pub fn is_pulled(&self) -> bool {
+        self.adapter.channel().is_some() && self.settings.pull_interval_s > 0
+    }
+
     /// A permit for a job that has just arrived: at once, or after a short wait; none while stored
     /// jobs wait.
     pub async fn permit(&self, wait: Duration) -> Option<OwnedSemaphorePermit> {

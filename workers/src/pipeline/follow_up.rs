@@ -48,6 +48,8 @@ pub fn entry(hub: &Hub, begins: FollowUp) -> Entry {
                 input: input.into_exposed(),
                 consent: None,
                 verify_job: None,
+                retry_of: None,
+                begun_by: None,
                 callback_url: None,
                 requested_at: real_now(),
                 sla: hub.config.operations[operation.name].sla,

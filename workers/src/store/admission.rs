@@ -89,6 +89,10 @@ pub struct Body {
     pub consent: Option<Value>,
     /// The job whose success is its consent: it waits for that one.
     pub verify_job: Option<Uuid>,
+    /// The job that an operator repeats with this one.
+    pub retry_of: Option<Uuid>,
+    /// The job with whose answer this one begins.
+    pub begun_by: Option<Uuid>,
     /// Where to deliver events by HTTP as well.
     pub callback_url: Option<String>,
     /// When the person asked, as the publisher said it.
@@ -247,13 +251,25 @@ async fn enter(tx: Tx<'_>, worker: Uuid, entries: &[Entry]) -> Result<Entered, E
     Ok(Entered { now, results, new })
 }
 
-/// Admits jobs that begin inside another commit; those that began before change nothing.
-pub(super) async fn begin(tx: Tx<'_>, entries: &[Entry]) -> Result<(), Error> {
+impl Entry {
+    /// The same, as a job that begins with the answer to another: it belongs to the same subject.
+    pub(super) fn begun_by(mut self, parent: Uuid, subject: Option<&String>) -> Self {
+        self.subject = subject.cloned();
+        if let Fate::Job { body, .. } = &mut self.fate {
+            body.begun_by = Some(parent);
+        }
+        self
+    }
+}
+
+/// Admits jobs that begin inside another commit, and says how many are new; those that began before
+/// change nothing.
+pub(super) async fn begin(tx: Tx<'_>, entries: &[Entry]) -> Result<usize, Error> {
     if entries.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     // Nobody runs them yet, so they need no owner.
-    enter(tx, Uuid::nil(), entries).await.map(|_| ())
+    Ok(enter(tx, Uuid::nil(), entries).await?.new.len())
 }
 
 const fn is_stored(entry: &Entry) -> bool {
@@ -317,14 +333,14 @@ async fn insert_jobs(tx: Tx<'_>, worker: Uuid, new: &[(i64, &Entry)]) -> Result<
     sqlx::query(
         "INSERT INTO hub.job (seq, id, system, operation, subject, requested_by, priority, input,
            consent, callback_url, reply_to, correlation_id, requested_at, admitted_at, at_risk_at,
-           deadline_at, give_up_at, state, phase, verify_job, sla, owner, run, events, event, code,
-           errors, ended_at, ended_on)
+           deadline_at, give_up_at, state, phase, verify_job, retry_of, begun_by, sla, owner, run,
+           events, event, code, errors, ended_at, ended_on)
          SELECT r.seq, r.id, r.system, r.operation, r.subject, r.requested_by, r.priority, r.input,
            r.consent, r.callback_url, r.reply_to, r.correlation_id, q.at, c.now,
            LEAST(p.at_risk, p.deadline), p.deadline, GREATEST(p.deadline, p.give_up),
            r.state, CASE WHEN r.verify_job IS NULL THEN 'send' ELSE 'consent' END, r.verify_job,
-           'on_time', r.owner, CASE WHEN r.owner IS NULL THEN 0 ELSE 1 END, 1, r.event,
-           r.code, r.errors,
+           r.retry_of, r.begun_by, 'on_time', r.owner, CASE WHEN r.owner IS NULL THEN 0 ELSE 1 END, 1,
+           r.event, r.code, r.errors,
            CASE WHEN r.state = 'rejected' THEN c.now END,
            CASE WHEN r.state = 'rejected' THEN (c.now AT TIME ZONE 'UTC')::date
                 ELSE 'infinity'::date END
@@ -332,8 +348,8 @@ async fn insert_jobs(tx: Tx<'_>, worker: Uuid, new: &[(i64, &Entry)]) -> Result<
            subject text, requested_by text, priority smallint, input jsonb, consent jsonb,
            callback_url text, reply_to text, correlation_id text, requested_at timestamptz,
            at_risk_ms bigint, at_risk_days int, deadline_ms bigint, deadline_days int,
-           give_up_ms bigint, give_up_days int, state text, verify_job uuid, owner uuid, event text,
-           code text, errors jsonb)
+           give_up_ms bigint, give_up_days int, state text, verify_job uuid, retry_of uuid,
+           begun_by uuid, owner uuid, event text, code text, errors jsonb)
          CROSS JOIN (SELECT hub.now() AS now, shift FROM hub.clock) c
          CROSS JOIN LATERAL (SELECT LEAST(r.requested_at + c.shift, c.now) AS at) q
          CROSS JOIN LATERAL (SELECT CASE
@@ -378,6 +394,8 @@ fn job_row(seq: i64, entry: &Entry, worker: Uuid) -> Value {
                 (false, None) => State::Accepted.name(),
             },
             "verify_job": body.verify_job,
+            "retry_of": body.retry_of,
+            "begun_by": body.begun_by,
             "owner": start.then_some(worker),
             "event": EventName::Accepted.name(),
         }),

@@ -25,6 +25,21 @@ impl std::fmt::Debug for Found {
 }
 
 impl Store {
+    /// Stores a file as the portal would; for the demo's portal, with the statement that it is told.
+    pub async fn attach(&self, name: &str, bytes: &[u8]) -> Result<Uuid, Error> {
+        within(async {
+            Ok(sqlx::query_scalar(
+                "INSERT INTO portal.attachment (id, name, media_type, bytes)
+                 VALUES (gen_random_uuid(), $1, 'application/pdf', $2) RETURNING id",
+            )
+            .bind(name)
+            .bind(bytes)
+            .fetch_one(&self.pool)
+            .await?)
+        })
+        .await
+    }
+
     /// The files of these ids; the content of a larger one is not even read.
     pub async fn attachments(
         &self,

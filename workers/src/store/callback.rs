@@ -9,7 +9,11 @@ use std::time::Duration;
 use sqlx::Row;
 use uuid::Uuid;
 
-use super::{Error, Store, Tx, millis, within};
+use super::{
+    Error, Store, Tx,
+    audit::{self, Act},
+    millis, within,
+};
 
 /// A host without one success for so long is disabled.
 pub const DISABLE_AFTER: Duration = Duration::from_secs(5 * 86_400);
@@ -108,15 +112,23 @@ pub(super) async fn insert(tx: Tx<'_>, rows: &[New]) -> Result<(), Error> {
 }
 
 impl Store {
-    /// Takes deliveries that are due, for `lease`: whoever has not noted a result by then has died.
+    /// Takes deliveries that are due, for `lease`: whoever has not noted a result by then has died. An
+    /// event that was written after its job's callbacks had stopped stops as well.
     pub async fn take_callbacks(&self, limit: i64, lease: Duration) -> Result<Vec<Due>, Error> {
         within(async {
             let rows = sqlx::query(
-                "WITH due AS MATERIALIZED (
+                "WITH ended AS (
+                   UPDATE hub.callback c
+                      SET state = 'stopped', why = e.why, ended_at = statement_timestamp()
+                     FROM hub.callback e
+                    WHERE c.state = 'open' AND c.due_at <= statement_timestamp()
+                      AND e.job_seq = c.job_seq AND e.sequence < c.sequence
+                      AND e.state = 'stopped'),
+                 due AS MATERIALIZED (
                    SELECT c.job_seq, c.sequence FROM hub.callback c
                     WHERE c.state = 'open' AND c.due_at <= statement_timestamp()
                       AND NOT EXISTS (SELECT 1 FROM hub.callback e WHERE e.job_seq = c.job_seq
-                                         AND e.sequence < c.sequence AND e.state = 'open')
+                                         AND e.sequence < c.sequence AND e.state <> 'delivered')
                     ORDER BY c.due_at LIMIT $1 FOR UPDATE OF c SKIP LOCKED)
                  UPDATE hub.callback c
                     SET due_at = statement_timestamp() + $2 * interval '1 millisecond',
@@ -226,7 +238,7 @@ impl Store {
         &self,
         job: Option<Uuid>,
         host: Option<&str>,
-        reason: &str,
+        act: &Act,
     ) -> Result<u64, Error> {
         within(async {
             let mut tx = self.pool.begin().await?;
@@ -247,16 +259,16 @@ impl Store {
             )
             .execute(&mut *tx)
             .await?;
-            sqlx::query(
-                "INSERT INTO hub.audit (at, actor, action, target, reason)
-                 VALUES (hub.now(), 'operator', 'callbacks.replay', $1, $2)",
-            )
-            .bind(job.map_or_else(|| host.unwrap_or("all").to_owned(), |id| id.to_string()))
-            .bind(reason)
-            .execute(&mut *tx)
-            .await?;
-            tx.commit().await?;
-            Ok(opened.rows_affected())
+            let target = job.map_or_else(|| host.unwrap_or("all").to_owned(), |id| id.to_string());
+            let opened = opened.rows_affected();
+            let result = format!("{opened} opened");
+            audit::note(&mut tx, act, "callbacks.replay", &target, &result).await?;
+            if act.dry_run {
+                tx.rollback().await?;
+            } else {
+                tx.commit().await?;
+            }
+            Ok(opened)
         })
         .await
     }

@@ -5,11 +5,12 @@ use contracts::{
     state::{Phase, State},
 };
 use serde_json::Map;
-use sqlx::Row;
 use uuid::Uuid;
 
 use super::{
-    Error, Store, of_build,
+    Error, Store, Tx,
+    audit::{self, Act, Outcome},
+    held::{self, Hold},
     record::{self, Change, Guard},
     within,
 };
@@ -27,46 +28,69 @@ pub enum Cancelled {
     Unknown,
 }
 
+/// What an operator's withdrawal says in the event: the words themselves stay in the audit.
+const BY_OPERATOR: &str = "operator";
+
 impl Store {
     /// Withdraws a job, if nothing of it can have been sent. `reason` is told in its event.
     pub async fn cancel(&self, id: Uuid, reason: &str) -> Result<Cancelled, Error> {
         within(async {
             let mut tx = self.pool.begin().await?;
-            let row = sqlx::query(
-                "SELECT j.seq, j.operation, j.state, j.phase, j.attempts
-                   FROM hub.job_key k JOIN hub.job j ON j.seq = k.seq
-                  WHERE k.id = $1 FOR UPDATE OF j",
-            )
-            .bind(id)
-            .fetch_optional(&mut *tx)
-            .await?;
-            let Some(row) = row else { return Ok(Cancelled::Unknown) };
-            let (state, phase): (String, String) = (row.try_get("state")?, row.try_get("phase")?);
-            let name: String = row.try_get("operation")?;
-            let state = State::from_name(&state).unwrap_or(State::Failed);
-            let phase = Phase::from_name(&phase).unwrap_or(Phase::Ask);
-            let Some(operation) = of_build(&name) else { return Ok(Cancelled::TooLate) };
-            if state == State::Cancelled {
-                return Ok(Cancelled::Before);
-            }
-            if !is_unsent(state, phase, operation, row.try_get("attempts")?) {
-                return Ok(Cancelled::TooLate);
-            }
-            let mut summary = Map::new();
-            summary.insert("code".to_owned(), "withdrawn".into());
-            summary.insert("why".to_owned(), reason.into());
-            let seq = row.try_get("seq")?;
-            let change = Change {
-                code: Some("withdrawn"),
-                summary,
-                ..Change::to(State::Cancelled, seq, operation, Guard::Unsent)
-            };
-            record::record(&mut tx, &[change]).await?;
+            let cancelled = cancel(&mut tx, id, reason).await?;
             tx.commit().await?;
-            Ok(Cancelled::Done)
+            Ok(cancelled)
         })
         .await
     }
+
+    /// The same, for an operator.
+    pub async fn cancel_by(&self, id: Uuid, act: &Act) -> Result<Outcome, Error> {
+        within(async {
+            let mut tx = self.pool.begin().await?;
+            let outcome = match cancel(&mut tx, id, BY_OPERATOR).await? {
+                Cancelled::Done => {
+                    audit::note(&mut tx, act, "jobs.cancel", &id.to_string(), "cancelled").await?;
+                    Outcome::done("cancelled", "withdrawn; the portal is told")
+                }
+                Cancelled::Before => {
+                    Outcome::refused("cancelled_before", "it was withdrawn before")
+                }
+                Cancelled::TooLate => Outcome::refused(
+                    "too_late",
+                    "it was sent, is being called, or has ended: what they do with it cannot be \
+                     taken back; wait for its end",
+                ),
+                Cancelled::Unknown => Outcome::unknown_job(),
+            };
+            audit::finish(tx, act, outcome).await
+        })
+        .await
+    }
+}
+
+/// Withdraws a job in the caller's commit.
+async fn cancel(tx: Tx<'_>, id: Uuid, why: &str) -> Result<Cancelled, Error> {
+    let job = match held::hold(tx, id).await? {
+        Hold::Job(job) => job,
+        Hold::Unknown => return Ok(Cancelled::Unknown),
+        Hold::OtherBuild => return Ok(Cancelled::TooLate),
+    };
+    if job.state == State::Cancelled {
+        return Ok(Cancelled::Before);
+    }
+    if !is_unsent(job.state, job.phase, job.operation, job.attempts) {
+        return Ok(Cancelled::TooLate);
+    }
+    let mut summary = Map::new();
+    summary.insert("code".to_owned(), "withdrawn".into());
+    summary.insert("why".to_owned(), why.into());
+    let change = Change {
+        code: Some("withdrawn"),
+        summary,
+        ..Change::to(State::Cancelled, job.seq, job.operation, Guard::Unsent)
+    };
+    record::record(tx, &[change]).await?;
+    Ok(Cancelled::Done)
 }
 
 /// Whether nothing of a job can have reached their system. A command that is stored or waits was

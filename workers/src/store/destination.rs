@@ -5,15 +5,23 @@ use std::time::Duration;
 use super::{Error, Store, millis, within};
 
 impl Store {
-    /// Makes the rows of these systems, where they are missing.
-    pub async fn ensure_destinations(&self, systems: &[&str]) -> Result<(), Error> {
+    /// Makes the rows of these systems, where they are missing; those that are never pulled from say
+    /// so. A process that does not pull takes the next pull from nobody who does.
+    pub async fn ensure_destinations(
+        &self,
+        systems: &[&str],
+        pulled: &[bool],
+    ) -> Result<(), Error> {
         within(async {
             sqlx::query(
-                "INSERT INTO hub.destination (system, next_pull_at)
-                 SELECT system, hub.now() FROM UNNEST($1::text[]) t (system) ORDER BY system
-                 ON CONFLICT (system) DO NOTHING",
+                "INSERT INTO hub.destination AS d (system, next_pull_at)
+                 SELECT system, CASE WHEN pulled THEN hub.now() ELSE 'infinity' END
+                   FROM UNNEST($1::text[], $2::bool[]) t (system, pulled) ORDER BY system
+                 ON CONFLICT (system) DO UPDATE SET next_pull_at = excluded.next_pull_at
+                  WHERE d.next_pull_at = 'infinity' AND excluded.next_pull_at < 'infinity'",
             )
             .bind(systems)
+            .bind(pulled)
             .execute(&self.pool)
             .await?;
             Ok(())

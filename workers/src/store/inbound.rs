@@ -226,10 +226,21 @@ impl Store {
     }
 }
 
+/// What became of a message that nobody asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intake {
+    /// The portal has it, and is told.
+    Told,
+    /// The portal has it, or something newer, already: nothing changed.
+    Known,
+    /// Somebody else has dealt with it.
+    Elsewhere,
+}
+
 impl Store {
     /// Takes a message in that nobody asked for: its rows, the event that tells of it, and the end of
-    /// its story here are one commit. `false` where somebody else has dealt with it.
-    pub async fn receive(&self, id: i64, received: &Received) -> Result<bool, Error> {
+    /// its story here are one commit. What changes no row is told to nobody.
+    pub async fn receive(&self, id: i64, received: &Received) -> Result<Intake, Error> {
         within(async {
             let mut tx = self.pool.begin().await?;
             let taken = sqlx::query(
@@ -240,15 +251,18 @@ impl Store {
             .execute(&mut *tx)
             .await?;
             if taken.rows_affected() == 0 {
-                return Ok(false);
+                return Ok(Intake::Elsewhere);
             }
             let writes: Vec<_> = received.writes.iter().map(|write| (None, write)).collect();
-            portal::write(&mut tx, &writes).await?;
+            if portal::write(&mut tx, &writes).await? == 0 {
+                tx.commit().await?;
+                return Ok(Intake::Known);
+            }
             let now = format!("SELECT {NOW_MICROS}");
             let now = sqlx::query_scalar(sqlx::AssertSqlSafe(now)).fetch_one(&mut *tx).await?;
             outbox::insert(&mut tx, &[outbox::Row::received(id, instant(now), received)]).await?;
             tx.commit().await?;
-            Ok(true)
+            Ok(Intake::Told)
         })
         .await
     }

@@ -170,9 +170,8 @@ impl Store {
                    (SELECT (extract(epoch FROM least(
                       (SELECT min(due_at) FROM hub.timer),
                       (SELECT min(d.next_pull_at) FROM hub.destination d
-                        -- Where nothing is ever pulled, the time of the first pull stays behind.
-                        WHERE (d.pulled_at IS NOT NULL OR d.next_pull_at > hub.now())
-                          AND EXISTS (SELECT 1 FROM hub.job_live j WHERE j.system = d.system
+                        WHERE d.next_pull_at < 'infinity' AND EXISTS (
+                         SELECT 1 FROM hub.job_live j WHERE j.system = d.system
                             AND j.state IN ('pending', 'in_doubt')))) - hub.now()) * 1000)::bigint)
                      AS next_ms,
                    EXISTS (SELECT 1 FROM hub.destination WHERE held_until > statement_timestamp()) AS held",

@@ -12,6 +12,7 @@
 
 pub mod admission;
 pub mod attachment;
+pub mod audit;
 pub mod calendar;
 pub mod callback;
 pub mod cancel;
@@ -21,13 +22,20 @@ pub mod consent;
 pub mod destination;
 pub mod error;
 pub mod file;
+mod held;
 pub mod inbound;
 pub mod jobs;
+pub mod late;
+pub mod listing;
 pub mod maintenance;
 pub mod outbox;
 pub mod portal;
+pub mod quarantine;
 pub mod record;
+pub mod resolve;
+pub mod retry;
 mod sla;
+pub mod story;
 pub mod summary;
 pub mod timer;
 pub mod worker;
@@ -179,6 +187,14 @@ fn instant(micros: i64) -> jiff::Timestamp {
 /// Milliseconds of a duration, for intervals that the statement adds to business time.
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Rows that a statement returned as JSON, as what they are.
+fn read_rows<T: serde::de::DeserializeOwned>(
+    rows: Vec<serde_json::Value>,
+) -> Result<Vec<T>, Error> {
+    let read = |row| serde_json::from_value(row).map_err(|e| sqlx::Error::Decode(Box::new(e)));
+    Ok(rows.into_iter().map(read).collect::<Result<_, _>>()?)
 }
 
 /// A connection inside a transaction.

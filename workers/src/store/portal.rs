@@ -11,10 +11,18 @@ use std::collections::{BTreeMap, HashSet};
 
 use adapters::attempt::Write;
 use contracts::operation::{Key, Mode, PortalTable, Record, RowsTable, Takeover};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sqlx::Row;
+use uuid::Uuid;
 
-use super::{Error, Store, Tx, admission::Entry, admission::Fate, within};
+use super::{
+    Error, Store, Tx,
+    admission::{Entry, Fate},
+    held::Held,
+    read_rows, within,
+};
 
 impl Store {
     /// Rows of a portal table that have this value in this column, as the portal would read them.
@@ -67,6 +75,57 @@ const fn key_column(table: &PortalTable) -> &'static str {
         Key::Subject => "subject",
         Key::Job(column) => column,
     }
+}
+
+/// The row that a job owns or owned, without the answer's columns.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Owned {
+    /// The table.
+    pub table: String,
+    /// The state as the portal reads it.
+    pub status: String,
+    /// The position.
+    pub sla: String,
+    /// Whether the answer came after the deadline.
+    pub late: bool,
+    /// When it came.
+    pub completed_at: Option<Timestamp>,
+    /// Whose row it is now.
+    pub job_id: Uuid,
+    pub(super) job_seq: i64,
+}
+
+/// The row of a job's key, where there is one; `lock` keeps others from it until the commit.
+pub(super) async fn owned(
+    tx: Tx<'_>,
+    table: &PortalTable,
+    key: &str,
+    lock: bool,
+) -> Result<Option<Owned>, Error> {
+    let constants: String = table
+        .constants
+        .iter()
+        .map(|(column, value)| format!(" AND {column} = '{value}'"))
+        .collect();
+    let statement = format!(
+        "SELECT jsonb_build_object('table', '{}', 'status', status, 'sla', sla, 'late', late,
+           'completed_at', completed_at, 'job_id', job_id, 'job_seq', job_seq)
+           FROM {} WHERE {} = $1{constants}{}",
+        table.name,
+        table.name,
+        key_column(table),
+        if lock { " FOR UPDATE" } else { "" }
+    );
+    let query = sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).bind(key);
+    Ok(read_rows(query.fetch_all(&mut *tx).await?)?.pop())
+}
+
+/// The newer job that a job's row belongs to; `None` where it is the job's own, or it has none.
+pub(super) async fn newer_owner(tx: Tx<'_>, job: &Held) -> Result<Option<Uuid>, Error> {
+    let Some(table) = &job.operation.portal else { return Ok(None) };
+    let Some(key) = key_of(table, job.id, job.subject.as_ref()) else { return Ok(None) };
+    let row = owned(tx, table, &key, true).await?;
+    Ok(row.filter(|row| row.job_seq > job.seq).map(|row| row.job_id))
 }
 
 /// Gives the rows of these keys to the new jobs.
@@ -215,8 +274,9 @@ async fn replace_rows(
     Ok(())
 }
 
-/// Makes the writes into shared rows; `subject` is filled in where the key wants it.
-pub(super) async fn write(tx: Tx<'_>, writes: &[(Option<&str>, &Write)]) -> Result<(), Error> {
+/// Makes the writes into shared rows; `subject` is filled in where the key wants it. Returns how many
+/// rows they changed.
+pub(super) async fn write(tx: Tx<'_>, writes: &[(Option<&str>, &Write)]) -> Result<u64, Error> {
     let mut rows: Vec<(&'static Record, String, Value)> = Vec::with_capacity(writes.len());
     for (subject, write) in writes {
         let mut values = write.values.expose().clone();
@@ -229,11 +289,12 @@ pub(super) async fn write(tx: Tx<'_>, writes: &[(Option<&str>, &Write)]) -> Resu
     }
     // Stable: two writes of one row keep their order. Sorted: nobody waits in a circle.
     rows.sort_by(|a, b| a.1.cmp(&b.1));
+    let mut changed = 0;
     for (record, _, row) in rows {
-        let statement = write_statement(record);
-        sqlx::query(sqlx::AssertSqlSafe(statement)).bind(row).execute(&mut *tx).await?;
+        let statement = sqlx::AssertSqlSafe(write_statement(record));
+        changed += sqlx::query(statement).bind(row).execute(&mut *tx).await?.rows_affected();
     }
-    Ok(())
+    Ok(changed)
 }
 
 fn write_statement(record: &Record) -> String {

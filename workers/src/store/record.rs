@@ -373,11 +373,10 @@ fn files<'a>(done: &[(&'a Change, &'a After)]) -> Vec<file::New<'a>> {
         .collect()
 }
 
-/// The job that begins with this change: it belongs to the same subject.
+/// The job that begins with this change.
 fn follow_up(change: &Change, after: &After) -> Option<Entry> {
-    let mut entry = (**change.follow_up.as_ref()?).clone();
-    entry.subject.clone_from(&after.subject);
-    Some(entry)
+    let entry = (**change.follow_up.as_ref()?).clone();
+    Some(entry.begun_by(after.id, after.subject.as_ref()))
 }
 
 fn portal_change(change: &Change, after: &After) -> Option<portal::Change> {
@@ -524,6 +523,14 @@ async fn arm_timers(tx: Tx<'_>, done: &[(&Change, &After)]) -> Result<(), Error>
         .map(|(c, _)| c.seq)
         .collect();
     timer::disarm(tx, &ended).await?;
+    // What they hold now is woken by an answer: a question that was due is no longer asked.
+    for (change, _) in done
+        .iter()
+        .filter(|(c, a)| a.state == State::Pending && c.delay_ms.is_none())
+        .filter(|(c, _)| c.operation.reconcile != Reconcile::Nobody)
+    {
+        timer::disarm_wake(tx, change.seq).await?;
+    }
     let live: Vec<i64> =
         done.iter().filter(|(_, a)| !a.state.is_terminal()).map(|(c, _)| c.seq).collect();
     let delays: Vec<(i64, i64)> = done

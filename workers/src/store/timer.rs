@@ -69,6 +69,15 @@ pub(super) async fn disarm(tx: Tx<'_>, seqs: &[i64]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Removes the wake timer of a job that must not be started by it any more.
+pub(super) async fn disarm_wake(tx: Tx<'_>, seq: i64) -> Result<(), Error> {
+    sqlx::query("DELETE FROM hub.timer WHERE job_seq = $1 AND kind = 'wake'")
+        .bind(seq)
+        .execute(&mut *tx)
+        .await?;
+    Ok(())
+}
+
 /// A timer that is due, with what is needed to decide.
 #[derive(Debug, Clone)]
 pub struct Due {
@@ -182,6 +191,26 @@ impl Store {
             )
             .fetch_optional(&self.pool)
             .await?)
+        })
+        .await
+    }
+}
+
+impl Store {
+    /// Brings the next look at a parcel forward to now; `false` where nobody follows it.
+    pub async fn look_at_parcel(&self, track_number: &str) -> Result<bool, Error> {
+        within(async {
+            let moved = sqlx::query(
+                "UPDATE hub.timer t SET due_at = least(t.due_at, hub.now())
+                   FROM hub.job_live j
+                  WHERE j.system = 'kazpost' AND j.operation = 'kazpost.track'
+                    AND j.state IN ('pending', 'in_doubt')
+                    AND j.input ->> 'track_number' = $1 AND t.job_seq = j.seq AND t.kind = 'wake'",
+            )
+            .bind(track_number)
+            .execute(&self.pool)
+            .await?;
+            Ok(moved.rows_affected() > 0)
         })
         .await
     }

@@ -15,7 +15,7 @@ use axum::{
 };
 use serde_json::Value;
 use tokio::sync::OnceCell;
-use workers::callback::Secret;
+use workers::{callback::Secret, store::audit::Act};
 
 use crate::{
     servers::run,
@@ -159,7 +159,9 @@ fn gone_stops_the_callbacks_of_a_job_until_they_are_replayed() {
         assert!(listed.iter().all(|row| row.why.as_deref() == Some("gone")), "{listed:?}");
 
         let job = Some(id("callback gone"));
-        let opened = world.stage.store.replay_callbacks(job, None, "mended").await.unwrap();
+        let (actor, reason) = ("tester".to_owned(), "mended".to_owned());
+        let act = Act { actor, reason, dry_run: false };
+        let opened = world.stage.store.replay_callbacks(job, None, &act).await.unwrap();
         assert_eq!(opened, 2);
         let came = until("both were delivered", async || {
             let came = receiver.of("callback-gone");

@@ -26,6 +26,8 @@ async fn started(world: &World) -> Uuid {
         input: json!({"iin": "850100300012"}),
         consent: None,
         verify_job: None,
+        retry_of: None,
+        begun_by: None,
         callback_url: None,
         requested_at: store.business_now().await.unwrap(),
         sla: CHECK.sla,

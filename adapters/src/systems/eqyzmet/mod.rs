@@ -142,6 +142,16 @@ impl System for Eqyzmet {
         &[ASYNC_URL, ORGANISATIONS, TEST_CERTIFICATES]
     }
 
+    fn simulated(&self, simulators: &str) -> Vec<(&'static str, Value)> {
+        vec![
+            ("url", format!("{simulators}/eqyzmet/").into()),
+            ("push_peers", vec!["127.0.0.1"].into()),
+            ("push_senders", vec![simulator::SENDER.id].into()),
+            ("push_sender_password", simulator::SENDER.password.into()),
+            ("pull_interval_s", (12 * 3_600).into()),
+        ]
+    }
+
     fn connect(&self, settings: &Settings) -> Result<Arc<dyn Adapter>, ConnectError> {
         Ok(Arc::new(submit::Messages::new(settings)?))
     }

@@ -46,7 +46,7 @@ const SYSTEM: &str = "eqyzmet";
 /// The interaction in the gateway's registry (gov-services §8, FOUND).
 const SERVICE_ID: &str = "EKyzmetUniversalService";
 /// Who sends the messages: the hub must be configured to believe it.
-const SENDER: Sender = Sender {
+pub(super) const SENDER: Sender = Sender {
     id: "eqyzmet",
     // SHA-256 of the word "simulated".
     password: "daeb30e06dcf80565ac935eca8ec3e87a2cd7194440c14842b470d3cb7fed353",

@@ -1,5 +1,7 @@
 //! The adapter: one account at Kazpost, and which operation does what.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use contracts::s10::TrackNumber;
 use secrecy::SecretString;
@@ -29,6 +31,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     option("contract_number", None, Form::Text),
     option("tracking_url", None, Form::Url),
     option("tracking_page", Some("https://track.post.kz/"), Form::Url),
+    option("track_interval_s", Some("3600"), Form::Number),
     option("courier_url", None, Form::Url),
     option("courier_username", Some("sim"), Form::Text),
     option("courier_password", Some("simulated"), Form::Secret),
@@ -53,8 +56,18 @@ pub(super) struct Office {
     pub(super) tracking: Rest,
     pub(super) courier: Courier,
     pub(super) form: ParcelForm,
+    /// Shortest pause between two looks at a parcel.
+    pub(super) track_interval: Duration,
     order_prefix: String,
     tracking_page: String,
+}
+
+/// Kazpost keeps its answers for an hour: asking more often tells nothing (kazpost §6).
+fn track_interval(settings: &Settings) -> Result<Duration, ConnectError> {
+    let seconds = text(settings, "track_interval_s").parse().ok().map(Duration::from_secs);
+    seconds
+        .filter(|interval| *interval >= super::track::POLL)
+        .ok_or_else(|| wrong("track_interval_s", "a number of seconds, at least 3600"))
 }
 
 /// What every parcel of this contract has in common.
@@ -99,6 +112,7 @@ impl Office {
                 phone: phone.ok_or_else(|| wrong("phone_form", "10, 11 or plus"))?,
                 contract_number: settings.option("contract_number").map(str::to_owned),
             },
+            track_interval: track_interval(settings)?,
             order_prefix,
             tracking_page: text(settings, "tracking_page"),
         })

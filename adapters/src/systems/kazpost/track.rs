@@ -58,7 +58,11 @@ impl Office {
         let told = answer
             .map_err(Cause::Query)
             .and_then(|answer| read(&answer, &input.track_number, call.now));
-        ended(told.map(|told| meaning(told, &input, call)), exchange)
+        let mut outcome = told.map(|told| meaning(told, &input, call));
+        if let Ok(Outcome::Interim(interim)) = &mut outcome {
+            interim.again_in = interim.again_in.max(self.track_interval);
+        }
+        ended(outcome, exchange)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{clock::real_now, demo::stage::Error};
 const STORY: &str = "specialist";
 const MANUAL: &str = "000, 1.5-1.8";
 
-const UNLOCKED: &str = "Профиль специалиста разблокирован";
+pub(super) const UNLOCKED: &str = "Профиль специалиста разблокирован";
 const LOCKED: &str = "Профиль специалиста заблокирован: проверка не пройдена";
 const OPEN: &str = "Профиль специалиста заблокирован: проверка не завершена";
 

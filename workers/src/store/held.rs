@@ -1,0 +1,76 @@
+//! A job as an act on it sees it: locked, so that a running hub and an operator never fight.
+
+use contracts::{
+    operation::OperationSpec,
+    state::{Phase, State},
+};
+use serde_json::Value;
+use sqlx::Row;
+use uuid::Uuid;
+
+use super::{Error, Tx, of_build};
+
+/// A job whose row is locked until the act's commit.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) seq: i64,
+    pub(super) id: Uuid,
+    pub(super) operation: &'static OperationSpec,
+    pub(super) subject: Option<String>,
+    pub(super) state: State,
+    pub(super) phase: Phase,
+    pub(super) attempts: i32,
+    pub(super) code: Option<String>,
+    pub(super) requested_by: Option<String>,
+    pub(super) priority: i16,
+    /// Personal.
+    pub(super) input: Option<Value>,
+    pub(super) consent: Option<Value>,
+    pub(super) callback_url: Option<String>,
+    /// Whether they acknowledged it once.
+    pub(super) acknowledged: bool,
+}
+
+/// What holding a job came to.
+#[derive(Debug)]
+pub(super) enum Hold {
+    Job(Box<Held>),
+    /// No such job.
+    Unknown,
+    /// It does what this build knows nothing of.
+    OtherBuild,
+}
+
+/// Locks a job. A worker that records it meanwhile comes first, and what it wrote is seen; where that
+/// moved the row to another partition, the call fails with a conflict and is made again.
+pub(super) async fn hold(tx: Tx<'_>, id: Uuid) -> Result<Hold, Error> {
+    let row = sqlx::query(
+        "SELECT j.seq, j.operation, j.subject, j.state, j.phase, j.attempts, j.code, j.requested_by,
+                j.priority, j.input, j.consent, j.callback_url,
+                EXISTS (SELECT 1 FROM hub.correlation c WHERE c.job_seq = k.seq) AS acknowledged
+           FROM hub.job_key k JOIN hub.job j ON j.seq = k.seq
+          WHERE k.id = $1 FOR UPDATE OF j",
+    )
+    .bind(id)
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(row) = row else { return Ok(Hold::Unknown) };
+    let text = |column: &str| row.try_get::<String, _>(column);
+    let Some(operation) = of_build(&text("operation")?) else { return Ok(Hold::OtherBuild) };
+    Ok(Hold::Job(Box::new(Held {
+        seq: row.try_get("seq")?,
+        id,
+        operation,
+        subject: row.try_get("subject")?,
+        state: State::from_name(&text("state")?).unwrap_or(State::Failed),
+        phase: Phase::from_name(&text("phase")?).unwrap_or(Phase::Ask),
+        attempts: row.try_get("attempts")?,
+        code: row.try_get("code")?,
+        requested_by: row.try_get("requested_by")?,
+        priority: row.try_get("priority")?,
+        input: row.try_get("input")?,
+        consent: row.try_get("consent")?,
+        callback_url: row.try_get("callback_url")?,
+        acknowledged: row.try_get("acknowledged")?,
+    })))
+}
