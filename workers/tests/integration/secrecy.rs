@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use workers::store::audit::Act;
 
 use crate::{
     everything::{self, Everything},
@@ -145,7 +146,8 @@ fn invariant_8_nothing_personal_and_no_secret_shows_wherever_people_look() {
     run(async {
         let mut world = World::build(everything::scene()).await;
         let all = everything::play(&world).await;
-        world.stage.store.replay_callbacks(None, Some("portal.example"), "mended").await.unwrap();
+        let act = Act { actor: "test".into(), reason: "mended".into(), dry_run: false };
+        world.stage.store.replay_callbacks(None, Some("portal.example"), &act).await.unwrap();
         check_that_everything_was_there(&world, &all).await;
         check_that_nothing_is_left(&world, &all).await;
         let mut places = tables(&world).await;
