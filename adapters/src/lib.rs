@@ -9,7 +9,7 @@
 //! *Guarantee*: an adapter makes one attempt within one deadline and says what it learned. It never
 //! retries, never sleeps, knows no broker and no SQL (design invariant 6).
 //!
-//! Adding a system is a folder in `systems/`, a folder in `contracts/systems/` and one line in
+//! Adding a system is a folder in `systems/`, a folder in `contracts/systems/` and its name in
 //! [`systems`].
 
 pub mod attempt;

@@ -23,6 +23,7 @@ mod gbdul;
 #[cfg(test)]
 #[path = "simulators/gbdul_cases.rs"]
 mod gbdul_cases;
+#[cfg(test)]
 #[path = "simulators/kazpost.rs"]
 mod kazpost;
 #[cfg(test)]
@@ -34,6 +35,7 @@ mod mailbox;
 #[cfg(test)]
 #[path = "simulators/mgov.rs"]
 mod mgov;
+#[cfg(test)]
 #[path = "simulators/mzrk.rs"]
 mod mzrk;
 #[cfg(test)]

@@ -24,6 +24,9 @@ mod demo;
 #[path = "integration/events.rs"]
 mod events;
 #[cfg(test)]
+#[path = "integration/everything.rs"]
+mod everything;
+#[cfg(test)]
 #[path = "integration/invariants.rs"]
 mod invariants;
 #[cfg(test)]

@@ -79,14 +79,20 @@ impl Check {
     async fn failure(&self) -> Failure {
         match self.ask().await {
             Outcome::Failed(failure) => failure,
-            other => panic!("{other:?}"),
+            other @ (Outcome::Answered(_)
+            | Outcome::Acknowledged(_)
+            | Outcome::Interim(_)
+            | Outcome::NotDone) => panic!("{other:?}"),
         }
     }
 
     async fn answer(&self) -> Answer {
         match self.ask().await {
             Outcome::Answered(answer) => answer,
-            other => panic!("{other:?}"),
+            other @ (Outcome::Acknowledged(_)
+            | Outcome::Interim(_)
+            | Outcome::NotDone
+            | Outcome::Failed(_)) => panic!("{other:?}"),
         }
     }
 
@@ -97,7 +103,10 @@ impl Check {
                 self.carry = interim.carry.expose().clone();
                 interim
             }
-            other => panic!("{other:?}"),
+            other @ (Outcome::Answered(_)
+            | Outcome::Acknowledged(_)
+            | Outcome::NotDone
+            | Outcome::Failed(_)) => panic!("{other:?}"),
         }
     }
 }
@@ -139,7 +148,9 @@ async fn d8_a_record_waits_for_the_other_register_and_only_that_one_is_asked_aga
             match attempt.outcome {
                 Outcome::Answered(answer) => break answer.summary["verdict"].clone(),
                 Outcome::Interim(interim) => check.carry = interim.carry.into_exposed(),
-                other => panic!("{other:?}"),
+                other @ (Outcome::Acknowledged(_) | Outcome::NotDone | Outcome::Failed(_)) => {
+                    panic!("{other:?}")
+                }
             }
         };
         assert_eq!(verdict, if iin == NARCOLOGICAL { "found" } else { "clear" });

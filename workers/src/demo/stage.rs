@@ -327,7 +327,7 @@ public_url = "http://{admin}"
 fn simulated_systems(simulators: &str) -> String {
     let mut systems = adapters::systems::all();
     systems.sort_by_key(|system| system.spec().name == LAST);
-    let section = |system: &Box<dyn System>| {
+    let section = |system: &dyn System| {
         let settings: String = system
             .simulated(simulators)
             .iter()
@@ -335,7 +335,7 @@ fn simulated_systems(simulators: &str) -> String {
             .collect();
         format!("[systems.{}]\n{settings}", system.spec().name)
     };
-    systems.iter().map(section).collect()
+    systems.iter().map(|system| section(system.as_ref())).collect()
 }
 
 /// A client without limits on redirects or retries of its own: it talks to our own children.

@@ -77,7 +77,7 @@ async fn accepted(
     reply: Option<Reply>,
 ) -> (Message, Option<OwnedSemaphorePermit>) {
     let by_code = job.consent.as_ref().is_some_and(|consent| consent.by != ConsentBy::Eds);
-    if by_code && hub.destinations.get(consent::SYSTEM).is_none() {
+    if by_code && !hub.destinations.contains_key(consent::SYSTEM) {
         let text = "a code cannot be verified here: mgov has no address";
         let rejection = Rejection::single(Rejection::CONSENT_UNSUPPORTED, "/consent", text);
         return (rejected(refused(job, rejection), reply), None);
@@ -90,7 +90,11 @@ async fn accepted(
     if permit.is_some() && !hub.registry.enter_first(job.id, FIRST_RUN) {
         permit = None;
     }
-    let agreed = job.consent.as_ref().map(|c| serde_json::json!(c));
+    (Message::Entry(Box::new(entry(hub, job, reply, permit.is_some()))), permit)
+}
+
+/// A job as it is admitted, with the verification that its consent needs.
+fn entry(hub: &Hub, job: Job, reply: Option<Reply>, start: bool) -> Entry {
     let input = job.input.into_exposed();
     // A verification keeps its own code; a check hands it on to the verification that it begins.
     let own_code = match (&job.code, &job.consent) {
@@ -104,7 +108,7 @@ async fn accepted(
         requested_by: job.requested_by,
         priority: job.priority.rank(),
         input,
-        consent: agreed,
+        consent: job.consent.as_ref().map(|agreed| serde_json::json!(agreed)),
         verify_job: None,
         retry_of: None,
         begun_by: None,
@@ -120,7 +124,7 @@ async fn accepted(
         reply,
         code: own_code,
         child: None,
-        fate: Fate::Job { start: permit.is_some(), body: Box::new(body) },
+        fate: Fate::Job { start, body: Box::new(body) },
     };
     if let Some(agreed) = &job.consent
         && let Some((verify_job, child)) =
@@ -131,7 +135,7 @@ async fn accepted(
             body.verify_job = Some(verify_job);
         }
     }
-    (Message::Entry(Box::new(entry)), permit)
+    entry
 }
 
 /// A job that fits its schema and still cannot be taken here.

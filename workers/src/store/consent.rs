@@ -43,6 +43,7 @@ pub struct Rules {
 /// What the hub knows of the code that a job wants verified. All of it is decided upon by
 /// `pipeline/consent.rs`.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not imply one another")]
 pub struct Code {
     /// The job that sent it.
     pub sent_by: Uuid,
@@ -77,6 +78,7 @@ pub struct Waiting {
 
 /// What became of a verification.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not imply one another")]
 pub struct Verified {
     /// Whether the job verifies codes at all.
     pub is_verification: bool,

@@ -17,7 +17,7 @@ use contracts::{
 };
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use sqlx::Row;
+use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
 use super::{
@@ -42,6 +42,10 @@ pub enum Guard {
 
 /// One change of one job.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "parts of a change that do not imply one another"
+)]
 pub struct Change {
     /// The job.
     pub seq: i64,
@@ -172,6 +176,28 @@ struct After {
     age_ms: i64,
 }
 
+impl After {
+    fn read(row: &PgRow) -> Result<Self, Error> {
+        let text = |column: &str| row.try_get::<String, _>(column);
+        let sla = |name: String| Sla::from_name(&name).unwrap_or(Sla::OnTime);
+        let to: Option<String> = row.try_get("reply_to")?;
+        let correlation_id = row.try_get("correlation_id")?;
+        Ok(Self {
+            id: row.try_get("id")?,
+            subject: row.try_get("subject")?,
+            state: State::from_name(&text("state")?).unwrap_or(State::Failed),
+            sla: sla(text("sla")?),
+            sla_before: sla(text("sla_before")?),
+            events: row.try_get("events")?,
+            reply: to.map(|to| Reply { to, correlation_id }),
+            callback: row.try_get("callback_url")?,
+            now: instant(row.try_get("now")?),
+            late: row.try_get("late")?,
+            age_ms: row.try_get("age_ms")?,
+        })
+    }
+}
+
 impl Store {
     /// Records a batch; `None` for changes that lost their job.
     pub async fn record(&self, changes: &[Change]) -> Result<Vec<Option<Recorded>>, Error> {
@@ -239,8 +265,16 @@ async fn record_round(tx: Tx<'_>, changes: &[&Change]) -> Result<Vec<Option<Reco
 
 async fn update_jobs(tx: Tx<'_>, changes: &[&Change]) -> Result<HashMap<i64, After>, Error> {
     let batch: Vec<Value> = changes.iter().map(|change| input_row(change)).collect();
-    // The give-up time bounds every wait: a pause that would end after it ends the job instead.
-    let statement = format!(
+    let rows = sqlx::query(sqlx::AssertSqlSafe(update_statement()))
+        .bind(Value::Array(batch))
+        .fetch_all(&mut *tx)
+        .await?;
+    rows.iter().map(|row| Ok((row.try_get("seq")?, After::read(row)?))).collect()
+}
+
+/// The give-up time bounds every wait: a pause that would end after it ends the job instead.
+fn update_statement() -> String {
+    format!(
         "WITH u AS MATERIALIZED (
            SELECT * FROM jsonb_to_recordset($1) AS u (seq bigint, run int, state text, event text,
              spends int, strikes smallint, code text, summary jsonb, delay_ms bigint, phase text,
@@ -287,35 +321,7 @@ async fn update_jobs(tx: Tx<'_>, changes: &[&Change]) -> Result<HashMap<i64, Aft
         RETURNING j.seq, j.id, j.subject, j.state, j.sla, x.sla_before, j.events, j.reply_to,
           j.correlation_id, j.callback_url, {NOW_MICROS} AS now, x.now >= j.deadline_at AS late,
           (extract(epoch FROM x.now - j.requested_at) * 1000)::bigint AS age_ms"
-    );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(statement))
-        .bind(Value::Array(batch))
-        .fetch_all(&mut *tx)
-        .await?;
-    let mut after = HashMap::with_capacity(rows.len());
-    for row in rows {
-        let text = |column: &str| row.try_get::<String, _>(column);
-        let sla = |name: String| Sla::from_name(&name).unwrap_or(Sla::OnTime);
-        let to: Option<String> = row.try_get("reply_to")?;
-        let correlation_id = row.try_get("correlation_id")?;
-        after.insert(
-            row.try_get("seq")?,
-            After {
-                id: row.try_get("id")?,
-                subject: row.try_get("subject")?,
-                state: State::from_name(&text("state")?).unwrap_or(State::Failed),
-                sla: sla(text("sla")?),
-                sla_before: sla(text("sla_before")?),
-                events: row.try_get("events")?,
-                reply: to.map(|to| Reply { to, correlation_id }),
-                callback: row.try_get("callback_url")?,
-                now: instant(row.try_get("now")?),
-                late: row.try_get("late")?,
-                age_ms: row.try_get("age_ms")?,
-            },
-        );
-    }
-    Ok(after)
+    )
 }
 
 fn input_row(change: &Change) -> Value {

@@ -316,7 +316,15 @@ async fn end_jobs(
         };
         let guard = match due.state {
             State::Accepted | State::Waiting => Guard::Unsent,
-            _ => Guard::Live,
+            State::Calling
+            | State::Pending
+            | State::InDoubt
+            | State::Succeeded
+            | State::Refused
+            | State::Failed
+            | State::Expired
+            | State::Cancelled
+            | State::Rejected => Guard::Live,
         };
         let Some(operation) = operations.get(due.operation.as_str()).copied() else { continue };
         let mut summary = Map::new();

@@ -134,7 +134,8 @@ impl Metric {
             Self::CallDuration => (
                 "hub_call_duration_seconds",
                 Histogram,
-                "Real time of one call, by system and class (answered, acknowledged, interim, not_done or a failure class)",
+                "Real time of one call, by system and class (answered, acknowledged, interim, not_done \
+                 or a failure class)",
             ),
             Self::CallsInFlight => ("hub_calls_in_flight", Gauge, "Calls under way, by system"),
             Self::Retries => (

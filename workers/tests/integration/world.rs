@@ -339,7 +339,12 @@ impl World {
 
     /// Lets business time jump until no job is live and nothing is due any more.
     pub async fn live_through(&self, jobs: usize) {
-        until("every job has ended", async || {
+        self.live_through_within(WAIT_MAX, jobs).await;
+    }
+
+    /// As [`Self::live_through`], with a limit of its own.
+    pub async fn live_through_within(&self, limit: Duration, jobs: usize) {
+        within(limit, "every job has ended", async || {
             let ended = self.stage.store.count_ended().await.unwrap();
             if ended.admitted >= jobs && ended.live == 0 {
                 return Some(());

@@ -81,7 +81,7 @@ impl Adapter for Checks {
         let request = self.request(call, &input);
         let (chain, exchange) =
             shep_async::send(&self.gateway, wire::SERVICE_ID, call.now, call.time_limit, |xml| {
-                wire::write(xml, request)
+                wire::write(xml, request);
             })
             .await;
         let outcome = match chain {

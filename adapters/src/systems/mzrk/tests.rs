@@ -54,7 +54,9 @@ fn judged_after(carry: &Value, status: &str, data: &str) -> Result<Outcome, Caus
     let known = match carry {
         Value::Null => Known::default(),
         Value::Object(_) => Known::deserialize(carry).expect("a carry"),
-        other => unreachable!("{other}"),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            unreachable!("{carry}")
+        }
     };
     judge(reply(status, data), Question { id, iin: &iin, known: &known })
 }
@@ -89,14 +91,19 @@ fn verdict(data: &str) -> Option<String> {
             Some(answer.summary["verdict"].as_str().expect("text").to_owned())
         }
         Outcome::Interim(_) => None,
-        other => unreachable!("{other:?}"),
+        other @ (Outcome::Acknowledged(_) | Outcome::NotDone | Outcome::Failed(_)) => {
+            unreachable!("{other:?}")
+        }
     }
 }
 
 fn interim(carry: &Value, data: &str) -> Interim {
     match judged_after(carry, "SCSS001", data).expect("an answer") {
         Outcome::Interim(interim) => interim,
-        other => unreachable!("{other:?}"),
+        other @ (Outcome::Answered(_)
+        | Outcome::Acknowledged(_)
+        | Outcome::NotDone
+        | Outcome::Failed(_)) => unreachable!("{other:?}"),
     }
 }
 
