@@ -1,12 +1,14 @@
 -- Why: a job can go on after a part of an answer, ask what became of a lost command, or wait for a
 -- person's consent; an answer can bring files.
--- Old code still runs: yes; it starts only what is in phase 'send' or 'continue', and knows no other.
+-- Old code still runs: no. It knows no phase: it would try to start a check that waits for its consent
+-- (the CHECK below refuses that) and would drop the timers of polls and questions. Stop it first.
 
 ALTER TABLE hub.job
   ADD COLUMN phase text NOT NULL DEFAULT 'send'
     CHECK (phase IN ('consent', 'send', 'continue', 'ask')),
   ADD COLUMN carry jsonb,
-  ADD COLUMN verify_job uuid;
+  ADD COLUMN verify_job uuid,
+  ADD CHECK (NOT (phase = 'consent' AND state IN ('accepted', 'calling')));
 COMMENT ON COLUMN hub.job.phase IS
   'What the next call does: consent: none before the person''s code is verified · send: the request '
   '· continue: the next part of an answer · ask: what became of a command whose answer was lost.';

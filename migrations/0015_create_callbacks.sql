@@ -30,6 +30,7 @@ COMMENT ON COLUMN hub.callback.why IS
 CREATE TABLE hub.callback_host (
   host          text        PRIMARY KEY,
   failing_since timestamptz,
+  failed_at     timestamptz,
   disabled_at   timestamptz
 );
 COMMENT ON TABLE hub.callback_host IS

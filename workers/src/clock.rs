@@ -69,6 +69,9 @@ async fn hear(hub: &Hub, pause: &mut Pause) -> Result<(), crate::store::Error> {
         if let Err(error) = hub.store.forget_callbacks().await {
             tracing::warn!(%error, "deliveries that ended long ago are still there");
         }
+        if let Err(error) = hub.store.forget_codes().await {
+            tracing::warn!(%error, "codes whose time is over are still there, sealed");
+        }
         if let Err(error) = hub.store.forget_files().await {
             tracing::warn!(%error, "files whose links have expired are still there");
         }

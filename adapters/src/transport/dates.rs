@@ -65,6 +65,9 @@ pub fn read_moment(text: &str) -> Result<Moment, NotADate> {
     } else {
         read_plain_date(local)?.at(0, 0, 0, 0)
     };
+    if local.year() < 1 {
+        return Err(NotADate);
+    }
     let at = offset.unwrap_or(LOCAL).to_timestamp(local).map_err(|_| NotADate)?;
     Ok(Moment { at, offset_assumed: offset.is_none() })
 }
@@ -99,7 +102,9 @@ fn read_plain_date(text: &str) -> Result<Date, NotADate> {
     }
     let (month, day) = (i8::try_from(number(5..7)?), i8::try_from(number(8..10)?));
     let (Ok(month), Ok(day)) = (month, day) else { return Err(NotADate) };
-    Date::new(number(0..4)?, month, day).map_err(|_| NotADate)
+    // There is no year 0, and a database refuses it.
+    let year = Some(number(0..4)?).filter(|year| *year > 0).ok_or(NotADate)?;
+    Date::new(year, month, day).map_err(|_| NotADate)
 }
 
 /// Splits `+05:00`, `+0500` or `Z` off the end.

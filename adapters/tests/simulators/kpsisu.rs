@@ -125,9 +125,9 @@ async fn each_behaviour_sends_what_it_announces() {
     }
 }
 
-/// Lets seven days pass and reads the mailbox.
+/// Lets twenty days pass, more than the latest answer takes, and reads the mailbox.
 async fn drain(world: &World, expected: usize) -> Vec<Push> {
-    world.clock.advance(hours(7 * 24));
+    world.clock.advance(hours(20 * 24));
     world
         .until("all came", |state| {
             state["mailbox"] == expected && state["next_due"].is_null() && state["in_flight"] == 0

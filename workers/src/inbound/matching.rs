@@ -36,7 +36,7 @@ use crate::{
     },
     seal::Sealed,
     store::{
-        Error,
+        Error, Kind,
         inbound::{Candidate, Intake, Stored, Which},
         record::{Change, Guard},
     },
@@ -137,7 +137,20 @@ async fn receive(
 ) -> Result<(), Error> {
     match read {
         Ok(received) => {
-            match hub.store.receive(stored.id, &received).await? {
+            let taken = match hub.store.receive(stored.id, &received).await {
+                Err(error) if error.kind() == Kind::Data => {
+                    count(&stored.system, "unreadable");
+                    tracing::error!(
+                        system = stored.system,
+                        inbound_id = stored.id,
+                        "the database cannot hold a message of theirs; it is kept as it came"
+                    );
+                    let why = "cannot_be_stored";
+                    return hub.store.close_message(stored.id, "refused", why, None).await;
+                }
+                taken => taken?,
+            };
+            match taken {
                 Intake::Told => {
                     count(&stored.system, "received");
                     hub.wake.relay.notify_one();

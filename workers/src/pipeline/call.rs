@@ -94,9 +94,9 @@ async fn bounded(hub: &Hub, call: &Call, phase: Phase) -> Attempt {
     let attempt = async {
         match phase {
             Phase::Ask => destination.adapter.reconcile(call).await,
-            Phase::Consent | Phase::Send | Phase::Continue => {
-                destination.adapter.attempt(call).await
-            }
+            Phase::Send | Phase::Continue => destination.adapter.attempt(call).await,
+            // Nothing is sent before its consent is proven (D1).
+            Phase::Consent => Attempt::unsent(Failure::new(Class::Defect, "consent_not_proven")),
         }
     };
     let attempt = AssertUnwindSafe(attempt).catch_unwind();

@@ -17,6 +17,9 @@ use super::{
 
 /// A host without one success for so long is disabled.
 pub const DISABLE_AFTER: Duration = Duration::from_secs(5 * 86_400);
+/// A failure after a longer quiet begins anew: nothing was tried in between. Longer than the longest
+/// pause between two tries.
+const QUIET_MAX: Duration = Duration::from_secs(36 * 3_600);
 /// Ended deliveries are kept this long, to be looked at and replayed.
 pub const KEEP: Duration = Duration::from_secs(30 * 86_400);
 
@@ -124,11 +127,21 @@ impl Store {
                     WHERE c.state = 'open' AND c.due_at <= statement_timestamp()
                       AND e.job_seq = c.job_seq AND e.sequence < c.sequence
                       AND e.state = 'stopped'),
+                 disabled AS (
+                   UPDATE hub.callback c
+                      SET state = 'stopped', why = 'host_disabled', ended_at = statement_timestamp()
+                     FROM hub.callback_host h
+                    WHERE c.state = 'open' AND c.due_at <= statement_timestamp()
+                      AND h.host = c.host AND h.disabled_at IS NOT NULL
+                      AND NOT EXISTS (SELECT 1 FROM hub.callback e WHERE e.job_seq = c.job_seq
+                                         AND e.sequence < c.sequence AND e.state = 'stopped')),
                  due AS MATERIALIZED (
                    SELECT c.job_seq, c.sequence FROM hub.callback c
                     WHERE c.state = 'open' AND c.due_at <= statement_timestamp()
                       AND NOT EXISTS (SELECT 1 FROM hub.callback e WHERE e.job_seq = c.job_seq
                                          AND e.sequence < c.sequence AND e.state <> 'delivered')
+                      AND NOT EXISTS (SELECT 1 FROM hub.callback_host h
+                                       WHERE h.host = c.host AND h.disabled_at IS NOT NULL)
                     ORDER BY c.due_at LIMIT $1 FOR UPDATE OF c SKIP LOCKED)
                  UPDATE hub.callback c
                     SET due_at = statement_timestamp() + $2 * interval '1 millisecond',
@@ -188,7 +201,9 @@ impl Store {
             .await?;
             let disabled = match tried {
                 Tried::Delivered => note_success(&mut tx, &host).await?,
-                Tried::Again(_) | Tried::Stopped(_) => note_failure(&mut tx, &host).await?,
+                Tried::Again(_) => note_failure(&mut tx, &host).await?,
+                // Gone, or not allowed: that says nothing of the host.
+                Tried::Stopped(_) => false,
             };
             tx.commit().await?;
             Ok(disabled)
@@ -297,17 +312,21 @@ async fn note_success(tx: Tx<'_>, host: &str) -> Result<bool, Error> {
 /// A host that fails for days is disabled: everything that is open for it stops, and can be replayed.
 async fn note_failure(tx: Tx<'_>, host: &str) -> Result<bool, Error> {
     let disabled: bool = sqlx::query_scalar(
-        "INSERT INTO hub.callback_host AS h (host, failing_since)
-         VALUES ($1, statement_timestamp())
+        "INSERT INTO hub.callback_host AS h (host, failing_since, failed_at)
+         VALUES ($1, statement_timestamp(), statement_timestamp())
          ON CONFLICT (host) DO UPDATE SET
-           failing_since = coalesce(h.failing_since, excluded.failing_since),
-           disabled_at = CASE WHEN h.failing_since
-             < statement_timestamp() - $2 * interval '1 millisecond'
-             THEN coalesce(h.disabled_at, statement_timestamp()) END
+           failed_at = excluded.failed_at,
+           failing_since = CASE WHEN h.failed_at < excluded.failed_at - $3 * interval '1 millisecond'
+                                THEN excluded.failed_at ELSE h.failing_since END,
+           disabled_at = CASE
+             WHEN h.failed_at >= excluded.failed_at - $3 * interval '1 millisecond'
+              AND h.failing_since < excluded.failed_at - $2 * interval '1 millisecond'
+             THEN coalesce(h.disabled_at, excluded.failed_at) END
          RETURNING disabled_at IS NOT NULL",
     )
     .bind(host)
     .bind(millis(DISABLE_AFTER))
+    .bind(millis(QUIET_MAX))
     .fetch_one(&mut *tx)
     .await?;
     if disabled {

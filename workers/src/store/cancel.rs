@@ -1,5 +1,6 @@
 //! Withdrawing jobs that were not sent.
 
+use adapters::systems::mgov;
 use contracts::{
     operation::{Effect, OperationSpec},
     state::{Phase, State},
@@ -14,6 +15,7 @@ use super::{
     record::{self, Change, Guard},
     within,
 };
+use crate::pipeline::follow_up;
 
 /// What became of a withdrawal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +92,11 @@ async fn cancel(tx: Tx<'_>, id: Uuid, why: &str) -> Result<Cancelled, Error> {
         ..Change::to(State::Cancelled, job.seq, job.operation, Guard::Unsent)
     };
     record::record(tx, &[change]).await?;
+    if job.phase == Phase::Consent {
+        // Its code is not spent on a check that nobody wants.
+        let child = follow_up::child_id(id, mgov::VERIFY_CODE.name);
+        Box::pin(cancel(tx, child, why)).await?;
+    }
     Ok(Cancelled::Done)
 }
 

@@ -43,7 +43,7 @@ impl Store {
             let rows = sqlx::query(
                 "WITH picked AS MATERIALIZED (
                    SELECT seq FROM hub.job_live
-                    WHERE state = 'accepted' AND system = $2
+                    WHERE state = 'accepted' AND system = $2 AND phase <> 'consent'
                       AND NOT EXISTS (SELECT 1 FROM hub.destination d
                                        WHERE d.system = $2 AND d.held_until > statement_timestamp())
                     ORDER BY priority, seq LIMIT $3 FOR UPDATE SKIP LOCKED)

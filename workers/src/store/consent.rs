@@ -152,21 +152,44 @@ pub(super) async fn end_verifications(
     }
     let ids: Vec<Uuid> = ended.iter().map(|(id, _)| *id).collect();
     let verified: Vec<Uuid> = ended.iter().filter(|(_, good)| *good).map(|(id, _)| *id).collect();
-    let rows = sqlx::query(
+    let codes: Vec<String> = sqlx::query_scalar(
         "WITH gone AS (
-           DELETE FROM hub.sealed_code WHERE job_id = ANY($1) RETURNING job_id, code_ref),
-         known AS (
-           UPDATE hub.sms_code c SET verified_by = coalesce(c.verified_by, gone.job_id),
-                  status = CASE WHEN c.used_by IS NULL THEN 'verified' ELSE c.status END
-             FROM gone WHERE gone.job_id = ANY($2) AND c.code_ref = gone.code_ref
-           RETURNING c.code_ref)
-         SELECT j.seq, j.operation FROM known
-           JOIN hub.job_key k ON k.id::text = known.code_ref
-           JOIN hub.job_live j ON j.seq = k.seq AND j.state = 'in_doubt'
-          ORDER BY j.seq",
+           DELETE FROM hub.sealed_code WHERE job_id = ANY($1) RETURNING job_id, code_ref)
+         UPDATE hub.sms_code c SET verified_by = coalesce(c.verified_by, gone.job_id),
+                status = CASE WHEN c.used_by IS NULL THEN 'verified' ELSE c.status END
+           FROM gone WHERE gone.job_id = ANY($2) AND c.code_ref = gone.code_ref
+         RETURNING c.code_ref",
     )
     .bind(ids)
     .bind(verified)
+    .fetch_all(&mut *tx)
+    .await?;
+    prove_sendings(tx, &codes).await
+}
+
+/// The sendings in doubt of these codes, where the code was verified: it was sent, then.
+///
+/// Called for codes that were just verified, and for sendings that just came into doubt. Each side
+/// locks the code first and looks for the other afterwards, in a statement of its own, so that whoever
+/// commits second sees both.
+pub(super) async fn prove_sendings(tx: Tx<'_>, codes: &[String]) -> Result<Vec<Change>, Error> {
+    if codes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let proven: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT code_ref::uuid FROM hub.sms_code
+          WHERE code_ref = ANY($1) AND verified_by IS NOT NULL ORDER BY code_ref FOR UPDATE",
+    )
+    .bind(codes)
+    .fetch_all(&mut *tx)
+    .await?;
+    let rows = sqlx::query(
+        "SELECT j.seq, j.operation FROM UNNEST($1::uuid[]) t (id)
+           JOIN hub.job_key k ON k.id = t.id
+           JOIN hub.job_live j ON j.seq = k.seq AND j.state = 'in_doubt'
+          ORDER BY j.seq",
+    )
+    .bind(proven)
     .fetch_all(&mut *tx)
     .await?;
     let mut changes = Vec::with_capacity(rows.len());
@@ -182,12 +205,38 @@ pub(super) async fn end_verifications(
     Ok(changes)
 }
 
+/// Whether a job sends a one-time code.
+pub(super) fn sends(operation: &OperationSpec) -> bool {
+    operation.name == adapters::systems::mgov::SEND_CODE.name
+}
+
 /// Whether a job verifies a one-time code.
 pub(super) fn verifies(operation: &OperationSpec) -> bool {
     operation.parts == Parts::Code
 }
 
+/// Codes that opened nothing are forgotten after this: whoever verified one has long used it.
+const FORGET_AFTER: Duration = Duration::from_secs(86_400);
+
 impl Store {
+    /// Forgets digits whose time is over, and what is known of codes a day later.
+    pub async fn forget_codes(&self) -> Result<(), Error> {
+        within(async {
+            sqlx::query("DELETE FROM hub.sealed_code WHERE expires_at <= hub.now()")
+                .execute(&self.pool)
+                .await?;
+            sqlx::query(
+                "DELETE FROM hub.sms_code WHERE coalesce(expires_at, requested_at)
+                    < hub.now() - $1 * interval '1 millisecond'",
+            )
+            .bind(millis(FORGET_AFTER))
+            .execute(&self.pool)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Notes that a code is about to be sent; `false` where one was sent for the same person and
     /// check too short a time ago. Asked again by the same job, it answers the same.
     pub async fn note_sending(&self, job: Uuid, rules: Rules) -> Result<bool, Error> {
@@ -216,9 +265,13 @@ impl Store {
                        WHERE c.iin_hash = a.iin_hash AND c.check_operation = a.check_operation
                          AND c.check_subject = a.check_subject AND c.code_ref <> a.code_ref
                          AND c.status <> 'failed'
-                         AND c.requested_at > hub.now() - $3 * interval '1 millisecond')
-                   ON CONFLICT (code_ref) DO UPDATE SET status = CASE hub.sms_code.status
-                     WHEN 'failed' THEN 'sending' ELSE hub.sms_code.status END
+                         AND coalesce(c.sent_at, c.requested_at)
+                           > hub.now() - $3 * interval '1 millisecond')
+                   ON CONFLICT (code_ref) DO UPDATE SET
+                     requested_at = CASE WHEN hub.sms_code.sent_at IS NULL THEN hub.now()
+                                         ELSE hub.sms_code.requested_at END,
+                     status = CASE hub.sms_code.status
+                       WHEN 'failed' THEN 'sending' ELSE hub.sms_code.status END
                    RETURNING 1)
                  SELECT EXISTS (SELECT 1 FROM noted)",
             )

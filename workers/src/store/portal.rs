@@ -130,11 +130,14 @@ pub(super) async fn newer_owner(tx: Tx<'_>, job: &Held) -> Result<Option<Uuid>, 
 
 /// Gives the rows of these keys to the new jobs.
 pub(super) async fn take_over(tx: Tx<'_>, new: &[(i64, &Entry)]) -> Result<(), Error> {
-    let mut tables: BTreeMap<&'static str, (&'static PortalTable, Vec<i64>)> = BTreeMap::new();
+    // In the order in which `change` goes, so that the two never wait for each other in a circle.
+    let mut tables: BTreeMap<(&'static str, &'static str), (&'static PortalTable, Vec<i64>)> =
+        BTreeMap::new();
     for (seq, entry) in new {
         let (Fate::Job { .. }, Some(operation)) = (&entry.fate, entry.operation) else { continue };
         if let Some(table) = &operation.portal {
-            tables.entry(operation.name).or_insert_with(|| (table, Vec::new())).1.push(*seq);
+            let order = (table.name, operation.name);
+            tables.entry(order).or_insert_with(|| (table, Vec::new())).1.push(*seq);
         }
     }
     for (table, seqs) in tables.into_values() {

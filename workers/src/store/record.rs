@@ -355,7 +355,13 @@ async fn end_verifications(tx: Tx<'_>, done: &[(&Change, &After)]) -> Result<(),
         .filter(|(c, a)| consent::verifies(c.operation) && a.state.is_terminal())
         .map(|(_, a)| (a.id, a.state == State::Succeeded))
         .collect();
-    let proven = consent::end_verifications(tx, &ended).await?;
+    let mut proven = consent::end_verifications(tx, &ended).await?;
+    let doubted: Vec<String> = done
+        .iter()
+        .filter(|(c, a)| a.state == State::InDoubt && consent::sends(c.operation))
+        .map(|(_, a)| a.id.to_string())
+        .collect();
+    proven.extend(consent::prove_sendings(tx, &doubted).await?);
     if proven.is_empty() {
         return Ok(());
     }

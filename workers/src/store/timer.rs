@@ -150,7 +150,8 @@ pub(super) async fn wake(tx: Tx<'_>, seqs: &[i64]) -> Result<(), Error> {
         "WITH woken AS (
            UPDATE hub.job_live
               SET state = 'accepted', phase = CASE state WHEN 'in_doubt' THEN 'ask' ELSE phase END
-            WHERE seq = ANY($1) AND state IN ('waiting', 'pending', 'in_doubt'))
+            WHERE seq = ANY($1) AND state IN ('waiting', 'pending', 'in_doubt')
+              AND phase <> 'consent')
          DELETE FROM hub.timer WHERE job_seq = ANY($1) AND kind = 'wake'",
     )
     .bind(seqs)

@@ -162,6 +162,33 @@ fn d6_a_code_that_verifies_proves_that_it_was_sent() {
 }
 
 #[test]
+fn d6_a_code_that_is_typed_before_its_sending_is_in_doubt_proves_it_too() {
+    run(async {
+        let world = common().await;
+        let name = "proof while the answer hangs";
+        let code_ref = id(&format!("{name} press"));
+        // The message is on the phone at once; the answer to the sending never comes in time.
+        let fates = [("mgov", "slow"), ("mgov", "known"), ("kpsisu", "clear")];
+        let person = somebody(world, name, &fates).await;
+        world.send(&press(&person, &format!("{name} press"), KPSISU)).await;
+        let code =
+            until("the message came", async || world.codes(&person, code_ref).await.pop()).await;
+        let check = format!("{name} check");
+        world.send(&check_by_code(&person, &check, KPSISU, code_ref, &code)).await;
+        until("the check was sent", async || {
+            (world.journal(id(&check)).await.len() == 1).then_some(())
+        })
+        .await;
+        assert_eq!(world.job(code_ref).await.unwrap()["state"], "calling", "the answer hangs");
+        let sent = world.ended(code_ref).await;
+        assert_eq!(sent["state"], "succeeded", "{sent}");
+        assert_eq!(sent["summary"]["evidence"], "code_verified");
+        let names = world.events.names(code_ref);
+        assert!(names.contains(&"in_doubt".to_owned()), "{names:?}");
+    });
+}
+
+#[test]
 fn d6_a_press_whose_code_nobody_types_ends_as_unknown_when_the_code_would_have_expired() {
     run(async {
         let world = World::build(Scene::default()).await;

@@ -81,6 +81,7 @@ const RULES: [Rule; 23] = [
         played: &[
             "d6_one_press_sends_one_sms_whatever_is_lost_repeated_or_killed",
             "d6_a_code_that_verifies_proves_that_it_was_sent",
+            "d6_a_code_that_is_typed_before_its_sending_is_in_doubt_proves_it_too",
             "d6_a_press_whose_code_nobody_types_ends_as_unknown_when_the_code_would_have_expired",
         ],
         also: &["d6_sent_without_what_is_needed_to_verify_leaves_the_outcome_open"],
