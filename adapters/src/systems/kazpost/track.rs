@@ -1,7 +1,8 @@
 //! `kazpost.track`: follows a parcel (D17).
 //!
 //! *Guarantee*: after an answer a number is not asked for again within the hour (a look that failed is
-//! repeated sooner, and a believed callback asks at once), and only a number that a job names. An event that came before changes nothing; the portal's status only moves forward. The job ends when
+//! repeated sooner, and a believed callback asks at once), and only a number that a job names. An
+//! event that came before changes nothing; the portal's status only moves forward. The job ends when
 //! a terminal code that was not undone has stood for [`STANDS_FOR`].
 //!
 //! *What this does not do*: it never looks for numbers by itself. Not knowing a number yet is no
