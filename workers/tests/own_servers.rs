@@ -33,6 +33,7 @@ mod tests {
             ("database_url", "postgres://hub_worker:secret@database/portal"),
             ("shep_password", "secret"),
             ("kpsisu_password", "secret"),
+            ("webhook_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
         ];
         for (name, text) in files {
             std::fs::write(folder.path().join(name), text).expect("a file");
@@ -41,7 +42,7 @@ mod tests {
         let file = folder.path().join("hub.toml");
         std::fs::write(&file, text).expect("a file");
         let config = Config::load(Some(&file), []).expect("good settings");
-        assert_eq!(config.systems.keys().copied().collect::<Vec<_>>(), ["gbdfl", "kpsisu"]);
+        assert_eq!(config.systems.keys().copied().collect::<Vec<_>>(), ["gbdfl", "kpsisu", "mgov"]);
     }
 
     fn store(url: &str, login: &str) -> Store {
