@@ -11,7 +11,7 @@ use contracts::{
 use serde_json::Value;
 
 use crate::{
-    attempt::{Attempt, Call},
+    attempt::{Attempt, Call, Write},
     channel::AsyncChannel,
     settings::{OptionSpec, Settings},
     simulation::Simulation,
@@ -48,6 +48,11 @@ pub trait System: Send + Sync {
 pub trait Adapter: Send + Sync {
     /// Makes one attempt. Ends within `call.time_limit`.
     async fn attempt(&self, call: &Call) -> Attempt;
+
+    /// Rows to write where the hub itself found that a call may not be made: nothing was sent.
+    fn not_called(&self, _: &Call, _: &Failure) -> Vec<Write> {
+        Vec::new()
+    }
 
     /// Asks what became of a command whose answer was lost, by our business key; for operations that
     /// say [`Reconcile::Ask`](contracts::operation::Reconcile::Ask). Harmless, however often. Answers

@@ -61,7 +61,7 @@ async fn attempt(hub: &Hub, start: Start) -> Finished {
         Ok(call) => bounded(hub, &call, phase).await,
         Err(unready) => {
             errors = unready.errors;
-            Attempt::unsent(unready.failure)
+            Attempt { writes: unready.writes, ..Attempt::unsent(unready.failure) }
         }
     };
     // The permit is for the call, not for the commit that follows.

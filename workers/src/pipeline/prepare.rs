@@ -4,7 +4,7 @@
 //! call and for nothing else.
 
 use adapters::{
-    attempt::{Attachment, Call, OneTimeCode},
+    attempt::{Attachment, Call, OneTimeCode, Write},
     systems::mgov::Refusal,
 };
 use contracts::{
@@ -26,11 +26,13 @@ pub struct Unready {
     pub failure: Failure,
     /// What is wrong where, for a job that is rejected.
     pub errors: Vec<FieldError>,
+    /// Rows that tell of it.
+    pub writes: Vec<Write>,
 }
 
 impl From<Failure> for Unready {
     fn from(failure: Failure) -> Self {
-        Self { failure, errors: Vec::new() }
+        Self { failure, errors: Vec::new(), writes: Vec::new() }
     }
 }
 
@@ -116,5 +118,9 @@ async fn load_files(hub: &Hub, call: Call, bytes_max: usize) -> Result<Call, Unr
         return Ok(Call { files, ..call });
     }
     let failure = Failure::new(Class::BadRequest, "attachments");
-    Err(Unready { failure, errors })
+    let writes = hub
+        .destination(call.operation)
+        .map(|destination| destination.adapter.not_called(&call, &failure))
+        .unwrap_or_default();
+    Err(Unready { failure, errors, writes })
 }

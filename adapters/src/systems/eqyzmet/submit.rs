@@ -12,7 +12,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use contracts::{class::Class, number::Bin, personal::Personal};
+use contracts::{
+    class::{Class, Failure},
+    number::Bin,
+    personal::Personal,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -103,6 +107,10 @@ fn organisations(settings: &Settings) -> Result<Vec<String>, ConnectError> {
 
 #[async_trait]
 impl Adapter for Messages {
+    fn not_called(&self, call: &Call, failure: &Failure) -> Vec<Write> {
+        told(call, failure)
+    }
+
     async fn attempt(&self, call: &Call) -> Attempt {
         let ready = prepare(call, self.takes_test_certificates);
         let (input, organisation_bin) = match &ready {
@@ -166,6 +174,12 @@ fn answered(answer: Answer, exchange: Exchange) -> Attempt {
 /// A failed submission is told in the message's row too.
 fn failed(call: &Call, cause: &Cause, exchange: Exchange) -> Attempt {
     let failure = failure(cause);
+    let writes = told(call, &failure);
+    Attempt { outcome: Outcome::Failed(failure), exchange, writes }
+}
+
+/// What the message's row says of a submission that failed.
+fn told(call: &Call, failure: &Failure) -> Vec<Write> {
     let message_id = call.input.expose().get("message_id").and_then(Value::as_str);
     let writes = message_id.map(|message_id| Write {
         record: &NOT_SUBMITTED,
@@ -176,8 +190,7 @@ fn failed(call: &Call, cause: &Cause, exchange: Exchange) -> Attempt {
             "submit_code": failure.code,
         })),
     });
-    let writes = writes.into_iter().collect();
-    Attempt { outcome: Outcome::Failed(failure), exchange, writes }
+    writes.into_iter().collect()
 }
 
 /// A question without an answer says nothing new about the submission.
