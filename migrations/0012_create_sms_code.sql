@@ -90,7 +90,7 @@ CREATE TABLE hub.sealed_code (
 CREATE INDEX sealed_code_expires ON hub.sealed_code (expires_at);
 COMMENT ON TABLE hub.sealed_code IS
   'Digits that a job brought, split off from it and sealed with the key that key_id names. A row '
-  'leaves with the outcome of its job, or at expires_at.';
+  'leaves with the outcome of its job, or some minutes after expires_at.';
 COMMENT ON COLUMN hub.sealed_code.counted IS
   'Whether this job has taken its attempt: once, however often it is started.';
 COMMENT ON COLUMN hub.sealed_code.code_ref IS

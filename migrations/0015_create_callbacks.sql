@@ -25,7 +25,7 @@ COMMENT ON COLUMN hub.callback.due_at IS
   'Real time of the next try; while one is under way, the moment after which another may try.';
 COMMENT ON COLUMN hub.callback.why IS
   'Why it stopped: gone (410), tries_used_up, host_not_allowed, address_not_allowed, not_a_url, '
-  'host_disabled.';
+  'not_https, no_secret, host_disabled; a later event of the job stops for the same reason.';
 
 CREATE TABLE hub.callback_host (
   host          text        PRIMARY KEY,

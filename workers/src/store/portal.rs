@@ -290,7 +290,8 @@ pub(super) async fn write(tx: Tx<'_>, writes: &[(Option<&str>, &Write)]) -> Resu
         let order = format!("{} {key:?}", write.record.name);
         rows.push((write.record, order, Value::Object(values)));
     }
-    // Stable: two writes of one row keep their order. Sorted: nobody waits in a circle.
+    // Stable: two writes of one row keep their order. Sorted, so that two batches of writes do not wait
+    // in a circle; with an owned row of the same table they may, and then one of them is tried again.
     rows.sort_by(|a, b| a.1.cmp(&b.1));
     let mut changed = 0;
     for (record, _, row) in rows {
