@@ -7,6 +7,9 @@ use super::{
     stage::{Error, Stage},
 };
 
+/// Requests until one command was executed twice.
+const SENDS_MAX: usize = 20;
+
 /// What is done to the run behind the hub's back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Sabotage {
@@ -25,14 +28,23 @@ pub async fn play(sabotage: Sabotage, stage: &Stage, parts: &[Part]) -> Result<(
         .ok_or_else(|| Error::Silent("no kpsisu.check to disturb: use more jobs".into()))?;
     match sabotage {
         Sabotage::Lose => stage.store.sabotage_lose(victim).await?,
-        Sabotage::Double => {
-            // The simulators count what they execute, whoever sent it.
-            for _ in 0..2 {
-                send_check(stage, &victim.to_string()).await?;
-            }
-        }
+        Sabotage::Double => double(stage, &victim.to_string()).await?,
     }
     Ok(())
+}
+
+/// Sends the command until the simulators, who count whoever sent it, executed it twice: one that
+/// meets a transport fault may not be executed.
+async fn double(stage: &Stage, number: &str) -> Result<(), Error> {
+    for _ in 0..SENDS_MAX {
+        send_check(stage, number).await?;
+        let oracle = stage.control("oracle").await?;
+        let doubled = oracle["kpsisu"]["executed_more_than_once"].as_array();
+        if doubled.is_some_and(|doubled| !doubled.is_empty()) {
+            return Ok(());
+        }
+    }
+    Err(Error::Silent(format!("simulators: {SENDS_MAX} requests, and none was executed twice")))
 }
 
 async fn send_check(stage: &Stage, number: &str) -> Result<(), Error> {
@@ -50,12 +62,14 @@ async fn send_check(stage: &Stage, number: &str) -> Result<(), Error> {
          <Purpose>SIM-LICENSE</Purpose><Person><IIN>850100300012</IIN></Person></RequestData>\
          </requestMessage></data></messageData></request></a:sendMessage></s:Body></s:Envelope>"
     );
-    let sent = stage
+    // A disturbance that is disturbed itself is none: whether it was executed, the oracle tells.
+    let answer = stage
         .http()
         .post(format!("{}/kpsisu/", stage.simulators))
         .header("content-type", "text/xml; charset=UTF-8")
         .body(envelope)
         .send()
         .await;
-    sent.map(drop).map_err(|error| Error::Silent(format!("simulators: {error}")))
+    drop(answer);
+    Ok(())
 }
