@@ -8,14 +8,16 @@ mod tests {
     use std::{
         collections::{BTreeMap, BTreeSet},
         path::{Path, PathBuf},
+        process::Command,
     };
 
-    use adapters::systems;
+    use adapters::{channel::AsyncChannel, settings::Settings, system::System, systems};
     use contracts::{
+        asyncapi::{self, Described},
         case::Case,
         event::Event,
         job::job_schema,
-        own::CANCEL,
+        own::{self, CANCEL},
         schema::{self, Checker},
     };
     use serde_json::Value;
@@ -77,6 +79,136 @@ mod tests {
         }
         let known: BTreeSet<String> = documents.into_keys().collect();
         assert_eq!(published(), known, "a schema of an operation that is gone? {advice}");
+    }
+
+    /// The AsyncAPI document, with the jobs of the README as its examples.
+    fn asyncapi() -> Value {
+        let readme = std::fs::read_to_string(repository().join("README.md")).expect("README.md");
+        let mut examples: BTreeMap<String, Value> = BTreeMap::new();
+        for block in blocks(&readme, "json") {
+            let value: Value = serde_json::from_str(block).expect("a block of JSON");
+            if let Some(operation) = value["operation"].as_str() {
+                examples.entry(operation.to_owned()).or_insert(value);
+            }
+        }
+        let (mut described, mut inbound) = (Vec::new(), Vec::new());
+        let mut specs = vec![&own::SPEC];
+        for system in systems::all() {
+            specs.push(system.spec());
+            if begins(system.as_ref()) {
+                inbound.push(system.spec().name);
+            }
+        }
+        for spec in specs {
+            described.extend(spec.operations.iter().map(|operation| Described {
+                spec: operation,
+                system_title: spec.title,
+                example: examples[operation.name].clone(),
+            }));
+        }
+        asyncapi::document(&described, &inbound)
+    }
+
+    /// Whether a system begins messages of its own.
+    fn begins(system: &dyn System) -> bool {
+        let mut settings = Settings::for_url("http://127.0.0.1:1/");
+        for (name, value) in system.simulated("http://127.0.0.1:1") {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            settings.options.insert(name.to_owned(), text.into());
+        }
+        let adapter = system.connect(&settings).expect("an adapter");
+        adapter.channel().is_some_and(AsyncChannel::begins)
+    }
+
+    /// A JSON value as YAML: one line a scalar, written as in JSON, which YAML reads as well.
+    fn yaml(value: &Value, indent: usize, text: &mut String) {
+        let pad = " ".repeat(indent);
+        let nested = |value: &Value| match value {
+            Value::Object(fields) => !fields.is_empty(),
+            Value::Array(items) => !items.is_empty(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        };
+        match value {
+            Value::Object(fields) if nested(value) => {
+                for (name, value) in fields {
+                    let plain = |c: char| c.is_ascii_alphanumeric() || "._".contains(c);
+                    let key =
+                        if name.chars().all(plain) { name.clone() } else { format!("{name:?}") };
+                    text.push_str(&format!("{pad}{key}:"));
+                    text.push_str(if nested(value) { "\n" } else { " " });
+                    yaml(value, indent + 2, text);
+                }
+            }
+            Value::Array(items) if nested(value) => {
+                for item in items {
+                    let mut inner = String::new();
+                    yaml(item, indent + 2, &mut inner);
+                    text.push_str(&format!("{pad}- {}", inner.trim_start()));
+                }
+            }
+            scalar => text.push_str(&format!("{scalar}\n")),
+        }
+    }
+
+    fn yaml_text() -> String {
+        let mut text = format!("# Generated: {WRITE}=1 cargo test -p adapters --test schemas\n");
+        yaml(&asyncapi(), 0, &mut text);
+        text
+    }
+
+    #[test]
+    fn the_published_asyncapi_document_is_made_from_the_types() {
+        let text = yaml_text();
+        let file = folder().join("asyncapi.yaml");
+        if std::env::var_os(WRITE).is_some() {
+            std::fs::write(&file, &text).expect("a file");
+        }
+        let published = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(published == text, "old: run {WRITE}=1 cargo test -p adapters --test schemas");
+    }
+
+    /// Says each fault that the standard's own parser finds, and fails on the grave ones.
+    const PARSE: &str = r#"
+        import { Parser, fromFile } from "@asyncapi/parser";
+        const { document, diagnostics } = await fromFile(new Parser(), process.argv[2]).parse();
+        const grave = diagnostics.filter((found) => found.severity === 0);
+        for (const { path, message } of grave) console.error(path.join("."), message);
+        process.exitCode = document && grave.length === 0 ? 0 : 1;
+    "#;
+
+    #[test]
+    fn the_asyncapi_document_is_valid_by_the_official_parser() {
+        let place = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| place.path().join(name);
+        std::fs::write(at("check.mjs"), PARSE).expect("a file");
+        let npm = Command::new("npm")
+            .args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "@asyncapi/parser@3"])
+            .current_dir(place.path())
+            .output();
+        if !npm.is_ok_and(|npm| npm.status.success()) {
+            eprintln!("asyncapi.yaml was NOT parsed: Node, npm or @asyncapi/parser is missing");
+            return;
+        }
+        let parse = |file: &Path| {
+            let node = Command::new("node").arg(at("check.mjs")).arg(file).output();
+            let node = node.expect("node");
+            (node.status.success(), String::from_utf8_lossy(&node.stderr).into_owned())
+        };
+        let (good, faults) = parse(&folder().join("asyncapi.yaml"));
+        assert!(good, "{faults}");
+        // The check itself can fail.
+        let broken = yaml_text().replace("\"routingKey\"", "\"elsewhere\"");
+        std::fs::write(folder_copy(&at("copy")).join("asyncapi.yaml"), broken).expect("a file");
+        assert!(!parse(&at("copy").join("asyncapi.yaml")).0, "a wrong binding is noticed");
+    }
+
+    /// The schemas beside the document, so that its references lead somewhere.
+    fn folder_copy(to: &Path) -> &Path {
+        std::fs::create_dir(to).expect("a folder");
+        for name in published() {
+            std::fs::copy(folder().join(&name), to.join(&name)).expect("a copy");
+        }
+        to
     }
 
     fn write(documents: &BTreeMap<String, Value>) {

@@ -11,6 +11,7 @@
 //! *Layout*: `systems/<system>/` beside `src/` holds what is known of each government system's wire
 //! format; `schemas/` holds the JSON Schemas that are generated from the types.
 
+pub mod asyncapi;
 pub mod case;
 pub mod class;
 pub mod event;
