@@ -147,7 +147,11 @@ async fn saturate(stage: &Stage) -> Result<()> {
     let publisher = Publisher::connect(&stage.amqp_url(), "bench").await?;
     let chance = Chance::from_entropy();
     for n in 0..2 * SLOTS as usize {
-        publisher.publish(message(OPERATION, &job(&chance, OPERATION, n).1)).await?.confirmed().await?;
+        publisher
+            .publish(message(OPERATION, &job(&chance, OPERATION, n).1))
+            .await?
+            .confirmed()
+            .await?;
     }
     publisher.close().await;
     let deadline = Instant::now() + SLOW / 6;

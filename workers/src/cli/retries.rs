@@ -130,8 +130,16 @@ async fn list(config: &Config, store: &Store, json: bool) -> Result<(), Error> {
 }
 
 fn table(rows: &[Row<'_>]) {
-    let header =
-        ["operation", "retries", "attempts", "age", "unreachable", "contract", "defect", "stopped by"];
+    let header = [
+        "operation",
+        "retries",
+        "attempts",
+        "age",
+        "unreachable",
+        "contract",
+        "defect",
+        "stopped by",
+    ];
     let mut table = print::table(&header);
     let class = |c: &Class| format!("{}x {}-{} ms", c.attempts_max, c.base_ms, c.max_ms);
     for row in rows {

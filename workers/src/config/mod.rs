@@ -25,8 +25,8 @@ use adapters::{
 use contracts::operation::{OperationSpec, SlaSpec, SystemSpec};
 use secrecy::SecretString;
 
-pub use self::{protection::Protection, reader::Problem};
 use self::reader::Reader;
+pub use self::{protection::Protection, reader::Problem};
 use crate::{
     callback::Secret,
     policy::{calendar::Calendar, retry::Policy},

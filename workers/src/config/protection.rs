@@ -50,7 +50,8 @@ pub(super) fn read(r: &mut Reader, system: &str) -> Protection {
     let per_s = narrow(r.number(&key("rate_per_s"), 0, 0..=RATE_MAX));
     let burst = narrow(r.number(&key("rate_burst"), u64::from(per_s).max(2), 2..=RATE_MAX));
     let open_base = r.millis(&key("breaker_open_base_ms"), BREAKER.open_base, PAUSE_MAX);
-    let open_max = r.millis(&key("breaker_open_max_ms"), BREAKER.open_max.max(open_base), PAUSE_MAX);
+    let open_max =
+        r.millis(&key("breaker_open_max_ms"), BREAKER.open_max.max(open_base), PAUSE_MAX);
     if open_base > open_max {
         let expected = format!("at most breaker_open_max_ms, which is {} ms", open_max.as_millis());
         let value = format!("{} ms", open_base.as_millis());

@@ -22,7 +22,8 @@ pub(super) fn read(r: &mut Reader, spec: &OperationSpec) -> Policy {
     if r.is_given(&short("retry_base_ms")) || r.is_given(&short("retry_max_ms")) {
         ordered(r, &short("retry_base_ms"), base, &short("retry_max_ms"), max);
     }
-    let attempts_max = narrow(r.number(&key("attempts_max"), attempts, 1..=ATTEMPTS_MAX.max(attempts)));
+    let attempts_max =
+        narrow(r.number(&key("attempts_max"), attempts, 1..=ATTEMPTS_MAX.max(attempts)));
     let mut class = |name: &str, attempts_max_default: u16| -> Pauses {
         let of = |field: &str| key(&format!("{name}.{field}"));
         either(r, &short("retry_base_ms"), &of("base_ms"));
@@ -30,7 +31,8 @@ pub(super) fn read(r: &mut Reader, spec: &OperationSpec) -> Policy {
         let base = r.millis(&of("base_ms"), base, DAY);
         let max = r.millis(&of("max_ms"), max.max(base), DAY);
         ordered(r, &of("base_ms"), base, &of("max_ms"), max);
-        let most = r.number(&of("attempts_max"), attempts_max_default.into(), 1..=ATTEMPTS_MAX * 10);
+        let most =
+            r.number(&of("attempts_max"), attempts_max_default.into(), 1..=ATTEMPTS_MAX * 10);
         if r.is_given(&of("attempts_max")) && most > attempts_max.into() {
             let expected = format!("at most {attempts_max}, all attempts of the job together");
             r.problem(&of("attempts_max"), &most.to_string(), &expected, ());

@@ -207,12 +207,7 @@ fn finish(hub: &Arc<Hub>, batch: Vec<Candidate>, results: Vec<Option<Admitted>>)
     hub.wake.relay.notify_one();
 }
 
-fn start_or_store(
-    hub: &Arc<Hub>,
-    entry: Entry,
-    seq: i64,
-    permit: Option<Permit>,
-) {
+fn start_or_store(hub: &Arc<Hub>, entry: Entry, seq: i64, permit: Option<Permit>) {
     let (Fate::Job { body, .. }, Some(operation)) = (entry.fate, entry.operation) else { return };
     if body.verify_job.is_some() {
         await_consent(hub, entry.child.is_some(), seq);

@@ -45,11 +45,14 @@ pub async fn run(hub: Arc<Hub>, only: Option<Vec<String>>, stop: CancellationTok
     let mut tick = tokio::time::interval(LOOK_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut first = true;
-    let mut looked_at = None;
+    let mut looked_at: Option<Instant> = None;
+    let mut failed = false;
     loop {
         let now = Instant::now();
         let start = served.iter().filter_map(|d| d.next_start(now)).min();
-        let start = start.map_or(LOOK_EVERY, |at| at.saturating_duration_since(now));
+        let start =
+            start.filter(|_| !failed).map_or(LOOK_EVERY, |at| at.saturating_duration_since(now));
+        failed = false;
         let looks = tokio::select! {
             () = stop.cancelled() => return,
             _ = tick.tick() => true,
@@ -74,6 +77,7 @@ pub async fn run(hub: Arc<Hub>, only: Option<Vec<String>>, stop: CancellationTok
                 Some(Blocked::Pause | Blocked::Maintenance | Blocked::Hold) => Ok(()),
             };
             if let Err(error) = started {
+                failed = true;
                 tracing::warn!(%error, system = destination.spec.name, "stored jobs wait");
             }
         }
@@ -82,10 +86,11 @@ pub async fn run(hub: Arc<Hub>, only: Option<Vec<String>>, stop: CancellationTok
 
 /// The bell of whoever changed what is shared; it is not answered more often than a table can bear.
 async fn rung(hub: &Hub, looked_at: Option<Instant>) {
-    hub.wake.look.notified().await;
     if let Some(rest) = looked_at.and_then(|at| protect::LOOKS_APART.checked_sub(at.elapsed())) {
         tokio::time::sleep(rest).await;
     }
+    // Last, so that a bell that rings while somebody else is answered is not lost.
+    hub.wake.look.notified().await;
 }
 
 async fn claim(hub: &Arc<Hub>, destination: &Destination) -> Result<(), Error> {

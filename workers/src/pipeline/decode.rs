@@ -70,11 +70,7 @@ pub async fn decode(hub: &Hub, delivery: Delivery) -> Candidate {
     Candidate { message, permit, ack, raw }
 }
 
-async fn accepted(
-    hub: &Hub,
-    job: Job,
-    reply: Option<Reply>,
-) -> (Message, Option<Permit>) {
+async fn accepted(hub: &Hub, job: Job, reply: Option<Reply>) -> (Message, Option<Permit>) {
     let by_code = job.consent.as_ref().is_some_and(|consent| consent.by != ConsentBy::Eds);
     if by_code && !hub.destinations.contains_key(consent::SYSTEM) {
         let text = "a code cannot be verified here: mgov has no address";

@@ -28,7 +28,7 @@ use crate::{
         breaker::Verdict,
         limits::{Token, Tokens},
     },
-    store::protection::{Blocked, Block},
+    store::protection::{Block, Blocked},
     telemetry::metric::Metric,
 };
 

@@ -121,10 +121,13 @@ async fn tend(hub: &Hub, pairs: &[(&Destination, Seen)]) -> Result<(), Error> {
             destination.return_tally(super::destination::Tally { calls, failed, cause });
         }
     })?;
-    for ((destination, _), Tended { share, opened }) in reports.iter().zip(tended) {
+    for ((destination, report), Tended { share, opened }) in reports.iter().zip(tended) {
         let system = destination.spec.name;
-        let grew = share > destination.slots.issued();
-        destination.slots.resize(share);
+        // A share that did not grow is left alone: permits in use may still be owed.
+        let grew = share > report.held;
+        if grew {
+            destination.slots.resize(share);
+        }
         Metric::InFlightShare.set(super::admit::count(share), [("system", system)]);
         if opened {
             moved(hub, system, State::Open);
@@ -153,11 +156,8 @@ fn report(hub: &Hub, destination: &Destination, seen: &Seen) -> Option<Report> {
     let target = targets(seen.in_flight_max, &shares, me);
     // A share that the table does not know (it took this worker for dead) is none.
     let leased = mine.map_or(0, |mine| mine.share);
-    let held = if held > target.min(leased) {
-        destination.slots.resize(target.min(leased))
-    } else {
-        held
-    };
+    let held =
+        if held > target.min(leased) { destination.slots.resize(target.min(leased)) } else { held };
     let is_free = others + held < seen.in_flight_max;
     let tally = destination.take_tally();
     let is_told = mine.is_some_and(|mine| {

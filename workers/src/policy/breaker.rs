@@ -132,7 +132,9 @@ pub fn verdict(failure: &Failure) -> Verdict {
         Class::Unreachable => Verdict::Failed,
         // A lost answer of a command, where the way was at fault and not what they said.
         Class::Indeterminate if LOST_ON_THE_WAY.contains(&failure.code) => Verdict::Failed,
-        Class::Indeterminate | Class::Refused | Class::Denied | Class::Contract => Verdict::Answered,
+        Class::Indeterminate | Class::Refused | Class::Denied | Class::Contract => {
+            Verdict::Answered
+        }
         Class::NotNow | Class::BadRequest | Class::Malformed | Class::Defect => Verdict::Nothing,
     }
 }
@@ -167,7 +169,8 @@ impl Breaker {
             }
             None => self.recent.push(Slice { at: slice, calls, failed }),
         }
-        let total = |of: fn(&Slice) -> u32| self.recent.iter().map(|s| u64::from(of(s))).sum::<u64>();
+        let total =
+            |of: fn(&Slice) -> u32| self.recent.iter().map(|s| u64::from(of(s))).sum::<u64>();
         let (all, bad) = (total(|s| s.calls), total(|s| s.failed));
         let is_bad = rules.failed_percent > 0
             && all >= rules.calls_min.into()

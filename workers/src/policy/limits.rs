@@ -109,7 +109,10 @@ impl Tokens {
         for n in 0..count {
             let n = u32::try_from(n).unwrap_or(u32::MAX);
             let offset = first_ms / 1_000.0 + (rate.gap() * n).as_secs_f64();
-            self.0.push_back(Token { from: at(told, offset), until: at(asked, offset) + rate.life() });
+            self.0.push_back(Token {
+                from: at(told, offset),
+                until: at(asked, offset) + rate.life(),
+            });
         }
     }
 

@@ -123,8 +123,15 @@ mod tests {
     #[test]
     fn what_is_no_window_is_not_read() {
         for wrong in [
-            "", "Sat 22:00", "Sat 22:00-", "Sat 24:00-Sun 06:00", "Sat 22:60-Sun 06:00",
-            "sat 22:00-Sun 06:00", "Sat 2:00-Sun 06:00", "Sat 22:00-Sat 22:00", "Sat 22-Sun 06",
+            "",
+            "Sat 22:00",
+            "Sat 22:00-",
+            "Sat 24:00-Sun 06:00",
+            "Sat 22:60-Sun 06:00",
+            "sat 22:00-Sun 06:00",
+            "Sat 2:00-Sun 06:00",
+            "Sat 22:00-Sat 22:00",
+            "Sat 22-Sun 06",
         ] {
             assert_eq!(When::weekly(wrong), None, "{wrong}");
         }

@@ -182,7 +182,7 @@ pub(super) async fn destinations(
     system: Option<&str>,
 ) -> Result<Vec<Destination>, Error> {
     let statement = format!(
-            "SELECT to_jsonb(t) FROM (
+        "SELECT to_jsonb(t) FROM (
                SELECT d.*, {BLOCKED_BY} AS blocked,
                  coalesce((SELECT sum((s ->> 'calls')::bigint)
                    FROM jsonb_array_elements(d.breaker_recent) s), 0) AS recent_calls,
@@ -198,13 +198,14 @@ pub(super) async fn destinations(
                   WHERE p.system = d.system), '[]') AS shares
                  FROM hub.destination d WHERE $1::text IS NULL OR d.system = $1
                 ORDER BY d.system) t"
-        );
+    );
     let query = sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).bind(system);
     read_rows(query.fetch_all(&mut *tx).await?)
 }
 
 async fn known(tx: super::Tx<'_>, system: &str) -> Result<bool, Error> {
-    let known = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM hub.destination WHERE system = $1)");
+    let known =
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM hub.destination WHERE system = $1)");
     Ok(known.bind(system).fetch_one(&mut *tx).await?)
 }
 

@@ -218,8 +218,7 @@ impl Store {
                     shares.iter().filter(|s| s.system == row.system).map(|s| s.share).collect();
                 let share = leased(row.in_flight_max, &of, worker, report);
                 let (now, breaker) = (row.now_ms, &mut row.breaker);
-                let opened =
-                    breaker.note(report.calls, report.failed, now, &report.rules, chance);
+                let opened = breaker.note(report.calls, report.failed, now, &report.rules, chance);
                 tended.push(Tended { share, opened });
             }
             let moved: Vec<_> = reports

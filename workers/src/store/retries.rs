@@ -77,7 +77,10 @@ impl Store {
             .await?;
             let outcome = if done.rows_affected() == 1 {
                 audit::note(&mut tx, act, "retries.disable", operation, "disabled").await?;
-                Outcome::done("disabled", "failed attempts are not repeated; who waits for one ends")
+                Outcome::done(
+                    "disabled",
+                    "failed attempts are not repeated; who waits for one ends",
+                )
             } else {
                 Outcome::refused("before", "its retries are stopped already")
             };

@@ -227,7 +227,9 @@ impl Metric {
                 Gauge,
                 "Business time until the last day of the business calendar ends",
             ),
-            Self::Waiting => ("hub_waiting_jobs", Gauge, "Live jobs, by system and what they wait for"),
+            Self::Waiting => {
+                ("hub_waiting_jobs", Gauge, "Live jobs, by system and what they wait for")
+            }
             Self::BreakerState => (
                 "hub_breaker_state",
                 Gauge,

@@ -54,10 +54,8 @@ async fn blocked(world: &World, system: &str, reason: &str, is: bool) {
 
 async fn all_in_state(world: &World, names: &[String], state: &str) {
     let ids: Vec<String> = names.iter().map(|name| format!("'{}'", id(name))).collect();
-    let query = format!(
-        "SELECT 1 FROM hub.job WHERE state = '{state}' AND id IN ({})",
-        ids.join(",")
-    );
+    let query =
+        format!("SELECT 1 FROM hub.job WHERE state = '{state}' AND id IN ({})", ids.join(","));
     within(PATIENCE, &format!("{} jobs are {state}", names.len()), async || {
         (world.rows(&query).await.len() == names.len()).then_some(())
     })
@@ -87,8 +85,10 @@ fn calls_under_way_never_exceed_the_limit_of_all_hubs_whoever_comes_and_goes() {
         let mut world = World::build(Scene {
             hubs: 3,
             latency: Duration::from_millis(150),
-            settings: format!("in_flight_max = {LIMIT}\n[operations.gbdfl.person]\n\
-                at_risk_s = 3600\ndeadline_s = 7200\ncall_timeout_ms = 9000\n"),
+            settings: format!(
+                "in_flight_max = {LIMIT}\n[operations.gbdfl.person]\n\
+                at_risk_s = 3600\ndeadline_s = 7200\ncall_timeout_ms = 9000\n"
+            ),
             ..Scene::default()
         })
         .await;
@@ -134,7 +134,8 @@ fn starts_a_second_never_exceed_the_rate_of_two_hubs_together() {
         let world = World::build(Scene {
             hubs: 2,
             settings: "rate_per_s = 20\nrate_burst = 10\n[operations.gbdfl.person]\n\
-                at_risk_s = 3600\ndeadline_s = 7200\ncall_timeout_ms = 9000\n".to_owned(),
+                at_risk_s = 3600\ndeadline_s = 7200\ncall_timeout_ms = 9000\n"
+                .to_owned(),
             ..Scene::default()
         })
         .await;
@@ -160,8 +161,7 @@ fn starts_a_second_never_exceed_the_rate_of_two_hubs_together() {
         }
         let took = times[times.len() - 1].duration_since(times[0]).as_secs_f64();
         assert!(took >= (120.0 - BURST) / RATE - 0.5, "{took} s");
-        let put_off: f64 = [0, 1].map(|_| 0.0).iter().sum::<f64>()
-            + world.metric(0, "hub_starts_put_off_total", &[("reason", "rate")]).await
+        let put_off = world.metric(0, "hub_starts_put_off_total", &[("reason", "rate")]).await
             + world.metric(1, "hub_starts_put_off_total", &[("reason", "rate")]).await;
         assert!(put_off > 0.0);
         world.strike().await;
@@ -176,7 +176,7 @@ breaker_open_max_ms = 1500
 [operations.gbdfl.person]
 at_risk_s = 3600
 deadline_s = 7200
-call_timeout_ms = 4000
+call_timeout_ms = 20000
 attempts_max = 9
 retry_base_ms = 3000
 retry_max_ms = 3000
@@ -225,7 +225,7 @@ fn a_breaker_opens_one_probe_after_the_other_is_made_and_no_job_fails_meanwhile(
         }
         let [opened, probes, closed] = moves;
         assert!(closed >= 1.0 && probes >= 1.0, "{moves:?}");
-        assert!((opened + closed - probes - closed).abs() <= probes, "{moves:?}");
+        assert!(opened >= 1.0 && probes >= closed, "{moves:?}");
         let seen = world.rows("SELECT class FROM hub.attempt WHERE class = 'unreachable'").await;
         assert_eq!(seen.len(), 18, "each failed answer is one attempt of the record");
         world.strike().await;
@@ -254,7 +254,10 @@ fn one_probe_is_under_way_in_three_hubs_and_another_is_made_when_its_holder_dies
         send_all(&world, &names).await;
         all_in_state(&world, &names, "accepted").await;
         let story = done(&world, &["jobs", "show", &id(&names[0]).to_string()]).await;
-        assert!(story.contains("waits for: breaker") && story.contains("one call tries"), "{story}");
+        assert!(
+            story.contains("waits for: breaker") && story.contains("one call tries"),
+            "{story}"
+        );
         // The probe hangs, and its worker dies with it.
         let order = json!({"system": "gbdfl", "behaviour": "slow", "count": 1});
         world.stage.order("next", &order).await.unwrap();
@@ -270,7 +273,8 @@ fn one_probe_is_under_way_in_three_hubs_and_another_is_made_when_its_holder_dies
         let name = world.row(&format!("SELECT name FROM hub.worker WHERE id = '{owner}'")).await;
         let pid = name["name"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
         let holder = (0..3).find(|n| {
-            world.stage.hubs[*n].as_ref().map(Owned::pid).map(|pid| pid.to_string()) == Some(pid.clone())
+            world.stage.hubs[*n].as_ref().map(Owned::pid).map(|pid| pid.to_string())
+                == Some(pid.clone())
         });
         let before = breaker(&world).await["breaker_epoch"].as_i64().unwrap();
         world.stage.kill_hub(holder.unwrap()).await;
@@ -325,7 +329,10 @@ fn while_a_system_is_paused_its_jobs_are_stored_and_the_others_go_on() {
         let job = id(&names[0]);
         assert_eq!(waiting_for(&world, job).await, "pause");
         let story = done(&world, &["jobs", "show", &job.to_string()]).await;
-        assert!(story.contains("paused by tester") && story.contains("they asked us to"), "{story}");
+        assert!(
+            story.contains("paused by tester") && story.contains("they asked us to"),
+            "{story}"
+        );
         assert_eq!(world.journal(job).await.len(), 0);
         let row = listed(&world, "gbdfl").await;
         assert_eq!((&row["blocked"], &row["stored"]), (&json!("pause"), &json!(20)));
@@ -402,7 +409,8 @@ fn d6_d15_a_pause_in_the_middle_of_a_command_does_not_send_it_twice() {
 #[test]
 fn announced_maintenance_begins_and_ends_with_business_time() {
     run(async {
-        let begins = workers::clock::real_now().checked_add(SignedDuration::from_hours(24)).unwrap();
+        let begins =
+            workers::clock::real_now().checked_add(SignedDuration::from_hours(24)).unwrap();
         let ends = begins.checked_add(SignedDuration::from_hours(2)).unwrap();
         let settings = format!(
             "[[systems.gbdfl.maintenance]]\nfrom = \"{begins}\"\nuntil = \"{ends}\"\n\

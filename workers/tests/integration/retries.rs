@@ -44,7 +44,10 @@ fn stopping_retries_ends_what_waits_for_one_and_allowing_them_revives_nothing() 
         done(&world, &stop).await;
         for n in 0..5 {
             let job = world.ended(id(&format!("waits {n}"))).await;
-            assert_eq!((&job["state"], &job["code"]), (&json!("failed"), &json!("retries_disabled")));
+            assert_eq!(
+                (&job["state"], &job["code"]),
+                (&json!("failed"), &json!("retries_disabled"))
+            );
             assert_eq!(job["summary"]["last_code"], "server_error");
             assert_eq!(job["summary"]["class"], "unreachable");
             let event = world.events.wait_for(id(&format!("waits {n}")), "failed").await;
@@ -63,9 +66,13 @@ fn stopping_retries_ends_what_waits_for_one_and_allowing_them_revives_nothing() 
         assert!(code == 1 && text.contains("before"), "{text}");
         let list = done(&world, &["retries", "list", "--json"]).await;
         let list: Value = serde_json::from_str(&list).unwrap();
-        let of = |name: &str| list.as_array().unwrap().iter().find(|r| r["operation"] == name).cloned();
+        let of =
+            |name: &str| list.as_array().unwrap().iter().find(|r| r["operation"] == name).cloned();
         let row = of("gbdfl.person").unwrap();
-        assert_eq!((&row["enabled"], &row["stopped"]["reason"]), (&json!(false), &json!("a storm")));
+        assert_eq!(
+            (&row["enabled"], &row["stopped"]["reason"]),
+            (&json!(false), &json!("a storm"))
+        );
         assert_eq!(of("gbdul.organization").unwrap()["enabled"], true);
         let allow = ["retries", "enable", "gbdfl.person", "--reason", "over"];
         done(&world, &allow).await;
@@ -116,7 +123,10 @@ max_ms = 600000
         world.in_state(id("too old"), "accepted").await;
         done(&world, &["resume", "gbdfl", "--reason", "on"]).await;
         let job = world.ended(id("too old")).await;
-        assert_eq!((&job["state"], &job["code"]), (&json!("failed"), &json!("retry_budget_used_up")));
+        assert_eq!(
+            (&job["state"], &job["code"]),
+            (&json!("failed"), &json!("retry_budget_used_up"))
+        );
         assert_eq!(job["summary"]["last_code"], "server_error");
         assert_eq!(world.journal(id("too old")).await.len(), 1);
         let job = world.ended(id("first attempt")).await;
@@ -145,7 +155,10 @@ max_ms = 86000000
         let all = ["server_error"; 8];
         world.play(&person("no time"), &all).await;
         let job = world.ended(id("no time")).await;
-        assert_eq!((&job["state"], &job["code"]), (&json!("failed"), &json!("retry_budget_used_up")));
+        assert_eq!(
+            (&job["state"], &job["code"]),
+            (&json!("failed"), &json!("retry_budget_used_up"))
+        );
         assert_eq!(job["summary"]["last_code"], "server_error");
         let event = world.events.wait_for(id("no time"), "failed").await;
         assert_eq!(event["data"]["summary"], job["summary"]);

@@ -17,7 +17,13 @@ fn policy(attempts_max: u16) -> Policy {
     }
 }
 
-fn decided(class: Class, effect: Effect, spent: (i32, i16), policy: &Policy, probe: bool) -> Decision {
+fn decided(
+    class: Class,
+    effect: Effect,
+    spent: (i32, i16),
+    policy: &Policy,
+    probe: bool,
+) -> Decision {
     let failure = Failure::new(class, "test");
     let (attempts, strikes) = spent;
     let spent = Spent { attempts, strikes };
@@ -59,7 +65,8 @@ fn a_pause_keeps_to_the_base_and_the_longest_of_its_class() {
             let failure = Failure::new(class, "test");
             let spent = Spent { attempts: 0, strikes: 0 };
             let effect = Effect::Query;
-            let failed = Failed { failure: &failure, retry_after: None, effect, spent, probe: false };
+            let failed =
+                Failed { failure: &failure, retry_after: None, effect, spent, probe: false };
             decide(failed, &policy, &Chance::seeded(seed)).delay_ms.unwrap()
         });
         all.max().unwrap()
