@@ -319,4 +319,27 @@ mod tests {
         assert_eq!(gathered.len(), 6);
         assert_eq!(gathered.into_bytes(), Bytes::from_static(b"abcdef"));
     }
+
+    #[test]
+    fn they_say_when_to_come_again_in_seconds_or_by_their_own_clock() {
+        let date = "Sun, 22 Nov 2026 10:00:00 GMT";
+        for (told, date, expected) in [
+            (Some("120"), None, Some(120)),
+            (Some(" 7 "), None, Some(7)),
+            (Some("Sun, 22 Nov 2026 10:05:00 GMT"), Some(date), Some(300)),
+            (Some("Sun, 22 Nov 2026 09:00:00 GMT"), Some(date), Some(0)),
+            (Some("Sun, 22 Nov 2026 10:05:00 GMT"), None, Some(0)),
+            (Some("later"), Some(date), Some(0)),
+            (Some("-5"), None, Some(0)),
+            (None, Some(date), None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [(RETRY_AFTER, told), (DATE, date)] {
+                if let Some(value) = value {
+                    headers.insert(name, HeaderValue::from_str(value).expect("ASCII"));
+                }
+            }
+            assert_eq!(retry_after(&headers), expected.map(Duration::from_secs), "{told:?}");
+        }
+    }
 }

@@ -302,7 +302,7 @@ fn update_statement() -> String {
                OR (u.run = -1 AND j.state IN ('accepted', 'waiting'))
             ORDER BY j.seq FOR UPDATE OF j),
          next AS MATERIALIZED (
-           SELECT h.*, CASE WHEN over THEN 'failed' ELSE state END AS next,
+           SELECT h.*, o.over, CASE WHEN over THEN 'failed' ELSE state END AS next,
                   CASE WHEN old THEN 'retry_budget_used_up' WHEN over THEN 'time_used_up'
                        ELSE code END AS next_code,
                   CASE WHEN over THEN 'failed' ELSE event END AS next_event
