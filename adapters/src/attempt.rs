@@ -232,6 +232,8 @@ pub struct Exchange {
     pub response: Bytes,
     /// HTTP status, where one came.
     pub status: Option<u16>,
+    /// When they told us to come again (`Retry-After`), from then on.
+    pub retry_after: Option<Duration>,
 }
 
 impl fmt::Debug for Exchange {

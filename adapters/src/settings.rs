@@ -35,7 +35,7 @@ pub struct Settings {
     /// Longer answers are refused while reading.
     #[serde(default = "default_body_bytes_max")]
     pub body_bytes_max: usize,
-    /// Calls under way at once, in one process.
+    /// Calls under way at once, of all workers together.
     #[serde(default = "default_in_flight_max")]
     pub in_flight_max: usize,
     /// How often waiting messages are pulled, in business time; 0 switches pulling off.

@@ -15,7 +15,14 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use crate::{pipeline::Hub, policy::pause::Pause, store::Store};
+use crate::{
+    pipeline::Hub,
+    policy::pause::Pause,
+    store::{
+        Store,
+        clock::{Jumps, News},
+    },
+};
 
 /// Without a jump, partitions are looked after this often.
 pub const MAINTENANCE_EVERY: Duration = Duration::from_secs(600);
@@ -80,8 +87,17 @@ async fn hear(hub: &Hub, pause: &mut Pause) -> Result<(), crate::store::Error> {
         }
         hub.wake.timers.notify_one();
         hub.wake.pull.notify_one();
-        if let Ok(heard) = tokio::time::timeout(MAINTENANCE_EVERY, jumps.next()).await {
+        hub.wake.look.notify_one();
+        if let Ok(heard) = tokio::time::timeout(MAINTENANCE_EVERY, jumped(hub, &mut jumps)).await {
             heard?;
         }
     }
+}
+
+/// Returns at the next jump; other news is passed on meanwhile.
+async fn jumped(hub: &Hub, jumps: &mut Jumps) -> Result<(), crate::store::Error> {
+    while jumps.next().await? == News::Destination {
+        hub.wake.look.notify_one();
+    }
+    Ok(())
 }

@@ -100,7 +100,7 @@ pub async fn run(
         return Ok(());
     }
     let loops = Loops::start(&hub, records, inbound_listener, &background, &stop).await;
-    let consuming = start_consuming(&hub, health, only.as_deref(), &stop);
+    let consuming = start_consuming(&hub, health, only, &stop);
     tracing::info!(worker = %hub.worker(), systems = ?hub.systems(), "the hub runs");
     stop.cancelled().await;
     tracing::info!("stopping: no new jobs; running calls finish");
@@ -169,6 +169,12 @@ async fn introduce(hub: &Hub) -> Result<(), Introduce> {
     }
     let pulled: Vec<bool> = hub.destinations.values().map(|d| d.is_pulled()).collect();
     hub.store.ensure_destinations(&hub.systems(), &pulled).await?;
+    let limits: Vec<_> = hub
+        .destinations
+        .values()
+        .map(|d| (d.spec.name, d.settings.in_flight_max, d.protection.rate))
+        .collect();
+    hub.store.set_limits(&limits).await?;
     hub.store.register_worker(hub.worker(), &rescue::worker_name()).await?;
     Ok(())
 }
@@ -292,25 +298,23 @@ impl Consuming {
 fn start_consuming(
     hub: &Arc<Hub>,
     health: Arc<Health>,
-    only: Option<&[String]>,
+    only: Option<Vec<String>>,
     stop: &CancellationToken,
 ) -> Consuming {
     let (admitting, candidates) = mpsc::channel(admit::ADMISSION_QUEUE_MAX);
-    let mut tasks = vec![
-        tokio::spawn(admit::run(hub.clone(), candidates, stop.clone())),
-        tokio::spawn(claim::run(hub.clone(), stop.clone())),
-    ];
+    let mut tasks = vec![tokio::spawn(admit::run(hub.clone(), candidates, stop.clone()))];
     let mut sources = Vec::new();
     let (open, never_closed) = watch::channel(false);
     for destination in hub.destinations.values() {
         let name = destination.spec.name;
         // What the hub does itself, every process does.
-        let wanted = only.is_none_or(|only| only.iter().any(|wanted| wanted == name));
+        let wanted = only.as_ref().is_none_or(|only| only.iter().any(|wanted| wanted == name));
         if wanted || name == contracts::own::SPEC.name {
             let queue = topology::job_queue(name);
             sources.push(source(hub, &queue, destination.gate(), &admitting, &mut tasks));
         }
     }
+    tasks.push(tokio::spawn(claim::run(hub.clone(), only, stop.clone())));
     for queue in [topology::UNROUTED_QUEUE, topology::DEAD_QUEUE] {
         sources.push(source(hub, queue, never_closed.clone(), &admitting, &mut tasks));
     }

@@ -16,7 +16,7 @@ use contracts::state::{Phase, Sla, State};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    pipeline::{Hub, consent},
+    pipeline::{Hub, consent, record},
     store::{
         Kind,
         consent::Which,
@@ -78,6 +78,9 @@ async fn fire(hub: &Hub) -> Result<usize, crate::store::Error> {
         if *sla == Sla::Breached {
             Metric::SlaBreaches.count([("operation", operation)]);
         }
+    }
+    for (operation, after) in &fired.ended {
+        record::note_end(operation, after);
     }
     let checks: Vec<i64> = fired
         .done

@@ -54,6 +54,9 @@ mod persons;
 #[path = "integration/press.rs"]
 mod press;
 #[cfg(test)]
+#[path = "integration/protection.rs"]
+mod protection;
+#[cfg(test)]
 #[path = "integration/pushes.rs"]
 mod pushes;
 #[cfg(test)]
@@ -62,6 +65,9 @@ mod quarantine;
 #[cfg(test)]
 #[path = "integration/registers.rs"]
 mod registers;
+#[cfg(test)]
+#[path = "integration/retries.rs"]
+mod retries;
 #[cfg(test)]
 #[path = "integration/secrecy.rs"]
 mod secrecy;

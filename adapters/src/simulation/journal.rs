@@ -74,6 +74,8 @@ pub struct Oracle {
     pub requests: u64,
     /// Requests that took effect.
     pub executed: u64,
+    /// The most requests that were being answered at the same moment.
+    pub at_once_max: usize,
     /// Different request numbers.
     pub distinct_request_numbers: usize,
     /// Numbers that took effect more than once, in order.
@@ -86,6 +88,8 @@ pub struct Oracle {
 struct Ledger {
     requests: u64,
     executed: u64,
+    at_once: usize,
+    at_once_max: usize,
     numbers: HashMap<Box<str>, Counts>,
     numbers_cut: bool,
 }
@@ -112,6 +116,19 @@ impl Journal {
             ledger.numbers_cut = true;
         }
         Arrival { nth: 1, faults: 0 }
+    }
+
+    /// A request has come and is being answered.
+    pub fn enter(&mut self, system: &'static str) {
+        let ledger = self.ledgers.entry(system).or_default();
+        ledger.at_once += 1;
+        ledger.at_once_max = ledger.at_once_max.max(ledger.at_once);
+    }
+
+    /// It is answered, or its caller went away.
+    pub fn leave(&mut self, system: &'static str) {
+        let ledger = self.ledgers.entry(system).or_default();
+        ledger.at_once = ledger.at_once.saturating_sub(1);
     }
 
     /// Counts a random fault.
@@ -187,6 +204,7 @@ impl Ledger {
         Oracle {
             requests: self.requests,
             executed: self.executed,
+            at_once_max: self.at_once_max,
             distinct_request_numbers: self.numbers.len(),
             executed_more_than_once,
             numbers_cut: self.numbers_cut,

@@ -44,7 +44,12 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 
@@ -213,10 +218,30 @@ impl Drop for Answering {
 pub fn router(simulation: &Arc<Simulation>) -> Router {
     let mut router = Router::new().nest_service("/control", control::router(simulation));
     for system in crate::systems::all() {
-        let path = format!("/{}", system.spec().name);
-        router = router.nest_service(&path, system.simulator(Arc::clone(simulation)));
+        let name = system.spec().name;
+        let counted = axum::middleware::from_fn_with_state((Arc::clone(simulation), name), count);
+        let simulator = system.simulator(Arc::clone(simulation)).layer(counted);
+        router = router.nest_service(&format!("/{name}"), simulator);
     }
     router
+}
+
+/// Counts the requests of a system that are being answered at the same moment; one whose caller goes
+/// away counts no more.
+async fn count(
+    State((simulation, system)): State<(Arc<Simulation>, &'static str)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    struct Leaves(Arc<Simulation>, &'static str);
+    impl Drop for Leaves {
+        fn drop(&mut self) {
+            self.0.journal().leave(self.1);
+        }
+    }
+    simulation.journal().enter(system);
+    let _leaves = Leaves(simulation, system);
+    next.run(request).await
 }
 
 /// Brings due answers to the hub, for as long as it is polled.

@@ -82,8 +82,8 @@ impl Gateway {
         match self.http.post(body, &self.headers, limit).await {
             Ok(answer) => {
                 let result = trouble::read(&answer);
-                let status = Some(answer.status);
-                (result, Exchange { request, response: answer.body, status })
+                let (status, retry_after) = (Some(answer.status), answer.retry_after);
+                (result, Exchange { request, response: answer.body, status, retry_after })
             }
             Err(error) => {
                 let Partial { status, body } = match &error {
@@ -92,7 +92,8 @@ impl Gateway {
                     | HttpError::TooLarge(partial) => partial.clone(),
                     HttpError::Connect | HttpError::Other => Partial::default(),
                 };
-                let exchange = Exchange { request, response: body.into_exposed(), status };
+                let response = body.into_exposed();
+                let exchange = Exchange { request, response, status, retry_after: None };
                 (Err(error.into()), exchange)
             }
         }

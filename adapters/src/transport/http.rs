@@ -18,7 +18,7 @@ use bytes::{Bytes, BytesMut};
 use contracts::personal::Personal;
 use reqwest::{
     RequestBuilder, Response, Url,
-    header::{HeaderMap, HeaderValue, RETRY_AFTER},
+    header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER},
 };
 
 use crate::{settings::Settings, system::ConnectError};
@@ -44,8 +44,8 @@ pub struct HttpAnswer {
     pub status: u16,
     /// Content type, where one came in ASCII.
     pub content_type: Option<String>,
-    /// They told when to come again.
-    pub has_retry_after: bool,
+    /// When they told us to come again, from now; zero where that could not be read.
+    pub retry_after: Option<Duration>,
     /// The body. Personal.
     pub body: Bytes,
 }
@@ -179,7 +179,7 @@ impl Client {
         let header =
             |name| response.headers().get(name).and_then(|v: &HeaderValue| v.to_str().ok());
         let content_type = header(reqwest::header::CONTENT_TYPE).map(str::to_owned);
-        let has_retry_after = response.headers().contains_key(RETRY_AFTER);
+        let retry_after = retry_after(response.headers());
         let partial = |body: Bytes| Partial { status: Some(status), body: Personal::new(body) };
         let declared = response.content_length().and_then(|length| usize::try_from(length).ok());
         if declared.is_some_and(|length| length > self.body_bytes_max) {
@@ -200,8 +200,22 @@ impl Client {
                 Err(error) => return Err(lost(&error, partial(gathered.into_bytes()))),
             }
         }
-        Ok(HttpAnswer { status, content_type, has_retry_after, body: gathered.into_bytes() })
+        Ok(HttpAnswer { status, content_type, retry_after, body: gathered.into_bytes() })
     }
+}
+
+/// `Retry-After`: seconds, or a date, which is compared with their own clock (`Date`).
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let told = text(RETRY_AFTER).map(str::trim);
+    headers.get(RETRY_AFTER)?;
+    let seconds = told.and_then(|told| told.parse().ok()).map(Duration::from_secs);
+    let until = || {
+        let parse = |text: &str| jiff::fmt::rfc2822::parse(text).ok();
+        let wait = parse(told?)?.timestamp().duration_since(parse(text(DATE)?)?.timestamp());
+        wait.try_into().ok()
+    };
+    Some(seconds.or_else(until).unwrap_or_default())
 }
 
 /// A body as it comes: most come in one piece, which is kept as it is.
@@ -304,5 +318,28 @@ mod tests {
         gathered.push(Bytes::from_static(b"ef"), Some(6));
         assert_eq!(gathered.len(), 6);
         assert_eq!(gathered.into_bytes(), Bytes::from_static(b"abcdef"));
+    }
+
+    #[test]
+    fn they_say_when_to_come_again_in_seconds_or_by_their_own_clock() {
+        let date = "Sun, 22 Nov 2026 10:00:00 GMT";
+        for (told, date, expected) in [
+            (Some("120"), None, Some(120)),
+            (Some(" 7 "), None, Some(7)),
+            (Some("Sun, 22 Nov 2026 10:05:00 GMT"), Some(date), Some(300)),
+            (Some("Sun, 22 Nov 2026 09:00:00 GMT"), Some(date), Some(0)),
+            (Some("Sun, 22 Nov 2026 10:05:00 GMT"), None, Some(0)),
+            (Some("later"), Some(date), Some(0)),
+            (Some("-5"), None, Some(0)),
+            (None, Some(date), None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [(RETRY_AFTER, told), (DATE, date)] {
+                if let Some(value) = value {
+                    headers.insert(name, HeaderValue::from_str(value).expect("ASCII"));
+                }
+            }
+            assert_eq!(retry_after(&headers), expected.map(Duration::from_secs), "{told:?}");
+        }
     }
 }

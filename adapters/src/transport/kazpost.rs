@@ -113,7 +113,8 @@ fn kept(
     match result {
         Ok(answer) => {
             let (response, status) = (answer.body.clone(), Some(answer.status));
-            (Ok(answer), Exchange { request, response, status })
+            let retry_after = answer.retry_after;
+            (Ok(answer), Exchange { request, response, status, retry_after })
         }
         Err(error) => {
             let Partial { status, body } = match &error {
@@ -122,7 +123,8 @@ fn kept(
                 | HttpError::TooLarge(partial) => partial.clone(),
                 HttpError::Connect | HttpError::Other => Partial::default(),
             };
-            let exchange = Exchange { request, response: body.into_exposed(), status };
+            let response = body.into_exposed();
+            let exchange = Exchange { request, response, status, retry_after: None };
             (Err(error.into()), exchange)
         }
     }
@@ -189,7 +191,7 @@ mod tests {
             soap::SOAP_1_1
         );
         let body = Bytes::from(body);
-        read(&HttpAnswer { status: 500, content_type: None, has_retry_after: false, body }).err()
+        read(&HttpAnswer { status: 500, content_type: None, retry_after: None, body }).err()
     }
 
     #[test]

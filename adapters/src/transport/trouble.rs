@@ -100,7 +100,7 @@ pub fn of_status(answer: &HttpAnswer) -> Option<Trouble> {
         300..=399 => Some(Trouble::Redirect),
         401 | 403 => Some(Trouble::Unauthorized),
         429 => Some(Trouble::Throttled),
-        503 if answer.has_retry_after => Some(Trouble::ComeLater),
+        503 if answer.retry_after.is_some() => Some(Trouble::ComeLater),
         500..=599 => Some(Trouble::ServerError),
         _ => Some(Trouble::ClientError),
     }

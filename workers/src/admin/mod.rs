@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     broker::consumer::Health,
     pipeline::Hub,
+    store::listing::WAITS_FOR,
     telemetry::metric::{BATCH_BUCKETS, CALL_BUCKETS, JOB_BUCKETS, Metric},
 };
 
@@ -79,6 +80,10 @@ async fn metrics(State(admin): State<Admin>) -> Response {
             for ((system, state), count) in &summary.jobs {
                 Metric::Jobs.set_read(as_gauge(*count), &[("system", system), ("state", state)]);
             }
+            for ((system, reason), count) in &summary.waiting {
+                let labels = [("system", system.as_str()), ("reason", reason.as_str())];
+                Metric::Waiting.set_read(as_gauge(*count), &labels);
+            }
             for (system, age) in &summary.oldest_s {
                 Metric::OldestJob.set_read(*age, &[("system", system)]);
             }
@@ -107,6 +112,9 @@ fn clear_service_gauges(hub: &Hub) {
     for system in hub.systems() {
         for state in State::ALL.into_iter().filter(|state| !state.is_terminal()) {
             Metric::Jobs.set(0.0, [("system", system), ("state", state.name())]);
+        }
+        for reason in WAITS_FOR.into_iter().filter(|reason| *reason != "nothing") {
+            Metric::Waiting.set(0.0, [("system", system), ("reason", reason)]);
         }
         Metric::OldestJob.set(0.0, [("system", system)]);
     }

@@ -117,12 +117,12 @@ fn states() -> PossibleValuesParser {
     PossibleValuesParser::new(State::ALL.map(State::name))
 }
 
-fn systems() -> PossibleValuesParser {
+pub(super) fn systems() -> PossibleValuesParser {
     let all = adapters::systems::all();
     PossibleValuesParser::new(all.iter().map(|s| s.spec().name).chain([contracts::own::SPEC.name]))
 }
 
-fn operations() -> PossibleValuesParser {
+pub(super) fn operations() -> PossibleValuesParser {
     let all = adapters::systems::all();
     let specs = all.iter().map(|s| s.spec()).chain([&contracts::own::SPEC]);
     PossibleValuesParser::new(specs.flat_map(|spec| spec.operations).map(|o| o.name))

@@ -12,10 +12,14 @@ mod demo;
 mod filter;
 mod jobs;
 mod migrate;
+mod pause;
 mod print;
 mod quarantine;
+mod resume;
+mod retries;
 mod run;
 mod simulate;
+mod systems;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
@@ -58,6 +62,16 @@ enum Command {
     /// Messages that are no job: look at them, send them again, drop them.
     #[command(subcommand)]
     Quarantine(quarantine::Arguments),
+    /// Start nothing of a system until it is resumed.
+    Pause(pause::Arguments),
+    /// Start the jobs of a paused system again.
+    Resume(resume::Arguments),
+    /// Systems: which are called, why the others are not, what of their limits is used.
+    #[command(subcommand)]
+    Systems(systems::Arguments),
+    /// Retries: how often failed attempts are repeated, and stopping that.
+    #[command(subcommand)]
+    Retries(retries::Arguments),
     /// What people did, and why.
     #[command(subcommand)]
     Audit(audit::Arguments),
@@ -89,6 +103,10 @@ pub async fn main() -> ExitCode {
         Command::CheckConfig => check_config::run(config),
         Command::Jobs(jobs) => jobs::run(config, jobs).await,
         Command::Quarantine(quarantine) => quarantine::run(config, quarantine).await,
+        Command::Pause(pause) => pause::run(config, pause).await,
+        Command::Resume(resume) => resume::run(config, resume).await,
+        Command::Systems(systems) => systems::run(config, systems).await,
+        Command::Retries(retries) => retries::run(config, retries).await,
         Command::Audit(audit) => audit::run(config, audit).await,
         Command::Calendar(question) => calendar::run(config, &question),
         Command::Callbacks(callbacks) => callbacks::run(config, callbacks).await,

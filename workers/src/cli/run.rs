@@ -11,7 +11,7 @@ use crate::telemetry::logs;
 /// What to run.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Consume the queues of these systems only (all are declared): kpsisu,mzrk
+    /// Consume the queues of these systems, and start their stored jobs, only: kpsisu,mzrk
     #[arg(long, value_delimiter = ',')]
     only: Option<Vec<String>>,
 }

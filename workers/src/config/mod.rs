@@ -4,7 +4,9 @@
 //! nothing has been started by then.
 
 mod promise;
+mod protection;
 mod reader;
+mod retry;
 #[cfg(test)]
 mod tests;
 
@@ -23,9 +25,12 @@ use adapters::{
 use contracts::operation::{OperationSpec, SlaSpec, SystemSpec};
 use secrecy::SecretString;
 
-pub use self::reader::Problem;
 use self::reader::Reader;
-use crate::{callback::Secret, policy::calendar::Calendar};
+pub use self::{protection::Protection, reader::Problem};
+use crate::{
+    callback::Secret,
+    policy::{calendar::Calendar, retry::Policy},
+};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// A dead worker's jobs are rescued within 15 seconds: a lease and two of its quarters.
@@ -69,6 +74,8 @@ pub struct Config {
     pub callbacks: Callbacks,
     /// `[systems.<name>]`: the systems that have an address.
     pub systems: BTreeMap<&'static str, Settings>,
+    /// How each of them is protected.
+    pub protection: BTreeMap<&'static str, Protection>,
 }
 
 /// Limits of the way through the hub.
@@ -115,12 +122,8 @@ pub struct OperationSettings {
     pub sla: SlaSpec,
     /// Time limit of one attempt.
     pub call_timeout: Duration,
-    /// Attempts that spend one.
-    pub attempts_max: u16,
-    /// First pause between attempts, before jitter.
-    pub retry_base: Duration,
-    /// Longest pause between attempts, before jitter.
-    pub retry_max: Duration,
+    /// How often it is tried.
+    pub retry: Policy,
 }
 
 /// The settings cannot be used.
@@ -197,6 +200,7 @@ fn read(r: &mut Reader) -> Config {
     let calendar = read_calendar(r);
     let mut operations = BTreeMap::new();
     let mut configured = BTreeMap::new();
+    let mut protected = BTreeMap::new();
     for operation in contracts::own::SPEC.operations {
         operations.insert(operation.name, read_operation(r, operation, &calendar));
     }
@@ -205,6 +209,7 @@ fn read(r: &mut Reader) -> Config {
         for operation in spec.operations {
             operations.insert(operation.name, read_operation(r, operation, &calendar));
         }
+        protected.insert(spec.name, protection::read(r, spec.name));
         if let Some(settings) = read_system(r, spec, system.options()) {
             configured.insert(spec.name, settings);
         }
@@ -231,6 +236,7 @@ fn read(r: &mut Reader) -> Config {
         callbacks: read_callbacks(r),
         operations,
         systems: configured,
+        protection: protected,
     }
 }
 
@@ -307,14 +313,7 @@ fn read_operation(r: &mut Reader, spec: &OperationSpec, calendar: &Calendar) -> 
     OperationSettings {
         sla: promise::read(r, spec, calendar),
         call_timeout: r.millis(&key("call_timeout_ms"), spec.call_timeout, DAY),
-        attempts_max: u16::try_from(r.number(
-            &key("attempts_max"),
-            u64::from(spec.attempts_max),
-            1..=1_000,
-        ))
-        .unwrap_or(spec.attempts_max),
-        retry_base: r.millis(&key("retry_base_ms"), Duration::from_millis(500), DAY),
-        retry_max: r.millis(&key("retry_max_ms"), Duration::from_secs(15 * 60), DAY),
+        retry: retry::read(r, spec),
     }
 }
 

@@ -137,6 +137,20 @@ impl Reader {
         }
     }
 
+    /// Tables that may stand there any number of times; not from the environment.
+    pub fn tables(&mut self, key: &str) -> Vec<Table> {
+        match self.find(key) {
+            None => Vec::new(),
+            Some(Value::Array(items)) if items.iter().all(Value::is_table) => {
+                items.iter().filter_map(|item| item.as_table().cloned()).collect()
+            }
+            Some(other) => {
+                let expected = format!("sections [[{key}]]");
+                self.problem(key, &shown(&other), &expected, Vec::new())
+            }
+        }
+    }
+
     /// A secret: from `<key>`, or from the file that `<key>_file` names.
     pub fn secret(&mut self, key: &str) -> Option<SecretString> {
         let file_key = format!("{key}_file");

@@ -190,3 +190,85 @@ fn a_folder_replaces_the_calendar_and_every_fault_in_it_is_told() {
     let config = load(&calendar, &[]).expect("loads");
     assert_eq!(config.calendar.years().map(|year| year.number).collect::<Vec<_>>(), [2026, 2027]);
 }
+
+#[test]
+fn retries_have_a_short_form_and_a_policy_for_each_class() {
+    let short = format!(
+        "{MINIMAL}[operations.gbdfl.person]\nattempts_max = 4\nretry_base_ms = 100\nretry_max_ms = 900\n"
+    );
+    let policy = load(&short, &[]).expect("loads").operations["gbdfl.person"].retry;
+    assert_eq!((policy.attempts_max, policy.unreachable.attempts_max), (4, 4));
+    assert_eq!(policy.unreachable.base, Duration::from_millis(100));
+    assert_eq!(policy.defect.max, Duration::from_millis(900));
+    assert_eq!((policy.enabled, policy.age_max), (true, None));
+    let long = format!(
+        "{MINIMAL}[operations.gbdfl.person.retry]\nenabled = false\nattempts_max = 9\nage_max_s = 60\n\
+         [operations.gbdfl.person.retry.contract]\nbase_ms = 7\nmax_ms = 8\nattempts_max = 5\n"
+    );
+    let policy = load(&long, &[]).expect("loads").operations["gbdfl.person"].retry;
+    assert_eq!((policy.enabled, policy.attempts_max), (false, 9));
+    assert_eq!(policy.age_max, Some(Duration::from_secs(60)));
+    assert_eq!((policy.contract.base, policy.contract.attempts_max), (Duration::from_millis(7), 5));
+    assert_eq!(policy.unreachable.base, Duration::from_millis(500), "the others keep the default");
+}
+
+#[test]
+fn a_retry_policy_that_cannot_be_is_told_with_its_keys() {
+    let toml = format!(
+        "{MINIMAL}[operations.gbdfl.person]\nattempts_max = 4\nretry_base_ms = 100\n\
+         [operations.gbdfl.person.retry]\nattempts_max = 5\nage_max_s = 1\nage_s = 1\n\
+         [operations.gbdfl.person.retry.unreachable]\nbase_ms = 5000\nmax_ms = 10\nattempts_max = 50\n\
+         [operations.gbdul.organization.retry]\nage_max_s = 1\n\
+         [operations.gbdul.organization]\nretry_base_ms = 60000\nretry_max_ms = 90000\n"
+    );
+    let found = problems(load(&toml, &[]));
+    for wanted in [
+        "operations.gbdfl.person.attempts_max: given; expected either this or \
+         operations.gbdfl.person.retry.attempts_max, not both",
+        "operations.gbdfl.person.retry_base_ms: given; expected either this or \
+         operations.gbdfl.person.retry.unreachable.base_ms, not both",
+        "operations.gbdfl.person.retry.unreachable.base_ms: 5000 ms; expected at most \
+         operations.gbdfl.person.retry.unreachable.max_ms, which is 10 ms",
+        "operations.gbdfl.person.retry.unreachable.attempts_max: 50; expected at most 5, all attempts \
+         of the job together",
+        "operations.gbdfl.person.retry.age_s: unknown; expected no such setting: check the spelling, or \
+         remove it",
+        "operations.gbdul.organization.retry.age_max_s: 1 s; expected at least the first pause, 60000 \
+         ms; or enabled = false",
+    ] {
+        assert!(found.iter().any(|problem| problem == wanted), "{wanted}\n{found:#?}");
+    }
+    assert_eq!(found.len(), 6, "{found:#?}");
+}
+
+#[test]
+fn protection_is_read_and_its_faults_are_told() {
+    let good = format!(
+        "{MINIMAL}rate_per_s = 5\nbreaker_failed_percent = 0\n\
+         [[systems.gbdfl.maintenance]]\nweekly = \"Sat 22:00-Sun 06:00\"\ntext_ru = \"р\"\ntext_kk = \"қ\"\n\
+         [[systems.gbdfl.maintenance]]\nfrom = 2026-12-05T22:00:00+05:00\n\
+         until = \"2026-12-06T06:00:00+05:00\"\ntext_ru = \"р\"\ntext_kk = \"қ\"\n"
+    );
+    let protection = load(&good, &[]).expect("loads").protection["gbdfl"].clone();
+    assert_eq!((protection.rate.per_s, protection.rate.burst), (5, 5));
+    assert_eq!((protection.breaker.failed_percent, protection.maintenance.len()), (0, 2));
+    let bad = format!(
+        "{MINIMAL}rate_burst = 1\nbreaker_open_base_ms = 9000\nbreaker_open_max_ms = 10\n\
+         [[systems.gbdfl.maintenance]]\nweekly = \"at night\"\ntext_ru = \"р\"\ntext_kk = \"\"\n\
+         [[systems.gbdfl.maintenance]]\nfrom = \"2026-12-06T06:00:00+05:00\"\n\
+         until = \"2026-12-05T06:00:00+05:00\"\ntext_ru = \"р\"\ntext_kk = \"қ\"\ntext_en = \"e\"\n\
+         [[systems.gbdfl.maintenance]]\nfrom = \"soon\"\ntext_ru = \"р\"\ntext_kk = \"қ\"\n"
+    );
+    let found = problems(load(&bad, &[]));
+    for key in [
+        "systems.gbdfl.rate_burst:",
+        "systems.gbdfl.breaker_open_base_ms:",
+        "systems.gbdfl.maintenance[1].weekly:",
+        "systems.gbdfl.maintenance[1].text_kk:",
+        "systems.gbdfl.maintenance[2].until:",
+        "systems.gbdfl.maintenance[2].text_en:",
+        "systems.gbdfl.maintenance[3]:",
+    ] {
+        assert!(found.iter().any(|problem| problem.starts_with(key)), "{key}\n{found:#?}");
+    }
+}

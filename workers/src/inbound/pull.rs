@@ -46,7 +46,7 @@ pub async fn run(hub: Arc<Hub>, stop: CancellationToken) {
 /// Drains what is due.
 pub async fn pull_due(hub: &Hub) {
     let pulled: Vec<&Arc<Destination>> =
-        hub.destinations.values().filter(|d| d.is_pulled()).collect();
+        hub.destinations.values().filter(|d| d.is_pulled() && d.blocked().is_none()).collect();
     if pulled.is_empty() {
         return;
     }

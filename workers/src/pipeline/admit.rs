@@ -23,6 +23,7 @@ use uuid::Uuid;
 use super::{
     Hub, call, consent,
     decode::{Candidate, Message, quarantine},
+    destination::Permit,
     settle::settle,
 };
 use crate::{
@@ -31,6 +32,7 @@ use crate::{
         Kind, Outside,
         admission::{Admitted, Entry, Fate, Quarantined},
         consent::Which,
+        protection::Probe,
     },
     telemetry::metric::Metric,
 };
@@ -66,8 +68,10 @@ pub struct Start {
     pub strikes: i16,
     /// Whether the job was stored before, so that it has timers.
     pub may_have_timers: bool,
+    /// Whether the call is to tell if they are there again.
+    pub probe: Option<Probe>,
     /// The right to call.
-    pub permit: tokio::sync::OwnedSemaphorePermit,
+    pub permit: Permit,
 }
 
 /// Admits until the last sender is gone or the hub stops.
@@ -203,24 +207,20 @@ fn finish(hub: &Arc<Hub>, batch: Vec<Candidate>, results: Vec<Option<Admitted>>)
     hub.wake.relay.notify_one();
 }
 
-fn start_or_store(
-    hub: &Arc<Hub>,
-    entry: Entry,
-    seq: i64,
-    permit: Option<tokio::sync::OwnedSemaphorePermit>,
-) {
+fn start_or_store(hub: &Arc<Hub>, entry: Entry, seq: i64, permit: Option<Permit>) {
     let (Fate::Job { body, .. }, Some(operation)) = (entry.fate, entry.operation) else { return };
     if body.verify_job.is_some() {
         await_consent(hub, entry.child.is_some(), seq);
         return;
     }
-    let Some(permit) = permit else {
+    let Some(mut permit) = permit else {
         if let Some(destination) = hub.destination(operation) {
             destination.note_stored(1);
         }
         hub.wake.claim.notify_one();
         return;
     };
+    permit.start();
     call::spawn(
         hub,
         Start {
@@ -235,6 +235,7 @@ fn start_or_store(
             attempts: 0,
             strikes: 0,
             may_have_timers: false,
+            probe: None,
             permit,
         },
     );

@@ -9,7 +9,7 @@ use std::{
 use adapters::attempt::{Attempt, Call, Outcome};
 use contracts::{
     class::{Class, Failure},
-    operation::Effect,
+    operation::{Effect, OperationSpec},
     personal::Personal,
     state::Phase,
 };
@@ -19,10 +19,10 @@ use uuid::Uuid;
 use super::{
     Hub,
     admit::Start,
-    prepare,
+    prepare, protect,
     record::{self, Finished},
 };
-use crate::telemetry::metric::Metric;
+use crate::{policy::breaker::Verdict, store::protection::Probe, telemetry::metric::Metric};
 
 /// An adapter keeps its own time limit; past it by this much, the hub ends the attempt itself.
 pub const OVERTIME_MAX: Duration = Duration::from_secs(2);
@@ -31,8 +31,6 @@ pub const OVERTIME_MAX: Duration = Duration::from_secs(2);
 pub fn spawn(hub: &Arc<Hub>, start: Start) {
     let hub = hub.clone();
     tokio::spawn(async move {
-        let Start { permit, .. } = &start;
-        debug_assert!(permit.num_permits() == 1, "one call, one permit");
         let id = start.id;
         let finished = attempt(&hub, start).await;
         record::send(&hub, id, finished).await;
@@ -41,7 +39,7 @@ pub fn spawn(hub: &Arc<Hub>, start: Start) {
 
 async fn attempt(hub: &Hub, start: Start) -> Finished {
     let Start { permit, phase, operation, .. } = start;
-    let (id, attempts) = (start.id, start.attempts);
+    let (id, attempts, probe) = (start.id, start.attempts, start.probe);
     let system = operation.system;
     let began = Instant::now();
     Metric::CallsInFlight.shift(1.0, [("system", system)]);
@@ -57,10 +55,12 @@ async fn attempt(hub: &Hub, start: Start) -> Finished {
         )
     };
     let mut errors = Vec::new();
+    let mut sent = true;
     let attempt = match prepare::prepare(hub, call, phase).await {
         Ok(call) => bounded(hub, &call, phase).await,
         Err(unready) => {
             errors = unready.errors;
+            sent = false;
             Attempt { writes: unready.writes, ..Attempt::unsent(unready.failure) }
         }
     };
@@ -68,6 +68,7 @@ async fn attempt(hub: &Hub, start: Start) -> Finished {
     drop(permit);
     hub.wake.claim.notify_one();
     let took = began.elapsed();
+    note_health(hub, operation, probe, sent, &attempt.outcome).await;
     Metric::CallsInFlight.shift(-1.0, [("system", system)]);
     Metric::CallDuration.observe(took, [("system", system), ("class", label(&attempt.outcome))]);
     log(&attempt.outcome, id, operation.name, took, attempts);
@@ -79,10 +80,24 @@ async fn attempt(hub: &Hub, start: Start) -> Finished {
         attempts,
         strikes: start.strikes,
         may_have_timers: start.may_have_timers,
+        probe: probe.is_some(),
         attempt,
         errors,
         took,
     }
+}
+
+/// What was not sent says nothing of their health.
+async fn note_health(
+    hub: &Hub,
+    operation: &OperationSpec,
+    probe: Option<Probe>,
+    sent: bool,
+    outcome: &Outcome,
+) {
+    let Some(destination) = hub.destination(operation) else { return };
+    let learned = if sent { protect::verdict(outcome) } else { (Verdict::Nothing, None) };
+    protect::note_call(hub, destination, probe, learned).await;
 }
 
 async fn bounded(hub: &Hub, call: &Call, phase: Phase) -> Attempt {

@@ -5,9 +5,8 @@ use contracts::{
     rejection::Rejection,
     topology::DEAD_QUEUE,
 };
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Hub, admit::FIRST_RUN, consent};
+use super::{Hub, admit::FIRST_RUN, consent, destination::Permit};
 use crate::{
     broker::consumer::{Ack, Delivery},
     store::admission::{Body, Entry, Fate, Quarantined, Reply},
@@ -22,7 +21,7 @@ pub struct Candidate {
     /// What the database is told.
     pub message: Message,
     /// The right to call, where one was free: then the job starts here.
-    pub permit: Option<OwnedSemaphorePermit>,
+    pub permit: Option<Permit>,
     /// What is acknowledged after the commit.
     pub ack: Ack,
     /// Kept until the commit: a message that the database cannot hold is quarantined instead.
@@ -71,11 +70,7 @@ pub async fn decode(hub: &Hub, delivery: Delivery) -> Candidate {
     Candidate { message, permit, ack, raw }
 }
 
-async fn accepted(
-    hub: &Hub,
-    job: Job,
-    reply: Option<Reply>,
-) -> (Message, Option<OwnedSemaphorePermit>) {
+async fn accepted(hub: &Hub, job: Job, reply: Option<Reply>) -> (Message, Option<Permit>) {
     let by_code = job.consent.as_ref().is_some_and(|consent| consent.by != ConsentBy::Eds);
     if by_code && !hub.destinations.contains_key(consent::SYSTEM) {
         let text = "a code cannot be verified here: mgov has no address";

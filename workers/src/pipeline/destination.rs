@@ -1,22 +1,39 @@
-//! One government system as this process sees it: permits for calls, and the gate of its queue.
+//! One government system as this process sees it: whether it is called at all, permits for calls, and
+//! the gate of its queue.
 //!
-//! *Guarantee*: calls under way never exceed the permits. A job starts at once only while nothing
-//! that is stored waits for the same destination, so that a newcomer does not overtake.
+//! *Guarantee*: calls under way never exceed the permits, which are this worker's share of the limit of
+//! all; starts keep to the instants that were reserved for them. A job starts at once only while
+//! nothing that is stored waits for the same destination, so that a newcomer does not overtake. No
+//! database is asked on the way of a job: what is shared is brought here by `protect.rs`.
 //!
 //! *States of the gate*: open → closed when `stored_max` jobs are stored and not started (the backlog
 //! then stays in RabbitMQ) → open when all of them are gone.
 
 use std::{
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use adapters::{settings::Settings, system::Adapter};
 use contracts::operation::SystemSpec;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
+
+use super::slots::{Slot, Slots};
+use crate::{
+    config::Protection,
+    policy::{
+        breaker::Verdict,
+        limits::{Token, Tokens},
+    },
+    store::protection::{Block, Blocked},
+    telemetry::metric::Metric,
+};
+
+/// Looked for again after this, where all instants of the next second are taken.
+const RESERVE_AGAIN: Duration = Duration::from_millis(100);
 
 /// One government system.
 pub struct Destination {
@@ -26,13 +43,47 @@ pub struct Destination {
     pub adapter: Arc<dyn Adapter>,
     /// Its settings.
     pub settings: Settings,
-    permits: Arc<Semaphore>,
+    /// How it is protected.
+    pub protection: Protection,
+    /// This worker's share of its limit.
+    pub slots: Arc<Slots>,
+    /// Whether the limit is that of all workers together.
+    pub is_shared: bool,
     backlog: AtomicBool,
     claimable: AtomicBool,
-    held: AtomicBool,
+    blocked: AtomicU8,
+    probe_due: AtomicBool,
+    hungry: AtomicBool,
+    starts: Arc<Mutex<Starts>>,
+    tally: Mutex<Tally>,
     stored: AtomicUsize,
     stored_max: usize,
     gate: watch::Sender<bool>,
+}
+
+/// The right to call: a permit, and an instant to start at where the rate is limited.
+#[derive(Debug)]
+pub struct Permit {
+    _slot: Slot,
+    unused: Option<(Token, Arc<Mutex<Starts>>)>,
+}
+
+/// Instants at which calls may start.
+#[derive(Debug, Default)]
+struct Starts {
+    tokens: Tokens,
+    again_at: Option<Instant>,
+}
+
+/// Calls that ended and that nobody else knows of yet.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// All that say something.
+    pub calls: u32,
+    /// Those that failed.
+    pub failed: u32,
+    /// The code of the last one that failed.
+    pub cause: Option<&'static str>,
 }
 
 impl std::fmt::Debug for Destination {
@@ -41,26 +92,60 @@ impl std::fmt::Debug for Destination {
     }
 }
 
+impl Permit {
+    /// The call begins: its instant is used.
+    pub fn start(&mut self) {
+        self.unused = None;
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some((token, starts)) = self.unused.take() {
+            locked(&starts).tokens.give_back(token);
+        }
+    }
+}
+
 impl Destination {
-    /// A destination with all permits free.
-    pub fn new(
+    /// A system without permits: it has some as soon as the database has dealt them out.
+    pub fn shared(
         spec: &'static SystemSpec,
         adapter: Arc<dyn Adapter>,
         settings: Settings,
+        protection: Protection,
         stored_max: usize,
     ) -> Self {
         Self {
             spec,
             adapter,
-            permits: Arc::new(Semaphore::new(settings.in_flight_max)),
+            slots: Slots::new(0),
+            is_shared: true,
             settings,
+            protection,
             backlog: AtomicBool::new(true),
             claimable: AtomicBool::new(true),
-            held: AtomicBool::new(false),
+            blocked: AtomicU8::new(0),
+            probe_due: AtomicBool::new(false),
+            hungry: AtomicBool::new(false),
+            starts: Arc::default(),
+            tally: Mutex::default(),
             stored: AtomicUsize::new(0),
             stored_max,
             gate: watch::Sender::new(false),
         }
+    }
+
+    /// What this process does itself, with permits of its own.
+    pub fn own(
+        spec: &'static SystemSpec,
+        adapter: Arc<dyn Adapter>,
+        settings: Settings,
+        stored_max: usize,
+    ) -> Self {
+        let slots = Slots::new(settings.in_flight_max);
+        let shared = Self::shared(spec, adapter, settings, Protection::NONE, stored_max);
+        Self { slots, is_shared: false, ..shared }
     }
 
     /// Whether messages wait there to be pulled, and the settings say that they are.
@@ -68,28 +153,122 @@ impl Destination {
         self.adapter.channel().is_some() && self.settings.pull_interval_s > 0
     }
 
-    /// A permit for a job that has just arrived: at once, or after a short wait; none while stored
-    /// jobs wait.
-    pub async fn permit(&self, wait: Duration) -> Option<OwnedSemaphorePermit> {
-        if self.has_backlog() || self.is_held() {
+    /// A permit for a job that has just arrived: at once, or after a short wait; none while the system
+    /// is not called or stored jobs wait.
+    pub async fn permit(&self, wait: Duration) -> Option<Permit> {
+        if let Some(blocked) = self.blocked() {
+            self.put_off(blocked.name());
             return None;
         }
-        if let Ok(permit) = self.permits.clone().try_acquire_owned() {
-            return Some(permit);
+        if self.has_backlog() {
+            return None;
         }
-        let permit = tokio::time::timeout(wait, self.permits.clone().acquire_owned()).await;
-        if let Ok(Ok(permit)) = permit {
-            return Some(permit);
+        let slot = match self.slots.try_take() {
+            Some(slot) => slot,
+            None => match tokio::time::timeout(wait, self.slots.take()).await {
+                Ok(Some(slot)) => slot,
+                Ok(None) | Err(_) => {
+                    // A slow destination: store what comes instead of waiting again for each.
+                    self.backlog.store(true, Ordering::Relaxed);
+                    self.note_hungry();
+                    return None;
+                }
+            },
+        };
+        if self.blocked().is_some() {
+            return None;
         }
-        // A slow destination: store what comes instead of waiting again for each.
-        self.backlog.store(true, Ordering::Relaxed);
-        None
+        let permit = self.with_start(slot);
+        if permit.is_none() {
+            self.put_off("rate");
+        }
+        permit
     }
 
     /// Up to `most` permits for stored jobs.
-    pub fn permits(&self, most: usize) -> Vec<OwnedSemaphorePermit> {
-        let free = self.permits.available_permits().min(most);
-        (0..free).map_while(|_| self.permits.clone().try_acquire_owned().ok()).collect()
+    pub fn permits(&self, most: usize) -> Vec<Permit> {
+        let free = self.slots.available().min(most);
+        (0..free).map_while(|_| self.with_start(self.slots.try_take()?)).collect()
+    }
+
+    /// A permit with its instant, where the rate is limited.
+    fn with_start(&self, slot: Slot) -> Option<Permit> {
+        if !self.protection.rate.is_limited() {
+            return Some(Permit { _slot: slot, unused: None });
+        }
+        let token = locked(&self.starts).tokens.take(Instant::now())?;
+        Some(Permit { _slot: slot, unused: Some((token, Arc::clone(&self.starts))) })
+    }
+
+    /// How many instants should be reserved now; `None` where some are there, or none are needed.
+    pub fn lacks_starts(&self, now: Instant) -> Option<usize> {
+        let starts = locked(&self.starts);
+        let lacks = self.protection.rate.is_limited()
+            && starts.tokens.next(now).is_none()
+            && starts.again_at.is_none_or(|at| at <= now);
+        let wanted = self.stored.load(Ordering::Relaxed).max(1).min(self.slots.available());
+        (lacks && wanted > 0).then_some(wanted)
+    }
+
+    /// Instants were reserved.
+    pub fn note_starts(&self, block: &Block) {
+        let mut starts = locked(&self.starts);
+        let Block { count, first_ms, asked, told } = *block;
+        starts.tokens.add(count, first_ms, self.protection.rate, asked, told);
+        starts.again_at = (count == 0).then(|| told + RESERVE_AGAIN);
+    }
+
+    /// When stored jobs may be started next, where only the rate is in their way.
+    pub fn next_start(&self, now: Instant) -> Option<Instant> {
+        let waits = self.protection.rate.is_limited()
+            && self.is_claimable()
+            && self.blocked().is_none()
+            && self.slots.available() > 0;
+        let starts = locked(&self.starts);
+        if waits { starts.tokens.next(now).or(starts.again_at) } else { None }
+    }
+
+    /// Counts a start that was put off.
+    pub fn put_off(&self, reason: &'static str) {
+        Metric::PutOff.count([("system", self.spec.name), ("reason", reason)]);
+    }
+
+    /// A job found no permit.
+    pub fn note_hungry(&self) {
+        self.hungry.store(true, Ordering::Relaxed);
+        self.put_off("in_flight");
+    }
+
+    /// Whether a job found no permit since this was last asked.
+    pub fn take_hunger(&self) -> bool {
+        self.hungry.swap(false, Ordering::Relaxed)
+    }
+
+    /// A call ended.
+    pub fn note_call(&self, verdict: Verdict, cause: Option<&'static str>) {
+        let mut tally = locked(&self.tally);
+        match verdict {
+            Verdict::Answered => tally.calls = tally.calls.saturating_add(1),
+            Verdict::Failed => {
+                tally.calls = tally.calls.saturating_add(1);
+                tally.failed = tally.failed.saturating_add(1);
+                tally.cause = cause;
+            }
+            Verdict::Nothing => {}
+        }
+    }
+
+    /// The calls that ended since this was last asked.
+    pub fn take_tally(&self) -> Tally {
+        std::mem::take(&mut *locked(&self.tally))
+    }
+
+    /// Calls that could not be told: they are told next time.
+    pub fn return_tally(&self, told: Tally) {
+        let mut tally = locked(&self.tally);
+        tally.calls = tally.calls.saturating_add(told.calls);
+        tally.failed = tally.failed.saturating_add(told.failed);
+        tally.cause = tally.cause.or(told.cause);
     }
 
     /// Whether newcomers must be stored, because stored jobs wait for a permit.
@@ -97,14 +276,27 @@ impl Destination {
         self.backlog.load(Ordering::Relaxed)
     }
 
-    /// Whether nothing may be started: our credential was rejected.
-    pub fn note_held(&self, held: bool) {
-        self.held.store(held, Ordering::Relaxed);
+    /// Why nothing is started, or that calls are made.
+    pub fn block(&self, blocked: Option<Blocked>) {
+        let code = blocked.and_then(|reason| Blocked::ALL.iter().position(|r| *r == reason));
+        let code = code.and_then(|place| u8::try_from(place + 1).ok()).unwrap_or(0);
+        self.blocked.store(code, Ordering::Relaxed);
     }
 
-    /// Whether nothing may be started.
-    pub fn is_held(&self) -> bool {
-        self.held.load(Ordering::Relaxed)
+    /// Why nothing is started.
+    pub fn blocked(&self) -> Option<Blocked> {
+        let code = usize::from(self.blocked.load(Ordering::Relaxed));
+        Blocked::ALL.get(code.checked_sub(1)?).copied()
+    }
+
+    /// Whether one call may try whether they are there again, as the last look saw it.
+    pub fn note_probe(&self, due: bool) {
+        self.probe_due.store(due, Ordering::Relaxed);
+    }
+
+    /// Whether that is to be tried now; asked once a look.
+    pub fn is_probe_due(&self) -> bool {
+        self.probe_due.swap(false, Ordering::Relaxed)
     }
 
     /// Whether a claim may find something.
@@ -153,4 +345,9 @@ impl Destination {
     pub fn gate(&self) -> watch::Receiver<bool> {
         self.gate.subscribe()
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Numbers and queues that are whole after every single operation.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -52,6 +52,7 @@ mod tests {
             request: Bytes::from_static(b"<ask/>"),
             response: Bytes::from("<answer/>".repeat(500)),
             status: Some(200),
+            retry_after: None,
         };
         let sealed = seal(&sealer, &exchange).expect("not empty");
         assert!(sealed.bytes.len() < exchange.response.len() / 4, "not compressed");

@@ -22,9 +22,11 @@ pub mod follow_up;
 pub mod links;
 pub mod own;
 pub mod prepare;
+pub mod protect;
 pub mod record;
 pub mod registry;
 pub mod settle;
+pub mod slots;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -45,7 +47,12 @@ use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
 use self::{destination::Destination, record::Record, registry::Registry};
-use crate::{chance::Chance, config::Config, seal::Sealer, store::Store};
+use crate::{
+    chance::Chance,
+    config::{Config, Protection},
+    seal::Sealer,
+    store::Store,
+};
 
 /// Results that wait for the record commit.
 pub const RECORD_QUEUE_MAX: usize = 4_096;
@@ -74,6 +81,7 @@ pub struct Hub {
     /// Something was committed that a loop waits for.
     pub wake: Wake,
     worker: RwLock<Uuid>,
+    retries_disabled: RwLock<Vec<String>>,
 }
 
 /// Bells of the loops.
@@ -83,6 +91,8 @@ pub struct Wake {
     pub relay: Notify,
     /// Jobs were stored, or permits came free.
     pub claim: Notify,
+    /// What all workers share has changed.
+    pub look: Notify,
     /// Business time jumped, or a timer was written.
     pub timers: Notify,
     /// A pull may be due.
@@ -140,8 +150,10 @@ impl Hub {
             let spec = system.spec();
             let settings = &config.systems[spec.name];
             let adapter = system.connect(settings)?;
+            let protection = config.protection.get(spec.name).cloned().unwrap_or(Protection::NONE);
+            let stored_max = config.pipeline.stored_max;
             let destination =
-                Destination::new(spec, adapter, settings.clone(), config.pipeline.stored_max);
+                Destination::shared(spec, adapter, settings.clone(), protection, stored_max);
             destinations.insert(spec.name, Arc::new(destination));
         }
         // All that this build knows, also where it has no address: a rescue must know a command from
@@ -161,6 +173,7 @@ impl Hub {
             sealer: Sealer::from_file(&config.seal_key_file, chance.clone())?,
             catalogue: catalogue(configured)?,
             worker: RwLock::new(chance.uuid()),
+            retries_disabled: RwLock::default(),
             chance,
             operations,
             destinations,
@@ -181,6 +194,17 @@ impl Hub {
     /// as left behind.
     pub fn become_worker(&self, fresh: Uuid) {
         *self.worker.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+    }
+
+    /// The operations whose retries an operator stopped, as the last look saw them.
+    pub fn set_retries_disabled(&self, operations: Vec<String>) {
+        *self.retries_disabled.write().unwrap_or_else(PoisonError::into_inner) = operations;
+    }
+
+    /// Whether an operator stopped the retries of this operation.
+    pub fn has_retries_disabled(&self, operation: &str) -> bool {
+        let disabled = self.retries_disabled.read().unwrap_or_else(PoisonError::into_inner);
+        disabled.iter().any(|name| name == operation)
     }
 
     /// The names of the configured systems.

@@ -32,7 +32,7 @@ const TOO_LATE: Localised = Localised {
 /// The hub as a destination.
 pub fn destination(store: Store, stored_max: usize) -> Destination {
     let settings = Settings { in_flight_max: IN_FLIGHT_MAX, ..Settings::for_url("") };
-    Destination::new(&own::SPEC, Arc::new(Own { store }), settings, stored_max)
+    Destination::own(&own::SPEC, Arc::new(Own { store }), settings, stored_max)
 }
 
 struct Own {

@@ -18,17 +18,19 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::{Hub, admit::count, consent, exchange, follow_up, links};
+use super::{Hub, admit::count, consent, exchange, follow_up, links, protect};
 use crate::{
     policy::{
         pause::Pause,
-        retry::{self, Spent},
+        retry::{self, Failed, Spent},
     },
     store::{
         Kind,
         consent::Which,
         file::FileRow,
+        protection::Blocked,
         record::{AttemptRow, Change, Guard, Recorded},
+        retries::overrule,
     },
     telemetry::metric::Metric,
 };
@@ -59,6 +61,8 @@ pub struct Finished {
     pub strikes: i16,
     /// Whether the job has timers.
     pub may_have_timers: bool,
+    /// Whether the call was to tell if they are there again.
+    pub probe: bool,
     /// What was learned.
     pub attempt: Attempt,
     /// What is wrong where, in a job that is rejected.
@@ -71,9 +75,17 @@ pub struct Finished {
 pub async fn send(hub: &Hub, id: Uuid, finished: Finished) {
     let run = finished.run;
     let change = change(hub, finished).await;
-    let record = Record { change, leaves: Some((id, run)) };
+    submit(hub, Record { change, leaves: Some((id, run)) }).await;
+}
+
+/// Puts a change into the queue of the record commit.
+pub async fn submit(hub: &Hub, record: Record) {
+    let leaves = record.leaves;
     let is_query = record.change.operation.effect == Effect::Query;
-    if hub.record.send(record).await.is_err() && is_query {
+    if hub.record.send(record).await.is_err()
+        && is_query
+        && let Some((id, run)) = leaves
+    {
         // Only at the very end of the process: the rescue of others finds the job.
         hub.registry.leave(id, run);
     }
@@ -81,7 +93,7 @@ pub async fn send(hub: &Hub, id: Uuid, finished: Finished) {
 
 /// What a finished attempt means for its job.
 async fn change(hub: &Hub, finished: Finished) -> Change {
-    let Finished { seq, operation, phase, run, attempts, strikes, .. } = finished;
+    let Finished { seq, operation, phase, run, attempts, strikes, probe, .. } = finished;
     let Attempt { outcome, exchange, writes } = finished.attempt;
     let mut row = AttemptRow {
         run,
@@ -98,7 +110,7 @@ async fn change(hub: &Hub, finished: Finished) -> Change {
         errors: finished.errors,
         ..Change::to(State::Succeeded, seq, operation, Guard::Run(run))
     };
-    let spent = Spent { attempts, strikes };
+    let tried = Tried { spent: Spent { attempts, strikes }, probe, told: exchange.retry_after };
     let mut keep = hub.config.pipeline.keep_all_exchanges;
     match outcome {
         Outcome::Answered(answer) => answered(hub, &mut change, answer),
@@ -106,18 +118,18 @@ async fn change(hub: &Hub, finished: Finished) -> Change {
             change.to = State::Pending;
             change.chain = Some(chain);
         }
-        Outcome::Interim(interim) => go_on(hub, &mut change, interim, spent),
+        Outcome::Interim(interim) => go_on(hub, &mut change, interim, tried.spent),
         Outcome::NotDone if phase == Phase::Ask => {
             let settings = &hub.config.operations[operation.name];
             change.to = State::Waiting;
             change.phase = Some(Phase::Send);
             change.code = Some("not_done");
-            change.delay_ms = Some(milliseconds(settings.retry_base));
+            change.delay_ms = Some(milliseconds(settings.retry.unreachable.base));
             change.summary.insert("code".to_owned(), "not_done".into());
         }
         Outcome::NotDone => {
             let failure = Failure::new(Class::Defect, "outcome_out_of_place");
-            fail(hub, &mut change, &failure, spent).await;
+            fail(hub, &mut change, &failure, tried).await;
         }
         Outcome::Failed(failure) => {
             keep = true;
@@ -127,10 +139,10 @@ async fn change(hub: &Hub, finished: Finished) -> Change {
                 failure.remote_code.as_ref().map(|code: &RemoteCode| code.as_str().to_owned());
             match phase {
                 Phase::Ask if failure.class != Class::Refused => {
-                    still_in_doubt(hub, &mut change, &failure).await;
+                    still_in_doubt(hub, &mut change, &failure, tried).await;
                 }
                 Phase::Consent | Phase::Send | Phase::Continue | Phase::Ask => {
-                    fail(hub, &mut change, &failure, spent).await;
+                    fail(hub, &mut change, &failure, tried).await;
                 }
             }
         }
@@ -143,7 +155,7 @@ async fn change(hub: &Hub, finished: Finished) -> Change {
 
 /// A part of an answer: the job is theirs until it is asked again.
 fn go_on(hub: &Hub, change: &mut Change, interim: Interim, spent: Spent) {
-    let attempts_max = i32::from(hub.config.operations[change.operation.name].attempts_max);
+    let attempts_max = i32::from(hub.config.operations[change.operation.name].retry.attempts_max);
     change.to = State::Pending;
     change.phase = Some(Phase::Continue);
     change.carry = Some(interim.carry.into_exposed());
@@ -167,13 +179,14 @@ fn go_on(hub: &Hub, change: &mut Change, interim: Interim, spent: Spent) {
 }
 
 /// A question without an answer leaves the doubt; it tells nobody anything new.
-async fn still_in_doubt(hub: &Hub, change: &mut Change, failure: &Failure) {
+async fn still_in_doubt(hub: &Hub, change: &mut Change, failure: &Failure, tried: Tried) {
     change.to = State::InDoubt;
     change.spends_attempt = false;
     change.tells = false;
     if failure.class == Class::Denied {
         hold(hub, change.operation.system, failure.code).await;
     }
+    protect::heed(hub, change.operation.system, failure, tried.told).await;
 }
 
 fn milliseconds(duration: Duration) -> i64 {
@@ -195,17 +208,33 @@ pub fn answered(hub: &Hub, change: &mut Change, answer: Answer) {
     change.follow_up = answer.follow_up.map(|begins| Box::new(follow_up::entry(hub, begins)));
 }
 
-async fn fail(hub: &Hub, change: &mut Change, failure: &Failure, spent: Spent) {
+/// What an attempt was, besides its failure.
+#[derive(Clone, Copy)]
+struct Tried {
+    spent: Spent,
+    probe: bool,
+    /// When they told us to come again.
+    told: Option<Duration>,
+}
+
+async fn fail(hub: &Hub, change: &mut Change, failure: &Failure, tried: Tried) {
     let operation = change.operation;
-    let settings = &hub.config.operations[operation.name];
-    let decision = retry::decide(failure, operation.effect, settings, spent, &hub.chance);
+    let policy = protect::policy(hub, operation);
+    let Tried { spent, probe, told: retry_after } = tried;
+    let failed = Failed { failure, retry_after, effect: operation.effect, spent, probe };
+    let decision = retry::decide(failed, &policy, &hub.chance);
     change.to = decision.to;
     change.delay_ms = decision.delay_ms;
     change.spends_attempt = decision.spends_attempt;
     change.strike = decision.strike;
     change.code = Some(failure.code);
     change.summary = failure_summary(failure);
-    if decision.to == State::Waiting {
+    change.age_max_ms = policy.age_max.filter(|_| decision.is_retry).map(milliseconds);
+    if let Some(code) = decision.code {
+        change.code = Some(code);
+        overrule(&mut change.summary, code);
+    }
+    if decision.is_retry {
         let labels = [("operation", operation.name), ("class", failure.class.name())];
         Metric::Retries.count(labels);
     }
@@ -227,13 +256,14 @@ async fn fail(hub: &Hub, change: &mut Change, failure: &Failure, spent: Spent) {
     if decision.hold {
         hold(hub, operation.system, failure.code).await;
     }
+    protect::heed(hub, operation.system, failure, tried.told).await;
 }
 
 /// Our credential was rejected: nothing more is started until somebody or something mends it.
 async fn hold(hub: &Hub, system: &str, reason: &str) {
     tracing::error!(system, reason, "our credential was rejected; the system is held");
     if let Some(destination) = hub.destinations.get(system) {
-        destination.note_held(true);
+        destination.block(Some(Blocked::Hold));
     }
     if let Err(error) = hub.store.hold(system, retry::NOT_NOW_PAUSE, reason).await {
         tracing::warn!(%error, system, "the hold could not be written; the next attempt tries again");
@@ -359,19 +389,26 @@ fn finish(hub: &Arc<Hub>, record: Record, recorded: Option<Recorded>) {
         hub.wake.claim.notify_one();
     }
     let operation = change.operation.name;
-    if recorded.is_some_and(|after| after.breached) {
-        Metric::SlaBreaches.count([("operation", operation)]);
+    if let Some(after) = &recorded {
+        note_end(operation, after);
     }
     match recorded {
         None if change.inbound_id.is_none() => {
             Metric::Fenced.count([]);
             tracing::info!(operation, "a result came from a lost run and was not recorded");
         }
-        Some(after) if after.state.is_terminal() => {
-            let age = Duration::from_millis(u64::try_from(after.age_ms).unwrap_or(0));
-            let labels = [("operation", operation), ("state", after.state.name())];
-            Metric::JobDuration.observe(age, labels);
-        }
         None | Some(_) => {}
+    }
+}
+
+/// Measures a job that moved: its breach, and its end.
+pub fn note_end(operation: &'static str, after: &Recorded) {
+    if after.breached {
+        Metric::SlaBreaches.count([("operation", operation)]);
+    }
+    if after.state.is_terminal() {
+        let age = Duration::from_millis(u64::try_from(after.age_ms).unwrap_or(0));
+        let labels = [("operation", operation), ("state", after.state.name())];
+        Metric::JobDuration.observe(age, labels);
     }
 }

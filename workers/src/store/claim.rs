@@ -1,10 +1,13 @@
 //! Claiming stored jobs: by system, then priority, then age, never twice (SKIP LOCKED).
 
-use contracts::state::Phase;
-use sqlx::Row;
+use std::time::Duration;
+
+use contracts::{class::Class, state::Phase};
+use serde_json::{Map, Value};
+use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
-use super::{Error, Store, within};
+use super::{Error, Store, Tx, protection::BLOCKED_BY, within};
 
 /// A job that this worker now owns.
 #[derive(Debug, Clone)]
@@ -29,82 +32,105 @@ pub struct Claimed {
     pub attempts: i32,
     /// Broken answers so far.
     pub strikes: i16,
+    /// The summary of its last event: what its last failure was, where it had one.
+    pub summary: Map<String, Value>,
+    /// Business time since admission.
+    pub age: Duration,
 }
 
+impl Claimed {
+    /// The class of the failure that it told of last.
+    pub fn last_class(&self) -> Option<Class> {
+        class_of(&self.summary)
+    }
+
+    fn read(row: &PgRow) -> Result<Self, Error> {
+        let phase: String = row.try_get("phase")?;
+        let summary: Value = row.try_get("summary")?;
+        let age_ms: i64 = row.try_get("age_ms")?;
+        Ok(Self {
+            subject: row.try_get("subject")?,
+            phase: Phase::from_name(&phase).unwrap_or(Phase::Send),
+            carry: row.try_get("carry")?,
+            seq: row.try_get("seq")?,
+            id: row.try_get("id")?,
+            operation: row.try_get("operation")?,
+            input: row.try_get("input")?,
+            run: row.try_get("run")?,
+            attempts: row.try_get("attempts")?,
+            strikes: row.try_get("strikes")?,
+            summary: summary.as_object().cloned().unwrap_or_default(),
+            age: Duration::from_millis(u64::try_from(age_ms).unwrap_or(0)),
+        })
+    }
+}
+
+/// The class that the summary of a failure names.
+pub(super) fn class_of(summary: &Map<String, Value>) -> Option<Class> {
+    let name = summary.get("class")?.as_str()?;
+    Class::ALL.into_iter().find(|class| class.name() == name)
+}
+
+/// What is read of a claimed job `j`.
+const COLUMNS: &str = "j.seq, j.id, j.operation, j.subject, j.input, j.phase, j.carry, j.run,
+    j.attempts, j.strikes, j.summary,
+    (extract(epoch FROM hub.now() - j.admitted_at) * 1000)::bigint AS age_ms";
+
 impl Store {
-    /// Takes up to `limit` stored jobs of a system, unless the system is held.
+    /// Takes up to `limit` stored jobs of a system, unless it is not called now.
     pub async fn claim(
         &self,
         worker: Uuid,
         system: &str,
         limit: usize,
     ) -> Result<Vec<Claimed>, Error> {
+        let statement = format!(
+            "WITH picked AS MATERIALIZED (
+               SELECT seq FROM hub.job_live
+                WHERE state = 'accepted' AND system = $2 AND phase <> 'consent'
+                  AND NOT EXISTS (SELECT 1 FROM hub.destination d
+                                   WHERE d.system = $2 AND ({BLOCKED_BY}) IS NOT NULL)
+                ORDER BY priority, seq LIMIT $3 FOR UPDATE SKIP LOCKED)
+             UPDATE hub.job_live j SET state = 'calling', owner = $1, run = j.run + 1
+               FROM picked WHERE j.seq = picked.seq
+             RETURNING {COLUMNS}"
+        );
         within(async {
-            let rows = sqlx::query(
-                "WITH picked AS MATERIALIZED (
-                   SELECT seq FROM hub.job_live
-                    WHERE state = 'accepted' AND system = $2 AND phase <> 'consent'
-                      AND NOT EXISTS (SELECT 1 FROM hub.destination d
-                                       WHERE d.system = $2 AND d.held_until > statement_timestamp())
-                    ORDER BY priority, seq LIMIT $3 FOR UPDATE SKIP LOCKED)
-                 UPDATE hub.job_live j SET state = 'calling', owner = $1, run = j.run + 1
-                   FROM picked WHERE j.seq = picked.seq
-                 RETURNING j.seq, j.id, j.operation, j.subject, j.input, j.phase, j.carry, j.run,
-                   j.attempts, j.strikes",
-            )
-            .bind(worker)
-            .bind(system)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(&self.pool)
-            .await?;
-            rows.iter()
-                .map(|row| {
-                    let phase: String = row.try_get("phase")?;
-                    Ok(Claimed {
-                        subject: row.try_get("subject")?,
-                        phase: Phase::from_name(&phase).unwrap_or(Phase::Send),
-                        carry: row.try_get("carry")?,
-                        seq: row.try_get("seq")?,
-                        id: row.try_get("id")?,
-                        operation: row.try_get("operation")?,
-                        input: row.try_get("input")?,
-                        run: row.try_get("run")?,
-                        attempts: row.try_get("attempts")?,
-                        strikes: row.try_get("strikes")?,
-                    })
-                })
-                .collect()
+            let rows = sqlx::query(sqlx::AssertSqlSafe(statement))
+                .bind(worker)
+                .bind(system)
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                .fetch_all(&self.pool)
+                .await?;
+            rows.iter().map(Claimed::read).collect()
         })
         .await
     }
+}
 
-    /// Of each system: how many jobs are stored and startable (counting stops at `limit`), and
-    /// whether it is held.
-    pub async fn stored(
-        &self,
-        systems: &[&str],
-        limit: usize,
-    ) -> Result<Vec<(usize, bool)>, Error> {
-        within(async {
-            let rows = sqlx::query(
-                "SELECT (SELECT count(*) FROM (
-                           SELECT 1 FROM hub.job_live j
-                            WHERE j.state = 'accepted' AND j.system = s.system LIMIT $2) few) AS n,
-                        EXISTS (SELECT 1 FROM hub.destination d WHERE d.system = s.system
-                                   AND d.held_until > statement_timestamp()) AS held
-                   FROM UNNEST($1::text[]) WITH ORDINALITY s (system, ord) ORDER BY ord",
-            )
-            .bind(systems)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(&self.pool)
-            .await?;
-            rows.iter()
-                .map(|row| {
-                    let count = usize::try_from(row.try_get::<i64, _>("n")?).unwrap_or(0);
-                    Ok((count, row.try_get("held")?))
-                })
-                .collect()
-        })
-        .await
-    }
+/// Takes one stored job in the caller's commit: one that does nothing but ask, where the operations
+/// that do more are named; else any.
+pub(super) async fn one(
+    tx: Tx<'_>,
+    worker: Uuid,
+    system: &str,
+    commands: Option<&[&str]>,
+) -> Result<Option<Claimed>, Error> {
+    let statement = format!(
+        "WITH picked AS MATERIALIZED (
+           SELECT seq FROM hub.job_live
+            WHERE state = 'accepted' AND system = $2 AND phase <> 'consent'
+              AND ($3::text[] IS NULL OR phase = 'ask' OR operation <> ALL($3))
+            ORDER BY priority, seq LIMIT 1 FOR UPDATE SKIP LOCKED)
+         UPDATE hub.job_live j SET state = 'calling', owner = $1, run = j.run + 1
+           FROM picked WHERE j.seq = picked.seq
+         RETURNING {COLUMNS}"
+    );
+    let row = sqlx::query(sqlx::AssertSqlSafe(statement))
+        .bind(worker)
+        .bind(system)
+        .bind(commands)
+        .fetch_optional(&mut *tx)
+        .await?;
+    row.as_ref().map(Claimed::read).transpose()
 }

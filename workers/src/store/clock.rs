@@ -52,10 +52,22 @@ impl Store {
             .acquire_timeout(super::CONNECTION_WAIT_MAX)
             .connect_lazy_with(options);
         let mut listener = PgListener::connect_with(&pool).await?;
-        listener.listen("hub_clock").await?;
+        listener.listen_all([CLOCK, DESTINATION]).await?;
         Ok(Jumps(listener))
     }
 }
+
+/// What can be heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// Business time jumped.
+    Jump,
+    /// What the workers share about the systems has changed.
+    Destination,
+}
+
+const CLOCK: &str = "hub_clock";
+const DESTINATION: &str = "hub_destination";
 
 /// Hears of jumps of business time.
 pub struct Jumps(PgListener);
@@ -67,9 +79,9 @@ impl std::fmt::Debug for Jumps {
 }
 
 impl Jumps {
-    /// Returns at the next jump.
-    pub async fn next(&mut self) -> Result<(), Error> {
-        self.0.recv().await?;
-        Ok(())
+    /// Returns at the next news.
+    pub async fn next(&mut self) -> Result<News, Error> {
+        let heard = self.0.recv().await?;
+        Ok(if heard.channel() == CLOCK { News::Jump } else { News::Destination })
     }
 }

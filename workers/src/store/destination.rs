@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Error, Store, millis, within};
+use super::{Error, Store, millis, protection::blocked_by, within};
 
 impl Store {
     /// Makes the rows of these systems, where they are missing; those that are never pulled from say
@@ -30,7 +30,7 @@ impl Store {
     }
 
     /// Takes the pulls that are due: one drain for a whole system and interval, in one worker, and
-    /// none for a system of which nobody waits, unless they begin conversations.
+    /// none for a system that is not called, or of which nobody waits, unless they begin conversations.
     pub async fn take_due_pulls(
         &self,
         systems: &[&str],
@@ -39,15 +39,17 @@ impl Store {
     ) -> Result<Vec<String>, Error> {
         within(async {
             let intervals: Vec<i64> = intervals.iter().map(|d| millis(*d)).collect();
-            Ok(sqlx::query_scalar(
+            Ok(sqlx::query_scalar(concat!(
                 "UPDATE hub.destination d
                     SET next_pull_at = hub.now() + s.every * interval '1 millisecond'
                    FROM UNNEST($1::text[], $2::bigint[], $3::bool[]) s (system, every, begins)
-                  WHERE d.system = s.system AND d.next_pull_at <= hub.now()
+                  WHERE d.system = s.system AND d.next_pull_at <= hub.now() AND (",
+                blocked_by!(),
+                ") IS NULL
                     AND (s.begins OR EXISTS (SELECT 1 FROM hub.job_live j WHERE j.system = d.system
                                    AND j.state IN ('pending', 'in_doubt')))
                  RETURNING d.system",
-            )
+            ))
             .bind(systems)
             .bind(intervals)
             .bind(begins)

@@ -37,7 +37,7 @@ pub struct Pulse {
     pub live: i64,
     /// Business milliseconds to the next due moment; not positive where something is due.
     pub next_ms: Option<i64>,
-    /// Whether a system is held because it rejected our credential.
+    /// Whether a system is not called for a while in real time: held, told off, breaker open.
     pub held: bool,
 }
 
@@ -174,7 +174,8 @@ impl Store {
                          SELECT 1 FROM hub.job_live j WHERE j.system = d.system
                             AND j.state IN ('pending', 'in_doubt')))) - hub.now()) * 1000)::bigint)
                      AS next_ms,
-                   EXISTS (SELECT 1 FROM hub.destination WHERE held_until > statement_timestamp()) AS held",
+                   EXISTS (SELECT 1 FROM hub.destination WHERE breaker <> 'closed'
+                      OR greatest(held_until, told_until) > statement_timestamp()) AS held",
             )
             .fetch_one(&self.pool)
             .await?;

@@ -8,10 +8,10 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Error, Store, read_rows, within};
+use super::{Error, Store, protection::blocked_by, read_rows, within};
 
 /// What a live job can wait for.
-pub const WAITS_FOR: [&str; 10] = [
+pub const WAITS_FOR: [&str; 13] = [
     "worker",
     "call",
     "consent",
@@ -20,7 +20,10 @@ pub const WAITS_FOR: [&str; 10] = [
     "answer",
     "question",
     "evidence",
+    "pause",
+    "maintenance",
     "hold",
+    "breaker",
     "nothing",
 ];
 
@@ -28,21 +31,23 @@ pub const WAITS_FOR: [&str; 10] = [
 ///
 /// worker: somebody free · call: their answer to a call under way · consent: the person's code ·
 /// retry: its next attempt · `next_part`: asking again · answer: their message · question: asking what
-/// became of a command · evidence: a message or a person that ends the doubt · hold: its system, which
-/// is held · nothing: it has ended.
-pub(super) const WAITING_FOR: &str = "CASE
+/// became of a command · evidence: a message or a person that ends the doubt · pause, maintenance, hold,
+/// breaker: its system, which is not called now · nothing: it has ended.
+pub(super) const WAITING_FOR: &str = concat!(
+    "CASE
     WHEN j.ended_at IS NOT NULL THEN 'nothing'
     WHEN j.state = 'calling' THEN 'call'
     WHEN j.phase = 'consent' THEN 'consent'
-    WHEN j.state = 'accepted' AND EXISTS (SELECT 1 FROM hub.destination d
-      WHERE d.system = j.system AND d.held_until > statement_timestamp()) THEN 'hold'
-    WHEN j.state = 'accepted' THEN 'worker'
+    WHEN j.state = 'accepted' THEN coalesce((SELECT ",
+    blocked_by!(),
+    " FROM hub.destination d WHERE d.system = j.system), 'worker')
     WHEN j.state = 'in_doubt' AND NOT EXISTS (SELECT 1 FROM hub.timer t
       WHERE t.job_seq = j.seq AND t.kind = 'wake') THEN 'evidence'
     WHEN j.state = 'in_doubt' OR j.phase = 'ask' THEN 'question'
     WHEN j.phase = 'continue' THEN 'next_part'
     WHEN j.state = 'pending' THEN 'answer'
-    ELSE 'retry' END";
+    ELSE 'retry' END"
+);
 
 /// Which jobs; an empty filter finds all.
 #[derive(Debug, Clone, Default)]

@@ -75,6 +75,8 @@ pub struct Change {
     pub writes: Vec<Write>,
     /// How long until the job is started again; for `pending` and `in_doubt` only where it is.
     pub delay_ms: Option<i64>,
+    /// For a retry: business time from admission in which its pause must end.
+    pub age_max_ms: Option<i64>,
     /// What the next call does, where that changes.
     pub phase: Option<Phase>,
     /// What the next call must know, where that changes; personal.
@@ -115,6 +117,7 @@ impl Change {
             rows: None,
             writes: Vec::new(),
             delay_ms: None,
+            age_max_ms: None,
             phase: None,
             carry: None,
             tells: true,
@@ -166,6 +169,8 @@ struct After {
     id: Uuid,
     subject: Option<String>,
     state: State,
+    /// Where it failed instead of waiting.
+    summary: Option<Value>,
     sla: Sla,
     sla_before: Sla,
     events: i32,
@@ -186,6 +191,7 @@ impl After {
             id: row.try_get("id")?,
             subject: row.try_get("subject")?,
             state: State::from_name(&text("state")?).unwrap_or(State::Failed),
+            summary: row.try_get("summary")?,
             sla: sla(text("sla")?),
             sla_before: sla(text("sla_before")?),
             events: row.try_get("events")?,
@@ -278,14 +284,16 @@ fn update_statement() -> String {
         "WITH u AS MATERIALIZED (
            SELECT * FROM jsonb_to_recordset($1) AS u (seq bigint, run int, state text, event text,
              spends int, strikes smallint, code text, summary jsonb, delay_ms bigint, phase text,
-             carry jsonb, tells int, errors jsonb, pays_back boolean)),
+             carry jsonb, tells int, errors jsonb, pays_back boolean, age_max_ms bigint)),
          held AS MATERIALIZED (
            SELECT j.seq, j.sla AS sla_before, n.now, u.spends, u.strikes, u.summary, u.run, u.event,
                   u.phase, u.carry, u.tells, u.errors, u.pays_back,
                   CASE WHEN n.now >= j.deadline_at THEN 'breached'
                        WHEN n.now >= j.at_risk_at THEN 'at_risk' ELSE 'on_time' END AS sla,
                   u.state = 'waiting'
-                    AND n.now + u.delay_ms * interval '1 millisecond' > j.give_up_at AS over,
+                    AND n.now + u.delay_ms * interval '1 millisecond' > j.give_up_at AS late,
+                  u.state = 'waiting' AND n.now + u.delay_ms * interval '1 millisecond'
+                    >= j.admitted_at + u.age_max_ms * interval '1 millisecond' AS old,
                   u.state, u.code
              FROM u JOIN hub.job_live j ON j.seq = u.seq
             CROSS JOIN (SELECT hub.now() AS now) n
@@ -294,15 +302,17 @@ fn update_statement() -> String {
                OR (u.run = -1 AND j.state IN ('accepted', 'waiting'))
             ORDER BY j.seq FOR UPDATE OF j),
          next AS MATERIALIZED (
-           SELECT h.*, CASE WHEN over THEN 'failed' ELSE state END AS next,
-                  CASE WHEN over THEN 'time_used_up' ELSE code END AS next_code,
+           SELECT h.*, o.over, CASE WHEN over THEN 'failed' ELSE state END AS next,
+                  CASE WHEN old THEN 'retry_budget_used_up' WHEN over THEN 'time_used_up'
+                       ELSE code END AS next_code,
                   CASE WHEN over THEN 'failed' ELSE event END AS next_event
-             FROM held h)
+             FROM held h CROSS JOIN LATERAL (SELECT h.late OR coalesce(h.old, false) AS over) o)
          UPDATE hub.job j SET
            state = x.next, owner = NULL, sla = x.sla,
            code = CASE WHEN x.tells = 1 OR over THEN x.next_code ELSE j.code END,
            event = CASE WHEN x.tells = 1 OR over THEN x.next_event ELSE j.event END,
-           summary = CASE WHEN over THEN x.summary || '{{\"code\": \"time_used_up\"}}'
+           summary = CASE WHEN over THEN x.summary || jsonb_build_object('code', x.next_code,
+                                         'last_code', x.summary -> 'code')
                           WHEN x.tells = 1 THEN x.summary ELSE j.summary END,
            phase = coalesce(x.phase, j.phase),
            carry = CASE WHEN NOT t.terminal THEN coalesce(x.carry, j.carry) END,
@@ -318,7 +328,8 @@ fn update_statement() -> String {
          CROSS JOIN LATERAL (SELECT x.next IN ('succeeded', 'refused', 'failed', 'expired',
            'cancelled', 'rejected') AS terminal) t
          WHERE j.ended_on = 'infinity' AND j.seq = x.seq
-        RETURNING j.seq, j.id, j.subject, j.state, j.sla, x.sla_before, j.events, j.reply_to,
+        RETURNING j.seq, j.id, j.subject, j.state, j.sla, x.sla_before,
+          CASE WHEN x.over THEN j.summary END AS summary, j.events, j.reply_to,
           j.correlation_id, j.callback_url, {NOW_MICROS} AS now, x.now >= j.deadline_at AS late,
           (extract(epoch FROM x.now - j.requested_at) * 1000)::bigint AS age_ms"
     )
@@ -341,6 +352,7 @@ fn input_row(change: &Change) -> Value {
         "code": change.code,
         "summary": change.summary,
         "delay_ms": change.delay_ms,
+        "age_max_ms": change.age_max_ms,
         "phase": change.phase.map(Phase::name),
         "carry": change.carry,
         "tells": i32::from(change.tells),
@@ -413,7 +425,7 @@ fn events(change: &Change, after: &After) -> Vec<outbox::Row> {
     let moved = after.sla != after.sla_before;
     let failed_by_time = change.to == State::Waiting && after.state == State::Failed;
     if failed_by_time {
-        summary.insert("code".to_owned(), "time_used_up".into());
+        summary = after.summary.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
     }
     let data = |sequence: i32, summary: Map<String, Value>| EventData {
         job_id: after.id,

@@ -12,7 +12,13 @@ use sqlx::Row;
 use uuid::Uuid;
 
 use super::{
-    Error, Store, Tx, listing::WAITING_FOR, of_build, portal, read_rows, retry::retry_id, within,
+    Error, Store, Tx,
+    listing::WAITING_FOR,
+    of_build,
+    pause::{self, Destination},
+    portal, read_rows,
+    retry::retry_id,
+    within,
 };
 
 /// Everything that is known of a job.
@@ -55,6 +61,9 @@ pub struct Job {
     pub phase: String,
     /// One of [`super::listing::WAITS_FOR`].
     pub waiting_for: String,
+    /// Its system, where that is not called now: why, and until when.
+    #[serde(default)]
+    pub not_called: Option<Destination>,
     /// How it stands to its promise.
     pub sla: String,
     /// Why it is where it is.
@@ -210,8 +219,13 @@ impl Store {
             sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 .execute(&mut *tx)
                 .await?;
-            let Some(job) = job(&mut tx, id).await? else { return Ok(None) };
+            let Some(mut job) = job(&mut tx, id).await? else { return Ok(None) };
             let seq = job.seq;
+            if job.ended_at.is_none() {
+                let system = job.operation.split('.').next().unwrap_or_default();
+                let found = pause::destinations(&mut tx, Some(system)).await?.pop();
+                job.not_called = found.filter(|system| system.blocked.is_some());
+            }
             let story = Story {
                 attempts: rows(&mut tx, ATTEMPTS, seq).await?,
                 timers: rows(&mut tx, TIMERS, seq).await?,

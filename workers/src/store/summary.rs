@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use sqlx::Row;
 
-use super::{Error, Store, within};
+use super::{Error, Store, listing::WAITING_FOR, within};
 
 /// Figures for the service metrics.
 #[derive(Debug, Clone, Default)]
 pub struct Summary {
     /// Live jobs by system and state.
     pub jobs: BTreeMap<(String, String), i64>,
+    /// Live jobs by system and what they wait for.
+    pub waiting: BTreeMap<(String, String), i64>,
     /// Age of the oldest live job, in seconds of business time, by system.
     pub oldest_s: BTreeMap<String, f64>,
     /// Smallest time to a deadline that has not passed, in seconds, by operation.
@@ -35,19 +37,24 @@ impl Store {
             // These few questions are about whole tables: an index would not serve them.
             sqlx::query("SET LOCAL enable_seqscan = on").execute(&mut *tx).await?;
             let mut summary = Summary::default();
-            let rows = sqlx::query(
-                "SELECT system, state, operation, count(*) AS n,
+            let statement = format!(
+                "SELECT system, state, operation, waiting_for, count(*) AS n,
                    extract(epoch FROM hub.now() - min(requested_at))::float8 AS oldest,
                    extract(epoch FROM min(deadline_at) FILTER (WHERE deadline_at > hub.now())
                      - hub.now())::float8 AS sla_left
-                   FROM (SELECT * FROM hub.job_live LIMIT 100000) j GROUP BY 1, 2, 3",
-            )
-            .fetch_all(&mut *tx)
-            .await?;
+                   FROM (SELECT j.*, {WAITING_FOR} AS waiting_for
+                           FROM (SELECT * FROM hub.job_live LIMIT 100000) j) w
+                  GROUP BY 1, 2, 3, 4"
+            );
+            let query = sqlx::query(sqlx::AssertSqlSafe(statement));
+            let rows = query.fetch_all(&mut *tx).await?;
             for row in rows {
                 let system: String = row.try_get("system")?;
                 let key = (system.clone(), row.try_get("state")?);
-                *summary.jobs.entry(key).or_insert(0) += row.try_get::<i64, _>("n")?;
+                let count: i64 = row.try_get("n")?;
+                *summary.jobs.entry(key).or_insert(0) += count;
+                let key = (system.clone(), row.try_get("waiting_for")?);
+                *summary.waiting.entry(key).or_insert(0) += count;
                 let oldest: f64 = row.try_get("oldest")?;
                 let known = summary.oldest_s.entry(system).or_insert(oldest);
                 *known = known.max(oldest);

@@ -21,7 +21,7 @@ use sqlx::Row;
 
 use super::{
     Error, Store, Tx,
-    record::{self, Change, Guard},
+    record::{self, Change, Guard, Recorded},
     sla, within,
 };
 
@@ -245,6 +245,8 @@ pub struct Fired {
     pub done: Vec<(Due, Action)>,
     /// Positions that moved, by operation.
     pub moved: Vec<(&'static str, Sla)>,
+    /// Jobs that ended.
+    pub ended: Vec<(&'static str, Recorded)>,
 }
 
 /// Business time until their system is looked at again before a job ends.
@@ -270,13 +272,13 @@ impl Store {
                 done.iter().filter(|(_, a)| *a == action).map(|(d, _)| d.seq).collect()
             };
             wake(&mut tx, &of(Action::Wake)).await?;
-            let mut moved = sla::advance(&mut tx, &of(Action::MoveSla), operations).await?;
+            let moved = sla::advance(&mut tx, &of(Action::MoveSla), operations).await?;
             postpone(&mut tx, &of(Action::LookFirst), "give_up", LOOK_AGAIN_MS).await?;
             postpone(&mut tx, &of(Action::LookAtConsent), "wake", LOOK_AGAIN_MS).await?;
             drop_timers(&mut tx, &done).await?;
-            moved.extend(end_jobs(&mut tx, &done, operations).await?);
+            let ended = end_jobs(&mut tx, &done, operations).await?;
             tx.commit().await?;
-            Ok(Fired { done, moved })
+            Ok(Fired { done, moved, ended })
         })
         .await
     }
@@ -297,12 +299,11 @@ async fn drop_timers(tx: Tx<'_>, done: &[(Due, Action)]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Returns whose deadline turned out to have passed.
 async fn end_jobs(
     tx: Tx<'_>,
     done: &[(Due, Action)],
     operations: &HashMap<&'static str, &'static OperationSpec>,
-) -> Result<Vec<(&'static str, Sla)>, Error> {
+) -> Result<Vec<(&'static str, Recorded)>, Error> {
     let mut changes = Vec::new();
     for (due, action) in done {
         let (to, code) = match action {
@@ -338,6 +339,5 @@ async fn end_jobs(
     }
     let recorded = record::record(tx, &changes).await?;
     let ended = changes.iter().zip(recorded);
-    let breached = ended.filter(|(_, after)| after.is_some_and(|after| after.breached));
-    Ok(breached.map(|(change, _)| (change.operation.name, Sla::Breached)).collect())
+    Ok(ended.filter_map(|(change, after)| Some((change.operation.name, after?))).collect())
 }

@@ -13,6 +13,8 @@ use contracts::{
 };
 use metrics::{Label, SharedString};
 
+use crate::store::listing::WAITS_FOR;
+
 /// A metric of this process ("instance") or of the whole hub, read from the database on scrape
 /// ("service").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +69,20 @@ pub enum Metric {
     Workers,
     /// How far the business calendar reaches (service).
     CalendarRemaining,
+    /// Live jobs by what they wait for (service).
+    Waiting,
+    /// State of the circuit breaker.
+    BreakerState,
+    /// Its transitions made here.
+    BreakerMoves,
+    /// Whether a system is not called, by reason.
+    Blocked,
+    /// The limit of calls under way, of all workers.
+    InFlightMax,
+    /// This worker's share of it.
+    InFlightShare,
+    /// Starts that were put off.
+    PutOff,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -78,7 +94,7 @@ enum Kind {
 
 impl Metric {
     /// All metrics.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 32] = [
         Self::Admitted,
         Self::Quarantined,
         Self::Consents,
@@ -104,6 +120,13 @@ impl Metric {
         Self::QuarantineRows,
         Self::Workers,
         Self::CalendarRemaining,
+        Self::Waiting,
+        Self::BreakerState,
+        Self::BreakerMoves,
+        Self::Blocked,
+        Self::InFlightMax,
+        Self::InFlightShare,
+        Self::PutOff,
     ];
 
     #[expect(clippy::too_many_lines, reason = "one line a metric: the table is the documentation")]
@@ -204,6 +227,39 @@ impl Metric {
                 Gauge,
                 "Business time until the last day of the business calendar ends",
             ),
+            Self::Waiting => {
+                ("hub_waiting_jobs", Gauge, "Live jobs, by system and what they wait for")
+            }
+            Self::BreakerState => (
+                "hub_breaker_state",
+                Gauge,
+                "Circuit breaker, by system: 0 closed, 1 half open, 2 open",
+            ),
+            Self::BreakerMoves => (
+                "hub_breaker_transitions_total",
+                Counter,
+                "Transitions of circuit breakers made by this process, by system and new state",
+            ),
+            Self::Blocked => (
+                "hub_system_blocked",
+                Gauge,
+                "1 while a system is not called, by system and reason (pause, maintenance, hold, breaker)",
+            ),
+            Self::InFlightMax => (
+                "hub_in_flight_limit_calls",
+                Gauge,
+                "Calls that all workers together may have under way, by system",
+            ),
+            Self::InFlightShare => (
+                "hub_in_flight_share_calls",
+                Gauge,
+                "Calls that this process may have under way, by system",
+            ),
+            Self::PutOff => (
+                "hub_starts_put_off_total",
+                Counter,
+                "Starts that had to wait, by system and reason (in_flight, rate, or why it is not called)",
+            ),
         }
     }
 
@@ -288,6 +344,9 @@ pub const JOB_BUCKETS: [f64; 12] = [
 /// Buckets of batch sizes.
 pub const BATCH_BUCKETS: [f64; 8] = [1.0, 4.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
+/// Why a start is put off.
+pub const PUT_OFF: [&str; 6] = ["in_flight", "rate", "pause", "maintenance", "hold", "breaker"];
+
 /// What can become of a message that came in.
 pub const INBOUND_RESULTS: [&str; 14] = [
     "applied",
@@ -338,6 +397,16 @@ pub fn describe(operations: &[&'static OperationSpec]) {
     let unknown = vec![label("operation", "unknown"), label("outcome", "rejected")];
     zero(Metric::Admitted, unknown);
     let mut systems: Vec<&str> = operations.iter().map(|operation| operation.system).collect();
+    systems.dedup();
+    for system in &systems {
+        let of = label("system", *system);
+        for reason in PUT_OFF {
+            zero(Metric::PutOff, vec![of.clone(), label("reason", reason)]);
+        }
+        for to in ["closed", "open", "half_open"] {
+            zero(Metric::BreakerMoves, vec![of.clone(), label("to", to)]);
+        }
+    }
     systems.push("unknown");
     systems.dedup();
     for system in systems {
@@ -366,6 +435,11 @@ pub fn series_max(systems: usize, operations: usize) -> usize {
     Metric::ALL
         .into_iter()
         .map(|metric| match metric {
+            Metric::Waiting => systems * WAITS_FOR.len(),
+            Metric::BreakerState | Metric::InFlightMax | Metric::InFlightShare => systems,
+            Metric::BreakerMoves => systems * 3,
+            Metric::Blocked => systems * 4,
+            Metric::PutOff => systems * PUT_OFF.len(),
             Metric::Admitted => (operations + 1) * 4,
             Metric::Callbacks => 3,
             Metric::Consents => operations * 2,

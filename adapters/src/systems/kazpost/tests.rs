@@ -377,7 +377,7 @@ async fn a_lost_courier_call_is_sent_again_while_the_day_is_open_and_never_after
 fn d15_a_courier_call_that_exists_already_is_done() {
     let of = |status: u16, body: &str| {
         let body = Bytes::from(body.to_owned());
-        let answer = HttpAnswer { status, content_type: None, has_retry_after: false, body };
+        let answer = HttpAnswer { status, content_type: None, retry_after: None, body };
         courier::registered(&answer)
     };
     let exists = json!({ "messageRu": "Заявка с таким номером уже существует: SIM-5521" });
@@ -396,7 +396,7 @@ fn look(call: &Call, days: &Value) -> Outcome {
     let input = track::Input::deserialize(call.input.expose()).expect("reads");
     let body = json!({ "trackid": NUMBER, "events": days }).to_string();
     let answer =
-        HttpAnswer { status: 200, content_type: None, has_retry_after: false, body: body.into() };
+        HttpAnswer { status: 200, content_type: None, retry_after: None, body: body.into() };
     meaning(track::read(&answer, &input.track_number, call.now).expect("reads"), &input, call)
 }
 
@@ -414,7 +414,7 @@ fn a_number_that_is_not_known_yet_is_asked_for_again_in_an_hour() {
     let call = track_call();
     let input = track::Input::deserialize(call.input.expose()).expect("reads");
     let body = Bytes::from_static(b"not even JSON");
-    let answer = HttpAnswer { status: 404, content_type: None, has_retry_after: false, body };
+    let answer = HttpAnswer { status: 404, content_type: None, retry_after: None, body };
     let told = track::read(&answer, &input.track_number, call.now).expect("no failure");
     let interim = interim(meaning(told, &input, &call));
     assert!(interim.summary.is_empty() && interim.writes.is_empty() && interim.spends.is_none());

@@ -4,7 +4,8 @@ use super::*;
 
 fn trouble(status: u16, has_retry_after: bool, body: &'static str) -> Option<Trouble> {
     let body = Bytes::from_static(body.as_bytes());
-    read(&HttpAnswer { status, content_type: None, has_retry_after, body }).err()
+    let retry_after = has_retry_after.then_some(std::time::Duration::ZERO);
+    read(&HttpAnswer { status, content_type: None, retry_after, body }).err()
 }
 
 const ANSWER: &str = "<Envelope xmlns='http://schemas.xmlsoap.org/soap/envelope/'><Body><a/>\

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use super::super::{DONE, FAILED, complain, open, print};
+use super::super::{DONE, FAILED, complain, open, print, systems};
 use crate::store::story::{Attempt, Job, Story};
 
 #[derive(Debug, clap::Args)]
@@ -101,6 +101,7 @@ fn job(job: &Job) -> String {
         ("operation", Some(job.operation.clone())),
         ("subject", job.subject.clone()),
         ("state", Some(format!("{}, phase {}{waits}", job.state, job.phase))),
+        ("not called", job.not_called.as_ref().and_then(systems::why)),
         ("code", job.code.clone()),
         ("summary", told),
         ("errors", job.errors.as_ref().map(ToString::to_string)),

@@ -1,0 +1,183 @@
+//! Operations whose retries an operator stopped.
+//!
+//! *Guarantee*: what waits for a retry ends by the same decision as a new failure does
+//! ([`crate::policy::retry`]), in commits of at most [`STOPPED_MAX`] jobs, each locked, so a job that
+//! a worker has just started is left alone. Nothing that has ended is ever touched.
+
+use std::{collections::HashMap, time::Duration};
+
+use contracts::{
+    operation::OperationSpec,
+    state::{Phase, State},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sqlx::Row;
+
+use super::{
+    Error, Store,
+    audit::{self, Act, Outcome},
+    claim::class_of,
+    read_rows,
+    record::{self, Change, Guard, Recorded},
+    within,
+};
+use crate::policy::retry::Waiting;
+
+/// Jobs that one commit ends.
+pub const STOPPED_MAX: i64 = 500;
+
+/// An operation whose retries are stopped.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Disabled {
+    /// Which.
+    pub operation: String,
+    /// Since when, in business time.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What one batch did.
+#[derive(Debug, Default)]
+pub struct Stopped {
+    /// How many jobs were looked at.
+    pub seen: usize,
+    /// Those that ended.
+    pub ended: Vec<(&'static str, Recorded)>,
+}
+
+impl Store {
+    /// Operations whose retries are stopped.
+    pub async fn retries_disabled(&self) -> Result<Vec<Disabled>, Error> {
+        within(async {
+            let rows = sqlx::query_scalar(
+                "SELECT to_jsonb(r) FROM hub.retries_disabled r ORDER BY operation",
+            );
+            read_rows(rows.fetch_all(&self.pool).await?)
+        })
+        .await
+    }
+
+    /// Stops the retries of an operation.
+    pub async fn disable_retries(&self, operation: &str, act: &Act) -> Result<Outcome, Error> {
+        within(async {
+            let mut tx = self.pool.begin().await?;
+            let done = sqlx::query(
+                "INSERT INTO hub.retries_disabled (operation, at, by, reason)
+                 VALUES ($1, hub.now(), $2, $3) ON CONFLICT (operation) DO NOTHING",
+            )
+            .bind(operation)
+            .bind(&act.actor)
+            .bind(&act.reason)
+            .execute(&mut *tx)
+            .await?;
+            let outcome = if done.rows_affected() == 1 {
+                audit::note(&mut tx, act, "retries.disable", operation, "disabled").await?;
+                Outcome::done(
+                    "disabled",
+                    "failed attempts are not repeated; who waits for one ends",
+                )
+            } else {
+                Outcome::refused("before", "its retries are stopped already")
+            };
+            audit::finish(tx, act, outcome).await
+        })
+        .await
+    }
+
+    /// Allows the retries of an operation again.
+    pub async fn enable_retries(&self, operation: &str, act: &Act) -> Result<Outcome, Error> {
+        within(async {
+            let mut tx = self.pool.begin().await?;
+            let done = sqlx::query("DELETE FROM hub.retries_disabled WHERE operation = $1")
+                .bind(operation)
+                .execute(&mut *tx)
+                .await?;
+            let outcome = if done.rows_affected() == 1 {
+                audit::note(&mut tx, act, "retries.enable", operation, "enabled").await?;
+                Outcome::done("enabled", "new failures are repeated; what has ended stays as it is")
+            } else {
+                Outcome::refused("not_disabled", "no operator stopped its retries")
+            };
+            audit::finish(tx, act, outcome).await
+        })
+        .await
+    }
+
+    /// Ends a batch of the jobs that may not try again, of these operations and behind this number;
+    /// the last number that was looked at.
+    pub async fn stop_retries(
+        &self,
+        operations: &[&'static OperationSpec],
+        behind: i64,
+        objection: impl Fn(&'static OperationSpec, &Waiting) -> Option<&'static str>,
+    ) -> Result<(Stopped, i64), Error> {
+        let by_name: HashMap<&str, &'static OperationSpec> =
+            operations.iter().map(|operation| (operation.name, *operation)).collect();
+        within(async {
+            let mut tx = self.pool.begin().await?;
+            // Written like the partial index, so that it serves.
+            let rows = sqlx::query(
+                "SELECT seq, operation, state, attempts, summary,
+                   (extract(epoch FROM hub.now() - admitted_at) * 1000)::bigint AS age_ms
+                   FROM hub.job_live WHERE state IN ('waiting', 'accepted') AND phase = 'send'
+                    AND code IS NOT NULL AND operation = ANY($1) AND seq > $2
+                  ORDER BY seq LIMIT $3 FOR UPDATE SKIP LOCKED",
+            )
+            .bind(by_name.keys().copied().collect::<Vec<_>>())
+            .bind(behind)
+            .bind(STOPPED_MAX)
+            .fetch_all(&mut *tx)
+            .await?;
+            let (mut changes, mut last) = (Vec::new(), behind);
+            for row in &rows {
+                last = row.try_get("seq")?;
+                let name: String = row.try_get("operation")?;
+                let Some(operation) = by_name.get(name.as_str()).copied() else { continue };
+                let state: String = row.try_get("state")?;
+                let summary: Value = row.try_get("summary")?;
+                let summary = summary.as_object().cloned().unwrap_or_default();
+                let age_ms: i64 = row.try_get("age_ms")?;
+                let job = Waiting {
+                    state: State::from_name(&state).unwrap_or(State::Waiting),
+                    phase: Phase::Send,
+                    last: class_of(&summary),
+                    attempts: row.try_get("attempts")?,
+                    age: Duration::from_millis(u64::try_from(age_ms).unwrap_or(0)),
+                };
+                if let Some(code) = objection(operation, &job) {
+                    changes.push(given_up(last, operation, Guard::Unsent, code, summary));
+                }
+            }
+            let recorded = record::record(&mut tx, &changes).await?;
+            tx.commit().await?;
+            let ended = changes.iter().zip(recorded);
+            let ended = ended.filter_map(|(c, after)| Some((c.operation.name, after?))).collect();
+            Ok((Stopped { seen: rows.len(), ended }, last))
+        })
+        .await
+    }
+}
+
+/// The end of a job that may not try again: its last failure stays, the code says why it ended.
+pub fn given_up(
+    seq: i64,
+    operation: &'static OperationSpec,
+    guard: Guard,
+    code: &'static str,
+    mut summary: Map<String, Value>,
+) -> Change {
+    overrule(&mut summary, code);
+    Change { code: Some(code), summary, ..Change::to(State::Failed, seq, operation, guard) }
+}
+
+/// Puts the reason of an end before the code of the last failure.
+pub fn overrule(summary: &mut Map<String, Value>, code: &'static str) {
+    if let Some(last) = summary.insert("code".to_owned(), code.into()) {
+        summary.insert("last_code".to_owned(), last);
+    }
+}

@@ -1,0 +1,167 @@
+//! Retry policies: stopped and allowed again by an operator, and bounded by age.
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::{
+    protection::{done, hub},
+    servers::run,
+    world::{Scene, World, check, id, person, until},
+};
+
+/// Failures that wait for ever, unless somebody ends them.
+const WAITING: &str = "
+[operations.gbdfl.person]
+at_risk_s = 3600
+deadline_s = 7200
+call_timeout_ms = 1200
+retry_base_ms = 86000000
+retry_max_ms = 86000000
+";
+
+/// A job that failed once and waits.
+async fn failed_once(world: &World, name: &str) {
+    world.play(&person(name), &["server_error"]).await;
+    // The pause is drawn from zero on: its timer is moved far away where it is near.
+    let job = world.in_state(id(name), "waiting").await;
+    assert_eq!(job["code"], "server_error");
+}
+
+#[test]
+fn stopping_retries_ends_what_waits_for_one_and_allowing_them_revives_nothing() {
+    run(async {
+        let settings = WAITING.to_owned();
+        let world = World::build(Scene { hubs: 2, settings, ..Scene::default() }).await;
+        for n in 0..5 {
+            failed_once(&world, &format!("waits {n}")).await;
+        }
+        world.play(&check("pends"), &[]).await;
+        world.in_state(id("pends"), "pending").await;
+        // One was put off, which is no failure; one was never started.
+        world.play(&check("doubts"), &["ack_lost_never"]).await;
+        world.in_state(id("doubts"), "in_doubt").await;
+        let stop = ["retries", "disable", "gbdfl.person", "kpsisu.check", "--reason", "a storm"];
+        done(&world, &stop).await;
+        for n in 0..5 {
+            let job = world.ended(id(&format!("waits {n}"))).await;
+            assert_eq!(
+                (&job["state"], &job["code"]),
+                (&json!("failed"), &json!("retries_disabled"))
+            );
+            assert_eq!(job["summary"]["last_code"], "server_error");
+            assert_eq!(job["summary"]["class"], "unreachable");
+            let event = world.events.wait_for(id(&format!("waits {n}")), "failed").await;
+            assert_eq!(event["data"]["summary"]["code"], "retries_disabled");
+        }
+        // A new failure ends at once; a first attempt is made; what they hold goes on.
+        world.play(&person("fails now"), &["server_error"]).await;
+        let job = world.ended(id("fails now")).await;
+        assert_eq!((&job["code"], &job["attempts"]), (&json!("retries_disabled"), &json!(1)));
+        assert_eq!(world.attempts(id("fails now")).await[0]["code"], "server_error");
+        world.send(&person("succeeds now")).await;
+        assert_eq!(world.ended(id("succeeds now")).await["state"], "succeeded");
+        assert_eq!(world.job(id("pends")).await.unwrap()["state"], "pending");
+        assert_eq!(world.job(id("doubts")).await.unwrap()["state"], "in_doubt");
+        let (code, text) = hub(&world, &stop).await;
+        assert!(code == 1 && text.contains("before"), "{text}");
+        let list = done(&world, &["retries", "list", "--json"]).await;
+        let list: Value = serde_json::from_str(&list).unwrap();
+        let of =
+            |name: &str| list.as_array().unwrap().iter().find(|r| r["operation"] == name).cloned();
+        let row = of("gbdfl.person").unwrap();
+        assert_eq!(
+            (&row["enabled"], &row["stopped"]["reason"]),
+            (&json!(false), &json!("a storm"))
+        );
+        assert_eq!(of("gbdul.organization").unwrap()["enabled"], true);
+        let allow = ["retries", "enable", "gbdfl.person", "--reason", "over"];
+        done(&world, &allow).await;
+        until("a new failure waits again", async || {
+            let name = format!("after {}", world.rows("SELECT 1 FROM hub.job").await.len());
+            world.play(&person(&name), &["server_error"]).await;
+            until("it failed once", async || {
+                world.job(id(&name)).await.filter(|job| !job["code"].is_null())
+            })
+            .await;
+            (world.job(id(&name)).await?["state"] == "waiting").then_some(())
+        })
+        .await;
+        for n in 0..5 {
+            let job = world.job(id(&format!("waits {n}"))).await.unwrap();
+            assert_eq!((&job["state"], &job["run"]), (&json!("failed"), &job["run"]));
+            assert_eq!(world.journal(id(&format!("waits {n}"))).await.len(), 1);
+        }
+        let audit = done(&world, &["audit", "list", "--target", "gbdfl.person"]).await;
+        assert!(audit.contains("retries.disable") && audit.contains("retries.enable"), "{audit}");
+        world.strike().await;
+    });
+}
+
+#[test]
+fn a_job_that_is_too_old_makes_no_further_attempt() {
+    run(async {
+        let settings = "
+[operations.gbdfl.person]
+at_risk_s = 36000
+deadline_s = 72000
+call_timeout_ms = 1200
+[operations.gbdfl.person.retry]
+age_max_s = 3600
+[operations.gbdfl.person.retry.unreachable]
+base_ms = 600000
+max_ms = 600000
+"
+        .to_owned();
+        let world = World::build(Scene { settings, ..Scene::default() }).await;
+        world.play(&person("too old"), &["server_error"]).await;
+        world.in_state(id("too old"), "waiting").await;
+        done(&world, &["pause", "gbdfl", "--reason", "for two hours"]).await;
+        world.send(&person("first attempt")).await;
+        let now = world.stage.store.business_now().await.unwrap();
+        let later = now.checked_add(SignedDuration::from_hours(2)).unwrap();
+        world.stage.store.jump_to(later).await.unwrap();
+        world.in_state(id("too old"), "accepted").await;
+        done(&world, &["resume", "gbdfl", "--reason", "on"]).await;
+        let job = world.ended(id("too old")).await;
+        assert_eq!(
+            (&job["state"], &job["code"]),
+            (&json!("failed"), &json!("retry_budget_used_up"))
+        );
+        assert_eq!(job["summary"]["last_code"], "server_error");
+        assert_eq!(world.journal(id("too old")).await.len(), 1);
+        let job = world.ended(id("first attempt")).await;
+        assert_eq!(job["state"], "succeeded", "a first attempt is no retry: {job}");
+        world.strike().await;
+    });
+}
+
+#[test]
+fn a_pause_that_would_end_behind_the_budget_ends_the_job_with_its_failure() {
+    run(async {
+        let settings = "
+[operations.gbdfl.person]
+at_risk_s = 36000
+deadline_s = 72000
+call_timeout_ms = 1200
+[operations.gbdfl.person.retry]
+age_max_s = 1
+[operations.gbdfl.person.retry.unreachable]
+base_ms = 1000
+max_ms = 86000000
+"
+        .to_owned();
+        let world = World::build(Scene { settings, ..Scene::default() }).await;
+        // Every answer fails: sooner or later a pause does not fit into the second.
+        let all = ["server_error"; 8];
+        world.play(&person("no time"), &all).await;
+        let job = world.ended(id("no time")).await;
+        assert_eq!(
+            (&job["state"], &job["code"]),
+            (&json!("failed"), &json!("retry_budget_used_up"))
+        );
+        assert_eq!(job["summary"]["last_code"], "server_error");
+        let event = world.events.wait_for(id("no time"), "failed").await;
+        assert_eq!(event["data"]["summary"], job["summary"]);
+        world.strike().await;
+    });
+}
