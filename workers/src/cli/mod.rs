@@ -9,6 +9,7 @@ mod callbacks;
 mod check_config;
 mod contracts;
 mod demo;
+mod doctor;
 mod filter;
 mod jobs;
 mod migrate;
@@ -52,6 +53,8 @@ enum Command {
     Migrate,
     /// Read the settings and report every fault in them.
     CheckConfig,
+    /// Look at everything that the hub depends on: a light each, why it matters, how to mend it.
+    Doctor(doctor::Arguments),
     /// Jobs: look at them, repeat, withdraw, decide.
     #[command(subcommand)]
     Jobs(jobs::Arguments),
@@ -87,6 +90,7 @@ pub async fn main() -> ExitCode {
         Command::Run(run) => run::run(config, run).await,
         Command::Migrate => migrate::run(config).await,
         Command::CheckConfig => check_config::run(config),
+        Command::Doctor(doctor) => doctor::run(config, doctor).await,
         Command::Jobs(jobs) => jobs::run(config, jobs).await,
         Command::Quarantine(quarantine) => quarantine::run(config, quarantine).await,
         Command::Audit(audit) => audit::run(config, audit).await,

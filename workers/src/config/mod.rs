@@ -23,8 +23,8 @@ use adapters::{
 use contracts::operation::{OperationSpec, SlaSpec, SystemSpec};
 use secrecy::SecretString;
 
-pub use self::reader::Problem;
 use self::reader::Reader;
+pub use self::reader::{Problem, Secrets};
 use crate::{callback::Secret, policy::calendar::Calendar};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -163,6 +163,44 @@ impl Config {
             problems if problems.is_empty() => Ok(config),
             problems => Err(Error::Problems(problems)),
         }
+    }
+}
+
+/// Settings as far as they can be read, beside what is wrong with them.
+#[derive(Debug)]
+pub struct Examined {
+    /// The settings; defaults stand where a fault is.
+    pub config: Config,
+    /// Every fault.
+    pub problems: Vec<Problem>,
+    /// Where the secrets came from.
+    pub secrets: Secrets,
+}
+
+impl Examined {
+    /// Reads what can be read. A file that cannot be read, or is no TOML, is one more fault.
+    pub fn load(
+        path: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Self {
+        let (table, unread) = match table(path) {
+            Ok(table) => (table, None),
+            Err(error) => (toml::Table::new(), Some(error)),
+        };
+        let mut reader = Reader::new(table, environment);
+        let config = read(&mut reader);
+        let secrets = reader.take_secrets();
+        if let Some(error) = unread {
+            let value = path.map(|path| path.display().to_string()).unwrap_or_default();
+            let expected = match error {
+                Error::File { source, .. } => format!("a readable file ({})", source.kind()),
+                // The parser's words may repeat a line, and with it a secret.
+                Error::Toml { .. } => "TOML: `hub check-config` says where it is not".to_owned(),
+                Error::Problems(_) => "settings".to_owned(),
+            };
+            reader.problem("--config", &value, &expected, ());
+        }
+        Self { config, problems: reader.finish(), secrets }
     }
 }
 
