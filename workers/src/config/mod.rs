@@ -432,9 +432,9 @@ fn read_option(r: &mut Reader, system: &str, spec: &OptionSpec) -> Option<(Strin
             let default = spec.default.and_then(|text| text.parse().ok()).unwrap_or(0);
             r.number(&key, default, 0..=u64::from(u32::MAX)).to_string().into()
         }
-        Form::Text | Form::Url => {
+        Form::Text | Form::Url | Form::Link => {
             let text = r.optional(&key).or_else(|| spec.default.map(str::to_owned))?;
-            if spec.form == Form::Url
+            if spec.form != Form::Text
                 && !text.starts_with("http://")
                 && !text.starts_with("https://")
             {
