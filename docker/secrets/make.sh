@@ -21,7 +21,7 @@ word() { openssl rand -hex 24; }
 rabbit_hash() {
   local salt
   salt=$(openssl rand -hex 4 | sed 's/../\\x&/g')
-  { printf "$salt"; { printf "$salt"; printf %s "$1"; } | openssl dgst -sha256 -binary; } | base64 | tr -d '\n'
+  { printf %b "$salt"; { printf %b "$salt"; printf %s "$1"; } | openssl dgst -sha256 -binary; } | base64 | tr -d '\n'
 }
 
 for name in postgres_password migrator_password worker_password portal_database_password \
@@ -33,7 +33,7 @@ printf 'whsec_%s\n' "$(openssl rand -base64 32)" | keep webhook_secret
 # Given by others with a contract; these are the simulators'.
 echo simulated | keep shep_password
 printf %s simulated | openssl dgst -sha256 -r | cut -d' ' -f1 | keep push_sender_password
-echo http://alerts.invalid/ | keep alert_webhook_url
+echo replace-me | keep alert_token
 
 printf 'postgres://hub_migrator:%s@postgres:5432/portal\n' "$(cat migrator_password)" | keep owner_url
 printf 'postgres://hub_worker:%s@postgres:5432/portal\n' "$(cat worker_password)" | keep database_url
@@ -50,7 +50,7 @@ if [ "$(id -u)" = 0 ]; then
   owners "$server" rabbitmq_definitions erlang_cookie postgres_password migrator_password worker_password \
     portal_database_password
   owners "$grafana" grafana_password
-  owners "$alertmanager" alert_webhook_url
+  owners "$alertmanager" alert_token
 else
   # Containers have other users: only this folder's rights protect the files from other people here.
   find . -maxdepth 1 -type f ! -name '*.sh' ! -name 'README*' ! -name .gitignore -exec chmod 0444 {} +

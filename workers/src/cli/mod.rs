@@ -11,6 +11,7 @@ mod contracts;
 mod demo;
 mod doctor;
 mod filter;
+mod health;
 mod jobs;
 mod migrate;
 mod print;
@@ -55,6 +56,8 @@ enum Command {
     CheckConfig,
     /// Look at everything that the hub depends on: a light each, why it matters, how to mend it.
     Doctor(doctor::Arguments),
+    /// Ask a running hub how it is, for health checks.
+    Health(health::Arguments),
     /// Jobs: look at them, repeat, withdraw, decide.
     #[command(subcommand)]
     Jobs(jobs::Arguments),
@@ -91,6 +94,7 @@ pub async fn main() -> ExitCode {
         Command::Migrate => migrate::run(config).await,
         Command::CheckConfig => check_config::run(config),
         Command::Doctor(doctor) => doctor::run(config, doctor).await,
+        Command::Health(health) => health::run(config, health).await,
         Command::Jobs(jobs) => jobs::run(config, jobs).await,
         Command::Quarantine(quarantine) => quarantine::run(config, quarantine).await,
         Command::Audit(audit) => audit::run(config, audit).await,

@@ -478,6 +478,7 @@ fn a_report_holds_no_secret_and_nobody() {
                 ("HUB_DATABASE__URL", &database),
                 ("HUB_SYSTEMS__GBDFL__URL", &gateway),
                 ("HUB_SYSTEMS__KPSISU__PUSH_PEERS", IIN),
+                ("HUB_CLOCK__ALLOW_SHIFT", "planted-in-the-wrong-place"),
             ];
             for form in [&[][..], &["--json"]] {
                 let said = clinic.ask(form, &other).await;
