@@ -204,10 +204,8 @@ fn known(error: Error) -> Result<Known, Error> {
 
 fn protocol_error(error: &Error) -> Option<&lapin::protocol::AMQPError> {
     let Error::Amqp(error) = error else { return None };
-    match error.kind() {
-        ErrorKind::ProtocolError(error) => Some(error),
-        _ => None,
-    }
+    let ErrorKind::ProtocolError(error) = error.kind() else { return None };
+    Some(error)
 }
 
 fn code(error: &Error) -> Option<u16> {

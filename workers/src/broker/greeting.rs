@@ -62,7 +62,7 @@ fn read(payload: &[u8]) -> Option<Greeting> {
         Some(AMQPValue::LongString(text)) => {
             let text = String::from_utf8_lossy(text.as_bytes());
             // It goes into a report: a name and a number, no more.
-            Some(text.chars().filter(|c| c.is_ascii_graphic()).take(40).collect())
+            Some(text.chars().filter(char::is_ascii_graphic).take(40).collect())
         }
         _ => None,
     };

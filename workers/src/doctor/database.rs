@@ -4,10 +4,10 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::{Findings, Light, Subject, Verdict, disk};
+use super::{Findings, Subject, Verdict, disk};
 use crate::{
     clock,
-    store::examine::{Examiner, Schema, Server, Unreached},
+    store::examine::{Examiner, Schema, Server, Unreached, Way},
 };
 
 /// Major versions that are known.
@@ -71,9 +71,8 @@ fn tell_server(server: &Server, connections_max: u32, findings: &mut Findings) {
         findings.add_about("dead_rows", Some(&format!("hub.{table}")), dead_rows(*dead, *live));
     }
     findings.add("size", Verdict::ok(format!("{} MiB", server.bytes >> 20)));
-    // The folder says something of this machine's disk only if the server runs on it.
     let folder = server.data_folder.as_deref().map(Path::new);
-    if let Some(folder) = folder.filter(|folder| server.is_local && folder.exists()) {
+    if let Some(folder) = folder.filter(|folder| folder.exists()) {
         findings.add_about("free", Some("data"), disk::of(folder));
     }
 }
@@ -127,10 +126,10 @@ fn version(number: i32) -> Verdict {
 }
 
 fn encryption(server: &Server) -> Verdict {
-    match (server.is_encrypted, server.is_local) {
-        (true, _) => Verdict::ok("TLS"),
-        (false, true) => Verdict::ok("not encrypted, on this machine"),
-        (false, false) => Verdict::warn(
+    match server.way {
+        Way::Encrypted => Verdict::ok("TLS"),
+        Way::Local => Verdict::ok("not encrypted, on this machine"),
+        Way::Open => Verdict::warn(
             "not encrypted",
             "Persons' data travel in the clear: add `?sslmode=verify-full` to database.url",
         ),
@@ -282,18 +281,14 @@ fn skew_of(skew_ms: i64, within_ms: i64) -> Verdict {
     let mend = "Logs and promises disagree: let both machines follow one NTP server";
     // Only what the round trip cannot explain.
     let sure = skew_ms.abs() - within_ms;
-    let light = match sure {
-        ..=SKEW_WARN_MS => Light::Ok,
-        ..=SKEW_FAIL_MS => Light::Warn,
-        _ => Light::Fail,
-    };
-    match light {
-        Light::Ok => Verdict::ok(found),
-        Light::Warn => Verdict::warn(found, mend),
-        Light::Fail => Verdict::fail(found, mend),
+    if sure > SKEW_FAIL_MS {
+        Verdict::fail(found, mend)
+    } else if sure > SKEW_WARN_MS {
+        Verdict::warn(found, mend)
+    } else {
+        Verdict::ok(found)
     }
 }
 
 #[cfg(test)]
-#[path = "database_tests.rs"]
 mod tests;

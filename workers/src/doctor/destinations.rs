@@ -32,7 +32,7 @@ pub(super) async fn look(subject: &Subject) -> Vec<Finding> {
         let mend = "Jobs are rejected as `unknown_operation`: set systems.<system>.url";
         let verdict = Verdict::warn("no system has an address", mend);
         return bounded_about(subject, Area::Destinations, None, async |f| {
-            f.add("reachable", verdict)
+            f.add("reachable", verdict);
         })
         .await;
     }
@@ -138,8 +138,8 @@ mod tests {
         "2026-11-22T12:00:00Z".parse().unwrap()
     }
 
-    fn tls(ends: &str) -> Option<Tls> {
-        Some(Tls { version: "TLS 1.3", ends: Some(ends.parse().unwrap()) })
+    fn tls(ends: &str) -> Tls {
+        Tls { version: "TLS 1.3", ends: Some(ends.parse().unwrap()) }
     }
 
     #[test]
@@ -153,7 +153,7 @@ mod tests {
             ("2026-12-23T12:00:00Z", Good),
             ("2036-01-01T00:00:00Z", Good),
         ] {
-            assert_eq!(encryption(&far, tls(ends), now()).light, light, "{ends}");
+            assert_eq!(encryption(&far, Some(tls(ends)), now()).light, light, "{ends}");
         }
         let unreadable = Some(Tls { version: "TLS 1.2", ends: None });
         assert_eq!(encryption(&far, unreadable, now()).light, Warn);

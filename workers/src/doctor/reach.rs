@@ -5,7 +5,7 @@
 
 use std::{
     io,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -91,12 +91,10 @@ impl Target {
 
     /// Connects, and shakes hands where the URL says so.
     pub(super) async fn reach(&self) -> Result<Reached, Unreached> {
-        let name = (self.host.as_str(), self.port);
-        let mut addresses = tokio::net::lookup_host(name).await.map_err(|_| Unreached::Name)?;
-        if addresses.next().is_none() {
-            return Err(Unreached::Name);
-        }
-        let tcp = TcpStream::connect(name).await.map_err(|e| Unreached::Connect(e.kind()))?;
+        let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
+        let addresses: Vec<SocketAddr> = found.map_err(|_| Unreached::Name)?.collect();
+        let tcp = TcpStream::connect(addresses.as_slice()).await;
+        let tcp = tcp.map_err(|error| Unreached::Connect(error.kind()))?;
         if self.is_encrypted {
             return self.shake_hands(tcp).await;
         }
@@ -104,7 +102,6 @@ impl Target {
     }
 
     async fn shake_hands(&self, tcp: TcpStream) -> Result<Reached, Unreached> {
-        let broken = |why: String| Unreached::Handshake { why, ends: None };
         let name = ServerName::try_from(self.host.clone()).map_err(|_| Unreached::Name)?;
         adapters::transport::http::install_tls();
         let mut roots = RootCertStore::empty();
@@ -127,10 +124,7 @@ impl Target {
                 };
                 Ok(Reached { stream: Box::new(stream), tls: Some(Tls { version, ends }) })
             }
-            Err(error) => match broken(refusal(&error)) {
-                Unreached::Handshake { why, .. } => Err(Unreached::Handshake { why, ends }),
-                other => Err(other),
-            },
+            Err(error) => Err(Unreached::Handshake { why: refusal(&error), ends }),
         }
     }
 }
@@ -138,7 +132,6 @@ impl Target {
 /// The word for a failed handshake: the library's, as far as it says nothing that they sent.
 fn refusal(error: &io::Error) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the library's list of errors is open")]
     match inner {
         Some(rustls::Error::InvalidCertificate(why)) => {
             let text = format!("{why:?}");

@@ -1,10 +1,6 @@
 //! Settings: every fault at once, and who may read the files with secrets.
 
-use std::{
-    io,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-};
+use std::{io, os::unix::fs::PermissionsExt, path::Path};
 
 use super::{Findings, Subject, Verdict, reach::Target};
 use crate::{
@@ -63,7 +59,7 @@ fn is_harmless(problem: &Problem) -> bool {
     is_path || is_word || value.len() < 6
 }
 
-fn key(path: &PathBuf) -> Verdict {
+fn key(path: &Path) -> Verdict {
     match Sealer::from_file(path, Chance::seeded(0)) {
         Ok(_) => Verdict::ok("is a key"),
         Err(crate::seal::Error::File { source, .. }) => Verdict::fail(

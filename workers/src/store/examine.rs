@@ -47,17 +47,15 @@ pub struct Server {
     pub sessions: i64,
     /// It only follows another one.
     pub is_standby: bool,
-    /// The connection is encrypted.
-    pub is_encrypted: bool,
-    /// The connection does not leave this machine.
-    pub is_local: bool,
+    /// How this connection goes.
+    pub way: Way,
     /// The login is a superuser.
     pub is_superuser: bool,
     /// The login works as `hub_app`; `None` where there is no such role.
     pub is_member: Option<bool>,
     /// Bytes of this database.
     pub bytes: i64,
-    /// Where the data lies, as far as the login may know it.
+    /// Where the data lies, if on this machine, and as far as the login may know it.
     pub data_folder: Option<String>,
     /// Transactions since the oldest one that still holds dead rows back.
     pub horizon: i64,
@@ -65,6 +63,18 @@ pub struct Server {
     pub unfrozen: i64,
     /// The table with the most dead rows: its name, dead and live ones.
     pub dead: Option<(String, i64, i64)>,
+}
+
+/// How a connection goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Way {
+    /// Encrypted.
+    Encrypted,
+    /// In the clear, and not leaving this machine.
+    Local,
+    /// In the clear, over a network.
+    #[default]
+    Open,
 }
 
 /// The migrations of the database beside those of this build.
@@ -167,16 +177,20 @@ impl Examiner {
         )
         .fetch_one(&mut self.0)
         .await?;
+        let is_local: bool = row.try_get("local")?;
         let mut server = Server {
             version: row.try_get("version")?,
             sessions: row.try_get("sessions")?,
             is_standby: row.try_get("standby")?,
-            is_encrypted: row.try_get("ssl")?,
-            is_local: row.try_get("local")?,
+            way: match (row.try_get("ssl")?, is_local) {
+                (true, _) => Way::Encrypted,
+                (false, true) => Way::Local,
+                (false, false) => Way::Open,
+            },
             is_superuser: row.try_get("superuser")?,
             is_member: row.try_get("member")?,
             bytes: row.try_get("bytes")?,
-            data_folder: row.try_get("folder")?,
+            data_folder: row.try_get::<Option<String>, _>("folder")?.filter(|_| is_local),
             unfrozen: row.try_get("unfrozen")?,
             horizon: row.try_get("horizon")?,
             ..Server::default()

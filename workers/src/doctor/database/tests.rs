@@ -1,5 +1,3 @@
-//! What each fact of a database means.
-
 use super::*;
 use crate::doctor::Light::{Fail, Ok as Good, Warn};
 
@@ -130,10 +128,8 @@ fn every_reason_of_a_failed_login_fails_with_what_to_do() {
 
 #[test]
 fn a_way_in_the_clear_is_told_where_it_leaves_the_machine() {
-    for (is_encrypted, is_local, light) in
-        [(true, false, Good), (false, true, Good), (false, false, Warn)]
-    {
-        let server = Server { is_encrypted, is_local, ..Server::default() };
-        assert_eq!(encryption(&server).light, light);
+    for (way, light) in [(Way::Encrypted, Good), (Way::Local, Good), (Way::Open, Warn)] {
+        let server = Server { way, ..Server::default() };
+        assert_eq!(encryption(&server).light, light, "{way:?}");
     }
 }
