@@ -35,10 +35,8 @@ async fn channel(url: &str) -> Channel {
 }
 
 fn code(error: &lapin::Error) -> u16 {
-    match error.kind() {
-        ErrorKind::ProtocolError(error) => error.get_id(),
-        other => panic!("{other:?}"),
-    }
+    let ErrorKind::ProtocolError(told) = error.kind() else { panic!("{error}") };
+    told.get_id()
 }
 
 async fn declare(channel: &Channel, name: &str) -> lapin::Result<()> {
