@@ -73,6 +73,8 @@ pub enum Form {
     Secret,
     /// An address that begins with `http://` or `https://`.
     Url,
+    /// The same, for people to open: the hub itself never goes there.
+    Link,
     /// `true` or `false`.
     Flag,
     /// A whole number.

@@ -12,12 +12,14 @@
 
 pub mod admin;
 pub mod broker;
+pub mod build;
 pub mod callback;
 pub mod chance;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod inbound;
 pub mod pipeline;
 pub mod policy;

@@ -21,6 +21,9 @@ mod decisions;
 #[path = "integration/demo.rs"]
 mod demo;
 #[cfg(test)]
+#[path = "integration/doctor.rs"]
+mod doctor;
+#[cfg(test)]
 #[path = "integration/events.rs"]
 mod events;
 #[cfg(test)]

@@ -5,6 +5,8 @@
 //! opened anew after a jittered pause, because a half-recovered channel loses prefetch and confirms.
 
 pub mod consumer;
+pub mod examine;
+pub mod greeting;
 pub mod publisher;
 pub mod subscriber;
 pub mod topology;

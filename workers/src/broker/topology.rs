@@ -20,7 +20,7 @@ pub async fn declare(channel: &Channel, systems: &[&str]) -> Result<(), Error> {
     Ok(())
 }
 
-async fn declare_exchange(channel: &Channel, exchange: &Exchange) -> Result<(), Error> {
+pub(super) async fn declare_exchange(channel: &Channel, exchange: &Exchange) -> Result<(), Error> {
     let kind = match exchange.kind {
         topology::ExchangeKind::Topic => ExchangeKind::Topic,
         topology::ExchangeKind::Fanout => ExchangeKind::Fanout,
@@ -39,7 +39,7 @@ async fn declare_exchange(channel: &Channel, exchange: &Exchange) -> Result<(), 
     within(channel.exchange_declare(exchange.name.into(), kind, options, arguments)).await
 }
 
-async fn declare_queue(channel: &Channel, queue: &Queue) -> Result<(), Error> {
+pub(super) async fn declare_queue(channel: &Channel, queue: &Queue) -> Result<(), Error> {
     let options = QueueDeclareOptions {
         passive: false,
         durable: true,

@@ -62,7 +62,7 @@ pub(super) fn check(settings: &Callbacks, text: &str) -> Result<Url, &'static st
 }
 
 /// Whether an address belongs to a network that is not everybody's.
-fn is_private(ip: IpAddr) -> bool {
+pub(crate) fn is_private(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(v4) => {
             let [a, b, ..] = v4.octets();

@@ -22,6 +22,7 @@ use reqwest::Url;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::address::is_private;
 pub use self::sign::{Secret, SecretError};
 use crate::{
     chance::Chance,

@@ -9,7 +9,9 @@ mod callbacks;
 mod check_config;
 mod contracts;
 mod demo;
+mod doctor;
 mod filter;
+mod health;
 mod jobs;
 mod migrate;
 mod pause;
@@ -56,6 +58,10 @@ enum Command {
     Migrate,
     /// Read the settings and report every fault in them.
     CheckConfig,
+    /// Look at everything that the hub depends on: a light each, why it matters, how to mend it.
+    Doctor(doctor::Arguments),
+    /// Ask a running hub how it is, for health checks.
+    Health(health::Arguments),
     /// Jobs: look at them, repeat, withdraw, decide.
     #[command(subcommand)]
     Jobs(jobs::Arguments),
@@ -101,6 +107,8 @@ pub async fn main() -> ExitCode {
         Command::Run(run) => run::run(config, run).await,
         Command::Migrate => migrate::run(config).await,
         Command::CheckConfig => check_config::run(config),
+        Command::Doctor(doctor) => doctor::run(config, doctor).await,
+        Command::Health(health) => health::run(config, health).await,
         Command::Jobs(jobs) => jobs::run(config, jobs).await,
         Command::Quarantine(quarantine) => quarantine::run(config, quarantine).await,
         Command::Pause(pause) => pause::run(config, pause).await,

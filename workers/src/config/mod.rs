@@ -26,7 +26,10 @@ use contracts::operation::{OperationSpec, SlaSpec, SystemSpec};
 use secrecy::SecretString;
 
 use self::reader::Reader;
-pub use self::{protection::Protection, reader::Problem};
+pub use self::{
+    protection::Protection,
+    reader::{Problem, Secrets},
+};
 use crate::{
     callback::Secret,
     policy::{calendar::Calendar, retry::Policy},
@@ -166,6 +169,44 @@ impl Config {
             problems if problems.is_empty() => Ok(config),
             problems => Err(Error::Problems(problems)),
         }
+    }
+}
+
+/// Settings as far as they can be read, beside what is wrong with them.
+#[derive(Debug)]
+pub struct Examined {
+    /// The settings; defaults stand where a fault is.
+    pub config: Config,
+    /// Every fault.
+    pub problems: Vec<Problem>,
+    /// Where the secrets came from.
+    pub secrets: Secrets,
+}
+
+impl Examined {
+    /// Reads what can be read. A file that cannot be read, or is no TOML, is one more fault.
+    pub fn load(
+        path: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Self {
+        let (table, unread) = match table(path) {
+            Ok(table) => (table, None),
+            Err(error) => (toml::Table::new(), Some(error)),
+        };
+        let mut reader = Reader::new(table, environment);
+        let config = read(&mut reader);
+        let secrets = reader.take_secrets();
+        if let Some(error) = unread {
+            let value = path.map(|path| path.display().to_string()).unwrap_or_default();
+            let expected = match error {
+                Error::File { source, .. } => format!("a readable file ({})", source.kind()),
+                // The parser's words may repeat a line, and with it a secret.
+                Error::Toml { .. } => "TOML: `hub check-config` says where it is not".to_owned(),
+                Error::Problems(_) => "settings".to_owned(),
+            };
+            reader.problem("--config", &value, &expected, ());
+        }
+        Self { config, problems: reader.finish(), secrets }
     }
 }
 
@@ -393,9 +434,9 @@ fn read_option(r: &mut Reader, system: &str, spec: &OptionSpec) -> Option<(Strin
             let default = spec.default.and_then(|text| text.parse().ok()).unwrap_or(0);
             r.number(&key, default, 0..=u64::from(u32::MAX)).to_string().into()
         }
-        Form::Text | Form::Url => {
+        Form::Text | Form::Url | Form::Link => {
             let text = r.optional(&key).or_else(|| spec.default.map(str::to_owned))?;
-            if spec.form == Form::Url
+            if spec.form != Form::Text
                 && !text.starts_with("http://")
                 && !text.starts_with("https://")
             {

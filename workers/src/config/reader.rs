@@ -36,6 +36,16 @@ pub struct Reader {
     environment: BTreeMap<String, String>,
     known: BTreeSet<String>,
     problems: Vec<Problem>,
+    secrets: Secrets,
+}
+
+/// Where secrets were read from.
+#[derive(Debug, Default)]
+pub struct Secrets {
+    /// Files that hold one: key and path.
+    pub files: Vec<(String, String)>,
+    /// Keys whose secret stands in the settings file itself.
+    pub inline: Vec<String>,
 }
 
 const PREFIX: &str = "HUB_";
@@ -47,7 +57,13 @@ impl Reader {
             .filter(|(name, _)| name.starts_with(PREFIX))
             .map(|(name, value)| (name[PREFIX.len()..].to_lowercase().replace("__", "."), value))
             .collect();
-        Self { root, environment, known: BTreeSet::new(), problems: Vec::new() }
+        Self {
+            root,
+            environment,
+            known: BTreeSet::new(),
+            problems: Vec::new(),
+            secrets: Secrets::default(),
+        }
     }
 
     /// A text, or the default; without a default it is required.
@@ -159,9 +175,17 @@ impl Reader {
                 let expected = format!("either this or {file_key}, not both");
                 self.problem(key, "(hidden)", &expected, None)
             }
-            (Some(text), None) => Some(text.into()),
+            (Some(text), None) => {
+                if !self.environment.contains_key(key) {
+                    self.secrets.inline.push(key.to_owned());
+                }
+                Some(text.into())
+            }
             (None, Some(path)) => match std::fs::read_to_string(&path) {
-                Ok(text) => Some(text.trim().to_owned().into()),
+                Ok(text) => {
+                    self.secrets.files.push((file_key, path));
+                    Some(text.trim().to_owned().into())
+                }
                 Err(error) => {
                     let expected = format!("a readable file ({error})");
                     self.problem(&file_key, &path, &expected, None)
@@ -179,6 +203,11 @@ impl Reader {
             expected: expected.to_owned(),
         });
         instead
+    }
+
+    /// Where the secrets so far came from.
+    pub fn take_secrets(&mut self) -> Secrets {
+        std::mem::take(&mut self.secrets)
     }
 
     /// All faults: those seen while reading, and settings that nobody asked for.

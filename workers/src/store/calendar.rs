@@ -134,6 +134,14 @@ pub(super) fn spans(sla: &SlaSpec) -> impl Iterator<Item = (String, Value)> {
     })
 }
 
+/// What loading this calendar would do, without doing it.
+pub(super) async fn look(
+    connection: Tx<'_>,
+    calendar: &Calendar,
+) -> Result<Result<Loaded, Conflict>, Error> {
+    Ok(compare(calendar, &known_years(connection).await?))
+}
+
 fn compare(calendar: &Calendar, known: &BTreeMap<i16, Known>) -> Result<Loaded, Conflict> {
     let mut loaded = Loaded::default();
     for year in calendar.years() {

@@ -21,6 +21,7 @@ pub mod clock;
 pub mod consent;
 pub mod destination;
 pub mod error;
+pub mod examine;
 pub mod file;
 mod held;
 pub mod inbound;

@@ -44,12 +44,13 @@ impl Store {
     pub async fn register_worker(&self, worker: Uuid, name: &str) -> Result<(), Error> {
         within(async {
             sqlx::query(
-                "INSERT INTO hub.worker (id, name, started_at, seen_at)
-                 VALUES ($1, $2, statement_timestamp(), statement_timestamp())
+                "INSERT INTO hub.worker (id, name, build, started_at, seen_at)
+                 VALUES ($1, $2, $3, statement_timestamp(), statement_timestamp())
                  ON CONFLICT (id) DO NOTHING",
             )
             .bind(worker)
             .bind(name)
+            .bind(crate::build::BUILD)
             .execute(&self.pool)
             .await?;
             Ok(())

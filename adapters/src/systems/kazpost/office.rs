@@ -30,7 +30,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     option("phone_form", Some("10"), Form::Text),
     option("contract_number", None, Form::Text),
     option("tracking_url", None, Form::Url),
-    option("tracking_page", Some("https://track.post.kz/"), Form::Url),
+    option("tracking_page", Some("https://track.post.kz/"), Form::Link),
     option("track_interval_s", Some("3600"), Form::Number),
     option("courier_url", None, Form::Url),
     option("courier_username", Some("sim"), Form::Text),

@@ -1,0 +1,155 @@
+//! Settings: every fault at once, and who may read the files with secrets.
+
+use std::{io, os::unix::fs::PermissionsExt, path::Path};
+
+use super::{Findings, Subject, Verdict, reach::Target};
+use crate::{
+    chance::Chance,
+    config::{Config, Problem},
+    seal::Sealer,
+};
+
+/// Others may read.
+const WORLD_READABLE: u32 = 0o004;
+
+pub(super) fn look(subject: &Subject, findings: &mut Findings) {
+    let settings = &subject.settings;
+    for problem in &settings.problems {
+        findings.add_about("value", Some(&problem.key), fault(problem));
+    }
+    if settings.problems.is_empty() {
+        let systems = settings.config.systems.len();
+        findings.add("value", Verdict::ok(format!("no fault; {systems} systems are configured")));
+    }
+    if !settings.config.seal_key_file.as_os_str().is_empty() {
+        let path = &settings.config.seal_key_file;
+        findings.add_about("key", Some("seal.key_file"), key(path));
+        findings.add_about("rights", Some("seal.key_file"), rights(mode(path)));
+    }
+    for (key, path) in &settings.secrets.files {
+        findings.add_about("rights", Some(key), rights(mode(Path::new(path))));
+    }
+    if let (Some(file), Some(key)) = (&subject.settings_file, settings.secrets.inline.first()) {
+        let verdict = match rights(mode(file)) {
+            Verdict { found, mend: Some(mend), .. } => {
+                Verdict::warn(format!("{found}, and it holds {key}"), mend)
+            }
+            good => good,
+        };
+        findings.add_about("rights", Some("the settings file"), verdict);
+    }
+    findings.add_about("address", Some("links.public_url"), public_url(&settings.config));
+}
+
+fn fault(problem: &Problem) -> Verdict {
+    let found = if is_harmless(problem) {
+        problem.value.as_str()
+    } else {
+        "something else, which `hub check-config` shows"
+    };
+    Verdict::fail(found, format!("Expected: {}", problem.expected))
+}
+
+/// Whether a value may stand in a report: a secret may have been put into the wrong place.
+fn is_harmless(problem: &Problem) -> bool {
+    let Problem { key, value, .. } = problem;
+    let is_path = key.ends_with("_file") || key == "calendar.folder" || key == "--config";
+    let is_word =
+        ["missing", "unknown", "given", "(hidden)", "true", "false"].contains(&value.as_str());
+    is_path || is_word || value.len() < 6
+}
+
+fn key(path: &Path) -> Verdict {
+    match Sealer::from_file(path, Chance::seeded(0)) {
+        Ok(_) => Verdict::ok("is a key"),
+        Err(crate::seal::Error::File { source, .. }) => Verdict::fail(
+            format!("cannot be read: {}", source.kind()),
+            "Every hub of one database has the same key: copy it from another, or make the first one \
+             with `openssl rand -hex 32`",
+        ),
+        Err(crate::seal::Error::Form(_) | crate::seal::Error::Open(_)) => Verdict::fail(
+            "is no key",
+            "It must hold 64 hexadecimal digits: `openssl rand -hex 32` makes them",
+        ),
+    }
+}
+
+fn mode(path: &Path) -> io::Result<u32> {
+    std::fs::metadata(path).map(|data| data.permissions().mode())
+}
+
+fn rights(mode: io::Result<u32>) -> Verdict {
+    match mode {
+        Ok(mode) if mode & WORLD_READABLE == 0 => Verdict::ok("not for everybody"),
+        Ok(mode) => Verdict::warn(
+            format!("everybody on this machine may read it (mode {:o})", mode & 0o777),
+            "`chmod o= FILE`; then change the secret, if others work on this machine",
+        ),
+        Err(error) => Verdict::warn(
+            format!("its rights cannot be seen: {}", error.kind()),
+            "Check that the file and its folder are there",
+        ),
+    }
+}
+
+fn public_url(config: &Config) -> Verdict {
+    let Some(target) = Target::of(&config.links.public_url) else {
+        let mend = "Links to labels lead nowhere: set the address at which people reach /labels/";
+        return Verdict::fail("no http or https address", mend);
+    };
+    // Only labels of parcels are files behind links.
+    if target.is_local() && config.systems.contains_key("kazpost") && !config.allow_shift {
+        let mend = "People cannot open a label at this machine's own address: set the public one";
+        return Verdict::warn(target.host, mend);
+    }
+    if !target.is_encrypted && !target.is_local() {
+        let mend = "A link is the only key to a label: use https";
+        return Verdict::warn(format!("http://{}", target.host), mend);
+    }
+    Verdict::ok(target.host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Light::{Fail, Ok as Good, Warn};
+
+    #[test]
+    fn a_file_that_everybody_may_read_is_told() {
+        for (mode, light) in
+            [(0o100_400, Good), (0o100_640, Good), (0o100_644, Warn), (0o100_604, Warn)]
+        {
+            assert_eq!(rights(Ok(mode)).light, light, "{mode:o}");
+        }
+        assert_eq!(rights(Err(io::ErrorKind::NotFound.into())).light, Warn);
+    }
+
+    #[test]
+    fn a_key_must_be_there_and_be_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        assert_eq!(key(&path).light, Fail);
+        std::fs::write(&path, "abc").unwrap();
+        assert_eq!(key(&path).light, Fail);
+        std::fs::write(&path, "ab".repeat(32)).unwrap();
+        assert_eq!(key(&path).light, Good);
+    }
+
+    #[test]
+    fn links_that_people_cannot_open_are_told() {
+        for (url, system, light) in [
+            ("https://portal.example", "", Good),
+            ("http://portal.example", "", Warn),
+            ("http://127.0.0.1:9464", "", Good),
+            ("http://127.0.0.1:9464", "kazpost", Warn),
+            ("nonsense", "", Fail),
+        ] {
+            let environment = [
+                ("HUB_LINKS__PUBLIC_URL".to_owned(), url.to_owned()),
+                (format!("HUB_SYSTEMS__{}__URL", system.to_uppercase()), "http://x".to_owned()),
+            ];
+            let examined = crate::config::Examined::load(None, environment);
+            assert_eq!(public_url(&examined.config).light, light, "{url} {system}");
+        }
+    }
+}
