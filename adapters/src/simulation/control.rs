@@ -18,7 +18,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{Simulation, courier, journal::Journal, locked, orders::Order};
+use super::{
+    Simulation, courier,
+    journal::Journal,
+    locked,
+    orders::Order,
+    recorded::{self, CaseOrder},
+};
 
 type World = State<Arc<Simulation>>;
 
@@ -29,6 +35,7 @@ pub fn router(simulation: &Arc<Simulation>) -> Router {
         .route("/journal", get(journal))
         .route("/oracle", get(oracle))
         .route("/behaviours", get(behaviours))
+        .route("/cases", get(cases))
         .route("/phone/{iin}", get(phone))
         .route("/next", post(next))
         .route("/push-urls", post(push_urls))
@@ -118,7 +125,11 @@ async fn phone(State(simulation): World, Path(iin): Path<String>) -> Result<Json
 #[serde(deny_unknown_fields)]
 struct Next {
     system: String,
+    #[serde(default)]
     behaviour: String,
+    case: Option<String>,
+    push_url: Option<String>,
+    push_after_s: Option<u32>,
     #[serde(default = "once")]
     count: u32,
     request_number: Option<String>,
@@ -132,6 +143,9 @@ const fn once() -> u32 {
 async fn next(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wrong> {
     let shape = r#"{"system":"kpsisu","behaviour":"late","count":1,"request_number"?,"iin"?}"#;
     let wanted: Next = read(&body, shape)?;
+    if let Some(case) = &wanted.case {
+        return next_case(&simulation, &wanted, case);
+    }
     let (system, names) = known_system(&simulation, &wanted.system)?;
     let Some(behaviour) = names.iter().find(|name| **name == wanted.behaviour) else {
         return Err(Wrong::unknown("behaviour", names));
@@ -150,6 +164,47 @@ async fn next(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wron
         return Err(Wrong::conflict("too many orders wait", "let requests use them up"));
     }
     Ok(Json(json!({ "ordered": wanted.count })))
+}
+
+/// Orders a recorded case.
+fn next_case(
+    simulation: &Arc<Simulation>,
+    wanted: &Next,
+    case: &str,
+) -> Result<Json<Value>, Wrong> {
+    if !wanted.behaviour.is_empty() {
+        return Err(Wrong::new("both a behaviour and a case", "name one of them"));
+    }
+    known_system(simulation, &wanted.system)?;
+    let script = simulation.options.shelf.script(case).map_err(|error| {
+        Wrong::new(&error.to_string(), "GET /control/cases lists what there is")
+    })?;
+    if script.system != wanted.system {
+        let advice = format!("its system is {}", script.system);
+        return Err(Wrong::new("the case is one of another system", &advice));
+    }
+    let order = CaseOrder {
+        script,
+        push_url: wanted.push_url.clone(),
+        push_after: wanted.push_after_s.map(|s| SignedDuration::from_secs(i64::from(s))),
+        request_number: wanted.request_number.clone(),
+        iin: wanted.iin.clone(),
+    };
+    if order.script.turns.is_empty() {
+        let pushed = recorded::begin(simulation, &order);
+        return Ok(Json(json!({ "begun": pushed })));
+    }
+    for _ in 0..wanted.count {
+        if !simulation.recorded.add(order.clone()) {
+            return Err(Wrong::conflict("too many cases wait", "let requests use them up"));
+        }
+    }
+    Ok(Json(json!({ "ordered": wanted.count })))
+}
+
+/// All recorded cases that can be ordered.
+async fn cases(State(simulation): World) -> Json<Value> {
+    Json(json!(simulation.options.shelf.titles()))
 }
 
 #[derive(Deserialize)]

@@ -20,18 +20,24 @@
 //!
 //! *What this does not do*: verify signatures, check consent tokens, or survive a restart.
 
+mod asked;
 pub mod behaviour;
 pub mod chance;
 pub mod control;
 mod courier;
 pub mod envelope;
+pub mod front;
 pub mod gateway;
 pub mod journal;
 pub mod orders;
 pub mod phones;
 pub mod post;
+pub mod recorded;
+mod renew;
 pub mod reply;
+pub mod shelf;
 pub mod template;
+pub mod visit;
 pub mod wire;
 pub mod xml;
 
@@ -45,16 +51,18 @@ use std::{
 };
 
 use axum::Router;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
 
 use self::{
     behaviour::{Behaviour, Choice, Profile},
     chance::Chance,
-    journal::Journal,
+    journal::{Entry, Journal},
     orders::Orders,
     phones::Phones,
-    post::Post,
+    post::{Message, Parcel, Post},
+    recorded::Recorded,
+    shelf::Shelf,
 };
 
 /// Business time. The caller shares it with the hub.
@@ -76,6 +84,8 @@ pub struct Options {
     pub fault_permille: u16,
     /// Real time that passes before a synchronous answer.
     pub latency: Duration,
+    /// Recorded cases that can be ordered as answers.
+    pub shelf: Shelf,
 }
 
 /// A simulated world: the state behind all simulators.
@@ -83,6 +93,7 @@ pub struct Simulation {
     options: Options,
     journal: Mutex<Journal>,
     orders: Orders,
+    recorded: Recorded,
     phones: Phones,
     post: Post,
     profiles: Mutex<BTreeMap<&'static str, Profile>>,
@@ -102,6 +113,7 @@ impl Simulation {
             options,
             journal: Mutex::default(),
             orders: Orders::default(),
+            recorded: Recorded::default(),
             phones: Phones::default(),
             post,
             profiles: Mutex::default(),
@@ -137,6 +149,40 @@ impl Simulation {
     /// What was asked and executed. Hold it shortly: every request takes it.
     pub fn journal(&self) -> MutexGuard<'_, Journal> {
         locked(&self.journal)
+    }
+
+    /// Writes down what was done with a request. Returns its number in the journal.
+    pub fn write_down(&self, entry: Entry) -> u64 {
+        visit::note(|visit| {
+            visit.executed = entry.executed;
+            if visit.behaviour.is_empty() {
+                entry.outcome.clone_into(&mut visit.behaviour);
+            }
+        });
+        self.journal().append(entry)
+    }
+
+    /// Sends a message when business time reaches `due`, unless the order of the request that is
+    /// being answered says when and whereto.
+    pub fn send(&self, due: Timestamp, message: Message, entry: Option<u64>, pull_only: bool) {
+        let now = self.now();
+        let order = visit::note(|visit| {
+            let moved = visit.push_after.map_or(SignedDuration::ZERO, |wanted| {
+                *visit.moved_by.get_or_insert(wanted - due.duration_since(now))
+            });
+            (moved, visit.push_url.clone())
+        });
+        let (moved, push_url) = order.unwrap_or_default();
+        let due =
+            if moved.is_zero() { due } else { due.checked_add(moved).unwrap_or(due).max(now) };
+        let pull_only = pull_only && push_url.is_none();
+        let parcel = Parcel { message: Arc::new(message), entry, pull_only, push_url, tries: 0 };
+        self.post.schedule(due, parcel);
+    }
+
+    /// The name of a system, where there is one of this name.
+    fn system(&self, name: &str) -> Option<&'static str> {
+        locked(&self.profiles).get_key_value(name).map(|(name, _)| *name)
     }
 
     /// Changes how many requests in a thousand meet a transport fault.
@@ -211,12 +257,13 @@ impl Drop for Answering {
 /// Every system below `/<system>/` and the control API below `/control/`. Answers that come later
 /// also need [`deliver`].
 pub fn router(simulation: &Arc<Simulation>) -> Router {
-    let mut router = Router::new().nest_service("/control", control::router(simulation));
+    let mut systems = Router::new();
     for system in crate::systems::all() {
         let path = format!("/{}", system.spec().name);
-        router = router.nest_service(&path, system.simulator(Arc::clone(simulation)));
+        systems = systems.nest_service(&path, system.simulator(Arc::clone(simulation)));
     }
-    router
+    let front = axum::middleware::from_fn_with_state(Arc::clone(simulation), front::pass);
+    systems.layer(front).nest_service("/control", control::router(simulation))
 }
 
 /// Brings due answers to the hub, for as long as it is polled.

@@ -27,7 +27,7 @@ use super::locked;
 
 mod message;
 
-pub use message::{Message, Sender};
+pub use message::{Message, Sender, Written};
 
 /// A push is tried this often before the message goes to the mailbox.
 pub const TRIES_MAX: u32 = 25;
@@ -45,6 +45,8 @@ pub struct Parcel {
     pub entry: Option<u64>,
     /// It is not pushed at all: it waits to be pulled.
     pub pull_only: bool,
+    /// Where it goes, if not to the usual addresses.
+    pub push_url: Option<String>,
     /// Pushes tried so far.
     pub tries: u32,
 }
@@ -289,7 +291,8 @@ impl Rooms {
     /// To the courier, or to the mailbox where nobody is to be called.
     fn put(&mut self, parcel: Parcel) {
         let id = parcel.message.message_id;
-        if parcel.pull_only || self.push_urls.is_empty() {
+        let has_nowhere = self.push_urls.is_empty() && parcel.push_url.is_none();
+        if parcel.pull_only || has_nowhere {
             self.mailbox.insert(id, parcel);
         } else {
             self.waiting.insert((Instant::now(), id), parcel);

@@ -28,6 +28,8 @@ const FLUSH_PAUSE: Duration = Duration::from_millis(20);
 pub enum Reply {
     /// XML as it should be.
     Xml(u16, Vec<u8>),
+    /// Anything else as it should be: status, content type, body.
+    Typed(u16, &'static str, Vec<u8>),
     /// A status without a body.
     Empty(u16),
     /// A proxy's error page.
@@ -67,6 +69,9 @@ impl Reply {
     pub fn into_response(self, line: &Line) -> Response {
         match self {
             Self::Xml(status, body) => with_type(status, XML, Body::from(body)),
+            Self::Typed(status, content_type, body) => {
+                with_type(status, content_type, Body::from(body))
+            }
             Self::Empty(status) => with_type(status, XML, Body::empty()),
             Self::Html(status) => with_type(status, "text/html; charset=utf-8", Body::from(PAGE)),
             Self::Garbage => with_type(200, XML, Body::from(GARBAGE)),

@@ -9,6 +9,8 @@ use quick_xml::{
     name::ResolveResult,
 };
 
+use super::template::escape;
+
 /// Deeper documents are refused.
 pub const DEPTH_MAX: usize = 64;
 
@@ -58,6 +60,32 @@ impl Node {
     pub fn text_at(&self, path: &[&str]) -> &str {
         self.at(path).map_or("", |node| node.text.trim())
     }
+}
+
+/// Writes the elements in an element, each with its own namespace declarations.
+pub fn write_children(node: &Node) -> String {
+    let mut out = String::new();
+    for child in &node.children {
+        write(child, "", &mut out);
+    }
+    out
+}
+
+fn write(node: &Node, around: &str, out: &mut String) {
+    let namespace = node.namespace.as_deref().unwrap_or_default();
+    out.push_str(&format!("<{}", node.name));
+    if namespace != around {
+        out.push_str(&format!(" xmlns=\"{}\"", escape(namespace)));
+    }
+    for (name, value) in &node.attributes {
+        out.push_str(&format!(" {name}=\"{}\"", escape(value)));
+    }
+    out.push('>');
+    out.push_str(&escape(&node.text));
+    for child in &node.children {
+        write(child, namespace, out);
+    }
+    out.push_str(&format!("</{}>", node.name));
 }
 
 /// Reads a document.

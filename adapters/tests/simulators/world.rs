@@ -10,6 +10,7 @@ use std::{
 
 use adapters::simulation::{
     Clock, Options, Simulation,
+    shelf::Shelf,
     xml::{self, Node},
 };
 use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::post};
@@ -55,6 +56,15 @@ impl World {
     }
 
     pub(crate) async fn with(push_urls: Vec<String>, seed: u64, fault_permille: u16) -> Self {
+        Self::of(push_urls, seed, fault_permille, Shelf::default()).await
+    }
+
+    /// With cases of the tester's own.
+    pub(crate) async fn with_cases(folder: &std::path::Path) -> Self {
+        Self::of(vec![], 7, 0, Shelf::new(Some(folder.to_owned()))).await
+    }
+
+    async fn of(push_urls: Vec<String>, seed: u64, fault_permille: u16, shelf: Shelf) -> Self {
         let start: Timestamp = "2026-03-02T05:00:00Z".parse().unwrap();
         let clock = Arc::new(ManualClock(Mutex::new(start)));
         let simulation = Simulation::new(Options {
@@ -63,6 +73,7 @@ impl World {
             push_urls,
             fault_permille,
             latency: Duration::ZERO,
+            shelf,
         });
         simulation.post().set_patience(3, Duration::from_millis(10));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

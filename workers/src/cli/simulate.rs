@@ -3,9 +3,9 @@
 //! Their state lives in this process, so it outlives the hub that is tested against them. With
 //! `--database-url` they share the hub's business time through the row `hub.clock`.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use adapters::simulation::{self, Clock, Options, Simulation};
+use adapters::simulation::{self, Clock, Options, Simulation, shelf::Shelf};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
@@ -34,6 +34,10 @@ pub(super) struct Arguments {
     /// Real milliseconds before a synchronous answer.
     #[arg(long, default_value_t = 0)]
     latency_ms: u64,
+    /// A folder of systems with cases (`<system>/cases/<case>/`), laid over the cases of this
+    /// program; read anew at every order.
+    #[arg(long)]
+    cases: Option<PathBuf>,
 }
 
 struct Shared;
@@ -73,6 +77,7 @@ pub(super) async fn run(arguments: Arguments) -> u8 {
         push_urls: arguments.push_urls,
         fault_permille: arguments.fault_permille,
         latency: Duration::from_millis(arguments.latency_ms),
+        shelf: Shelf::new(arguments.cases),
     });
     simulation::serve(listener, simulation).await;
     DONE

@@ -79,17 +79,11 @@ pub(super) fn router(simulation: Arc<Simulation>) -> Router {
 }
 
 async fn serve(State(office): State<Arc<Office>>, request: axum::extract::Request) -> Response {
-    let answering = office.simulation.answering();
     let (bytes, line) = match reply::read_up_to(request, REQUEST_BYTES_MAX).await {
         Ok(read) => read,
         Err(response) => return response,
     };
-    let latency = office.simulation.latency();
-    if !latency.is_zero() {
-        tokio::time::sleep(latency).await;
-    }
     let reply = office.dispatch(&bytes).await;
-    drop(answering);
     reply.into_response(&line)
 }
 
@@ -190,7 +184,7 @@ impl Office {
     }
 
     fn write_down(&self, act: Act, asked: &Question, executed: bool, acknowledged: bool) -> u64 {
-        self.simulation.journal().append(Entry {
+        self.simulation.write_down(Entry {
             system: SYSTEM,
             request_number: asked.number.clone(),
             received_at: self.simulation.now(),

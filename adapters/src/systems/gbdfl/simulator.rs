@@ -44,20 +44,14 @@ pub(super) fn router(simulation: Arc<Simulation>) -> Router {
 }
 
 async fn serve(State(registry): State<Arc<Registry>>, request: axum::extract::Request) -> Response {
-    let answering = registry.simulation.answering();
     let (bytes, line) = match reply::read(request).await {
         Ok(read) => read,
         Err(response) => return response,
     };
-    let latency = registry.simulation.latency();
-    if !latency.is_zero() {
-        tokio::time::sleep(latency).await;
-    }
     let reply = match read(&bytes) {
         Ok(asked) => registry.treat(&asked).await,
         Err((code, text)) => registry.fault(500, code, &text),
     };
-    drop(answering);
     reply.into_response(&line)
 }
 
@@ -67,7 +61,7 @@ impl Registry {
         let (act, mut chance) = (choice.behaviour, choice.chance);
         let now = self.simulation.now();
         let answered = act.answers();
-        self.simulation.journal().append(Entry {
+        self.simulation.write_down(Entry {
             system: SYSTEM,
             request_number: asked.envelope_id.clone(),
             received_at: now,

@@ -105,7 +105,7 @@ impl Kazpost {
         executed: bool,
         acknowledged: bool,
     ) {
-        self.simulation.journal().append(Entry {
+        self.simulation.write_down(Entry {
             system: door,
             request_number: number.to_owned(),
             received_at: self.simulation.now(),
@@ -117,13 +117,5 @@ impl Kazpost {
             pushes: 0,
             delivered: 0,
         });
-    }
-
-    /// Waits as long as every answer takes.
-    async fn pause(&self) {
-        let latency = self.simulation.latency();
-        if !latency.is_zero() {
-            tokio::time::sleep(latency).await;
-        }
     }
 }

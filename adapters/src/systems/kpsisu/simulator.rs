@@ -78,20 +78,14 @@ pub(super) fn router(simulation: Arc<Simulation>) -> Router {
 }
 
 async fn serve(State(office): State<Arc<Office>>, request: axum::extract::Request) -> Response {
-    let answering = office.simulation.answering();
     let (bytes, line) = match reply::read(request).await {
         Ok(read) => read,
         Err(response) => return response,
     };
-    let latency = office.simulation.latency();
-    if !latency.is_zero() {
-        tokio::time::sleep(latency).await;
-    }
     let reply = match office.dispatch(&bytes).await {
         Ok(reply) => reply,
         Err((operation, Refusal(code, text))) => office.fault(500, &operation, code, &text),
     };
-    drop(answering);
     reply.into_response(&line)
 }
 
@@ -179,7 +173,7 @@ impl Office {
     }
 
     fn write_down(&self, act: Act, asked: &Asked, chain: Option<u64>, acknowledged: bool) -> u64 {
-        self.simulation.journal().append(Entry {
+        self.simulation.write_down(Entry {
             system: SYSTEM,
             request_number: asked.number.clone(),
             received_at: self.simulation.now(),

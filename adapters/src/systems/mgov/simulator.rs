@@ -64,20 +64,14 @@ pub(super) fn router(simulation: Arc<Simulation>) -> Router {
 }
 
 async fn serve(State(registry): State<Arc<Registry>>, request: axum::extract::Request) -> Response {
-    let answering = registry.simulation.answering();
     let (bytes, line) = match reply::read(request).await {
         Ok(read) => read,
         Err(response) => return response,
     };
-    let latency = registry.simulation.latency();
-    if !latency.is_zero() {
-        tokio::time::sleep(latency).await;
-    }
     let reply = match read(&bytes) {
         Ok(asked) => registry.treat(&asked).await,
         Err((code, text)) => registry.fault(500, code, &text),
     };
-    drop(answering);
     reply.into_response(&line)
 }
 
@@ -88,7 +82,7 @@ impl Registry {
         let said = act.executes().then(|| self.execute(act, asked));
         let has_effect = said.as_ref().is_some_and(has_effect);
         let now = self.simulation.now();
-        self.simulation.journal().append(Entry {
+        self.simulation.write_down(Entry {
             system: SYSTEM,
             request_number: asked.request.clone(),
             received_at: now,

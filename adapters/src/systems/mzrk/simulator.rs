@@ -46,20 +46,14 @@ pub(super) fn router(simulation: Arc<Simulation>) -> Router {
 }
 
 async fn serve(State(ministry): State<Arc<Ministry>>, request: axum::extract::Request) -> Response {
-    let answering = ministry.simulation.answering();
     let (bytes, line) = match reply::read(request).await {
         Ok(read) => read,
         Err(response) => return response,
     };
-    let latency = ministry.simulation.latency();
-    if !latency.is_zero() {
-        tokio::time::sleep(latency).await;
-    }
     let reply = match read(&bytes) {
         Ok(asked) => ministry.treat(&asked).await,
         Err((code, text)) => ministry.fault(code, &text),
     };
-    drop(answering);
     reply.into_response(&line)
 }
 
@@ -70,7 +64,7 @@ impl Ministry {
         let earlier = self.simulation.journal().executed(SYSTEM, &asked.envelope_id);
         let now = self.simulation.now();
         let answered = act.answers();
-        self.simulation.journal().append(Entry {
+        self.simulation.write_down(Entry {
             system: SYSTEM,
             request_number: asked.envelope_id.clone(),
             received_at: now,

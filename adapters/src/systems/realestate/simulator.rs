@@ -44,20 +44,14 @@ async fn serve(
     State(simulation): State<Arc<Simulation>>,
     request: axum::extract::Request,
 ) -> Response {
-    let answering = simulation.answering();
     let (bytes, line) = match reply::read(request).await {
         Ok(read) => read,
         Err(response) => return response,
     };
-    let latency = simulation.latency();
-    if !latency.is_zero() {
-        tokio::time::sleep(latency).await;
-    }
     let reply = match read(&bytes) {
         Ok(asked) => treat(&simulation, &asked).await,
         Err((code, text)) => fault(&simulation, code, &text),
     };
-    drop(answering);
     reply.into_response(&line)
 }
 
@@ -65,7 +59,7 @@ async fn treat(simulation: &Simulation, asked: &Asked) -> Reply {
     let choice = simulation.choose::<Act>(SYSTEM, &asked.envelope_id, &asked.owner);
     let (act, mut chance) = (choice.behaviour, choice.chance);
     let answered = act.answers();
-    simulation.journal().append(Entry {
+    simulation.write_down(Entry {
         system: SYSTEM,
         request_number: asked.envelope_id.clone(),
         received_at: simulation.now(),

@@ -29,17 +29,14 @@ pub(super) async fn serve(
     State(contour): State<Contour>,
     request: axum::extract::Request,
 ) -> Response {
-    let answering = contour.kazpost.simulation.answering();
     let (bytes, line) = match reply::read(request).await {
         Ok(read) => read,
         Err(response) => return response,
     };
-    contour.kazpost.pause().await;
     let reply = match read(&bytes) {
         Ok(asked) => contour.treat(&asked).await,
         Err(words) => Reply::Xml(500, letter::fault(&words)),
     };
-    drop(answering);
     reply.into_response(&line)
 }
 

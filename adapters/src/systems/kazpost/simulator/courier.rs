@@ -37,8 +37,6 @@ pub(super) async fn sign_in(
     State(kazpost): State<Arc<Kazpost>>,
     Json(body): Json<Value>,
 ) -> Response {
-    let _answering = kazpost.simulation.answering();
-    kazpost.pause().await;
     if body["username"] != USER || body["password"] != PASSWORD {
         let error = json!({ "messageRu": "Неверный логин или пароль", "status": 401 });
         return (StatusCode::UNAUTHORIZED, Json(error)).into_response();
@@ -58,12 +56,10 @@ pub(super) async fn call(
     headers: HeaderMap,
     request: axum::extract::Request,
 ) -> Response {
-    let _answering = kazpost.simulation.answering();
     let (bytes, line) = match reply::read(request).await {
         Ok(read) => read,
         Err(response) => return response,
     };
-    kazpost.pause().await;
     let Ok(body) = serde_json::from_slice::<Value>(&bytes) else {
         return problem("SIM: no JSON");
     };
