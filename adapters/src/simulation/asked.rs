@@ -6,7 +6,8 @@
 use super::xml::{self, Node};
 
 /// Elements and keys that hold the number of a person or an organisation.
-const PERSONS: &[&str] = &["iin", "IIN", "uin", "BIN", "IINBIN", "organisationBin", "RcpnIIN"];
+pub(super) const PERSONS: &[&str] =
+    &["iin", "IIN", "uin", "BIN", "IINBIN", "organisationBin", "RcpnIIN"];
 /// Elements and keys that hold another business key.
 const OTHERS: &[&str] = &["OrderNum", "ordernum", "order_number", "Barcode", "barcode"];
 /// Elements and keys that hold the caller's number of the request, best first.
@@ -14,7 +15,7 @@ const NUMBERS: &[&str] = &["RequestNumber", "requestNumber", "requestId", "Reque
 
 /// What a request asks.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Asked {
+pub struct Asked {
     /// For example `SendMessage GBDFL_UniversalServiceSync`.
     pub(super) operation: String,
     /// The number of a person or organisation, or an order or track number.
@@ -115,7 +116,7 @@ fn first(node: &Node, names: &[&str]) -> Option<String> {
 }
 
 /// A path without the keys in it.
-fn shape(path: &str) -> String {
+pub(super) fn shape(path: &str) -> String {
     path.split('/').map(|part| if is_key(part) { "…" } else { part }).collect::<Vec<_>>().join("/")
 }
 

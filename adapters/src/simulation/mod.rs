@@ -26,10 +26,16 @@ pub mod chance;
 pub mod control;
 mod courier;
 pub mod envelope;
+pub mod exchanges;
 pub mod front;
 pub mod gateway;
+pub mod guard;
 pub mod journal;
+pub mod misread;
+pub mod near;
+pub mod number;
 pub mod orders;
+mod page;
 pub mod phones;
 pub mod post;
 pub mod recorded;
@@ -39,6 +45,7 @@ pub mod shelf;
 pub mod template;
 pub mod visit;
 pub mod wire;
+pub mod wsdl;
 pub mod xml;
 
 use std::{
@@ -50,14 +57,18 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
+use async_trait::async_trait;
+use axum::{Router, routing::get};
 use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
 
 use self::{
     behaviour::{Behaviour, Choice, Profile},
     chance::Chance,
+    exchanges::Exchanges,
+    guard::Hosts,
     journal::{Entry, Journal},
+    near::NearMisses,
     orders::Orders,
     phones::Phones,
     post::{Message, Parcel, Post},
@@ -66,9 +77,21 @@ use self::{
 };
 
 /// Business time. The caller shares it with the hub.
+#[async_trait]
 pub trait Clock: Send + Sync {
     /// The business time now.
     fn now(&self) -> Timestamp;
+
+    /// The first instant after so many business days, the day of `from` not counted. `Err` says why
+    /// that is not known.
+    fn after_business_days(&self, _from: Timestamp, _days: u16) -> Result<Timestamp, String> {
+        Err("this clock knows no business days".to_owned())
+    }
+
+    /// Moves business time forward. `Err` says why it does not move.
+    async fn jump(&self, _to: Timestamp) -> Result<(), String> {
+        Err("this clock is not to be moved".to_owned())
+    }
 }
 
 /// How a simulation behaves as a whole.
@@ -86,6 +109,17 @@ pub struct Options {
     pub latency: Duration,
     /// Recorded cases that can be ordered as answers.
     pub shelf: Shelf,
+    /// Answers are written as the schema has it, not in all the ways that were met in the field.
+    pub is_plain: bool,
+    /// Host names of the control API and the page, besides addresses.
+    pub hosts: Hosts,
+}
+
+/// What somebody set for one system alone.
+#[derive(Debug, Clone, Copy, Default)]
+struct Setting {
+    fault_permille: Option<u16>,
+    latency: Option<Duration>,
 }
 
 /// A simulated world: the state behind all simulators.
@@ -94,6 +128,9 @@ pub struct Simulation {
     journal: Mutex<Journal>,
     orders: Orders,
     recorded: Recorded,
+    exchanges: Exchanges,
+    near_misses: NearMisses,
+    settings: Mutex<BTreeMap<String, Setting>>,
     phones: Phones,
     post: Post,
     profiles: Mutex<BTreeMap<&'static str, Profile>>,
@@ -114,6 +151,9 @@ impl Simulation {
             journal: Mutex::default(),
             orders: Orders::default(),
             recorded: Recorded::default(),
+            exchanges: Exchanges::default(),
+            near_misses: NearMisses::default(),
+            settings: Mutex::default(),
             phones: Phones::default(),
             post,
             profiles: Mutex::default(),
@@ -126,9 +166,16 @@ impl Simulation {
         self.options.clock.now()
     }
 
-    /// Real time before a synchronous answer.
-    pub const fn latency(&self) -> Duration {
-        self.options.latency
+    /// Real time before an answer of this system (the first part of its path).
+    pub fn latency_of(&self, system: &str) -> Duration {
+        let own = locked(&self.settings).get(system).and_then(|setting| setting.latency);
+        own.unwrap_or(self.options.latency)
+    }
+
+    /// Requests in a thousand that meet a transport fault at this system.
+    pub fn fault_permille_of(&self, system: &str) -> u16 {
+        let own = locked(&self.settings).get(system).and_then(|setting| setting.fault_permille);
+        own.unwrap_or_else(|| self.fault_permille.load(Ordering::Relaxed))
     }
 
     /// Answers that are due later, and the mailbox.
@@ -203,7 +250,8 @@ impl Simulation {
 
     /// A generator for one purpose; the same parts give the same numbers.
     pub fn chance(&self, parts: &[&str]) -> Chance {
-        Chance::new(self.options.seed, parts)
+        let chance = Chance::new(self.options.seed, parts);
+        if self.options.is_plain { chance.plain() } else { chance }
     }
 
     /// How this request is treated: as ordered, else by a random fault, else by the person.
@@ -211,12 +259,15 @@ impl Simulation {
         let arrival = self.journal().arrive(system, number);
         let nth = arrival.nth.to_string();
         let mut chance = self.chance(&[system, number, &nth]);
-        if let Some(name) = self.orders.take(system, number, iin)
-            && let Some(behaviour) = B::parse(name)
+        if let Some(taken) = self.orders.take(system, number, iin)
+            && let Some(behaviour) = B::parse(taken.behaviour)
         {
+            visit::note(|visit| {
+                (visit.push_url, visit.push_after) = (taken.push_url, taken.push_after);
+            });
             return Choice { behaviour, chance };
         }
-        let hit = chance.permille() < self.fault_permille.load(Ordering::Relaxed);
+        let hit = chance.permille() < self.fault_permille_of(system);
         if hit && arrival.faults < FAULTS_PER_NUMBER_MAX {
             self.journal().count_fault(system, number);
             return Choice { behaviour: chance.pick(B::FAULTS), chance };
@@ -263,7 +314,12 @@ pub fn router(simulation: &Arc<Simulation>) -> Router {
         systems = systems.nest_service(&path, system.simulator(Arc::clone(simulation)));
     }
     let front = axum::middleware::from_fn_with_state(Arc::clone(simulation), front::pass);
-    systems.layer(front).nest_service("/control", control::router(simulation))
+    let systems = systems.fallback(front::lost).with_state(Arc::clone(simulation)).layer(front);
+    let hosts = Arc::new(simulation.options.hosts.clone());
+    let guard = axum::middleware::from_fn_with_state(hosts, guard::pass);
+    let control = control::router(simulation).layer(guard.clone());
+    let page = Router::new().route("/", get(page::show)).layer(guard);
+    systems.nest_service("/control", control).merge(page)
 }
 
 /// Brings due answers to the hub, for as long as it is polled.

@@ -49,6 +49,10 @@ pub enum Reply {
     },
 }
 
+/// How an answer ends that is not whole, for the list of exchanges.
+#[derive(Debug, Clone, Copy)]
+pub struct Ending(pub &'static str);
+
 /// The request as bytes, and the line it came over.
 pub async fn read(request: Request) -> Result<(Bytes, Line), Response> {
     read_up_to(request, REQUEST_BYTES_MAX).await
@@ -67,6 +71,27 @@ pub async fn read_up_to(request: Request, bytes_max: usize) -> Result<(Bytes, Li
 impl Reply {
     /// Puts it on the wire.
     pub fn into_response(self, line: &Line) -> Response {
+        let ending = self.ending();
+        let mut response = self.write(line);
+        if let Some(ending) = ending {
+            response.extensions_mut().insert(ending);
+        }
+        response
+    }
+
+    const fn ending(&self) -> Option<Ending> {
+        match self {
+            Self::Xml(..) | Self::Typed(..) | Self::Empty(_) | Self::Html(_) | Self::Garbage => {
+                None
+            }
+            Self::Reset => Some(Ending("reset before the answer")),
+            Self::Cut(_) => Some(Ending("cut in the middle")),
+            Self::CutByReset(_) => Some(Ending("reset in the middle")),
+            Self::Oversize { .. } => Some(Ending("64 MiB long")),
+        }
+    }
+
+    fn write(self, line: &Line) -> Response {
         match self {
             Self::Xml(status, body) => with_type(status, XML, Body::from(body)),
             Self::Typed(status, content_type, body) => {

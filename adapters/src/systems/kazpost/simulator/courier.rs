@@ -12,7 +12,10 @@ use jiff::{SignedDuration, Timestamp, civil::Date, tz};
 use serde_json::{Value, json};
 
 use super::{COURIER, Kazpost, behaviour::Courier as Act};
-use crate::simulation::reply::{self, Reply, SLOW};
+use crate::simulation::{
+    misread::Misread,
+    reply::{self, Reply, SLOW},
+};
 
 /// Calls that are remembered.
 pub(super) const CALLS_MAX: usize = 1_000_000;
@@ -60,15 +63,16 @@ pub(super) async fn call(
         Ok(read) => read,
         Err(response) => return response,
     };
+    let now = kazpost.simulation.now();
     let Ok(body) = serde_json::from_slice::<Value>(&bytes) else {
-        return problem("SIM: no JSON");
+        return Misread::json(400, "SIM: no JSON", now).into_response();
     };
     if !kazpost.knows(&headers) {
         return unauthorized();
     }
-    let order = match read(&body, kazpost.simulation.now()) {
+    let order = match read(&body, now) {
         Ok(order) => order,
-        Err(words) => return problem(words),
+        Err(words) => return Misread::json(400, words, now).into_response(),
     };
     let act = kazpost.simulation.choose::<Act>(COURIER, &order, &order).behaviour;
     let is_new = act.executes() && kazpost.register(&order);
