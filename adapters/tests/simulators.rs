@@ -45,5 +45,8 @@ mod realestate;
 #[path = "simulators/recorded.rs"]
 mod recorded;
 #[cfg(test)]
+#[path = "simulators/teams.rs"]
+mod teams;
+#[cfg(test)]
 #[path = "simulators/world.rs"]
 mod world;
