@@ -10,6 +10,7 @@ use std::{
 
 use adapters::simulation::{
     Clock, Options, Simulation,
+    guard::Hosts,
     shelf::Shelf,
     xml::{self, Node},
 };
@@ -74,6 +75,8 @@ impl World {
             fault_permille,
             latency: Duration::ZERO,
             shelf,
+            is_plain: false,
+            hosts: Hosts::default(),
         });
         simulation.post().set_patience(3, Duration::from_millis(10));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -97,8 +100,10 @@ impl World {
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> (u16, Value) {
-        let (status, bytes) = self.send(path, body.to_string()).await;
-        (status, serde_json::from_slice(&bytes).unwrap())
+        let request = self.client.post(self.url(path)).header("content-type", "application/json");
+        let response = request.body(body.to_string()).send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, serde_json::from_slice(&response.bytes().await.unwrap()).unwrap())
     }
 
     pub(crate) async fn order(&self, system: &str, behaviour: &str) {
