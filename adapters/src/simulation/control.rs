@@ -150,7 +150,7 @@ impl Next {
 }
 
 async fn next(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wrong> {
-    let shape = r#"{"system":"kpsisu","behaviour":"late" or "case":"kpsisu/clear","count":1,"request_number"?,"iin"?,"push_url"?,"push_after_s"?}"#;
+    let shape = r#"{"system":"kpsisu","behaviour":"late","count":1,"iin"?,"request_number"?}"#;
     let wanted: Next = read(&body, shape)?;
     if wanted.count == 0 || wanted.count > COUNT_MAX {
         return Err(Wrong::new("count is 0 or too large", "order 1 to 10000 requests"));

@@ -35,6 +35,8 @@ pub enum Data {
     Any(&'static str, &'static str),
     /// Fields of a type: file, namespace, name.
     Type(&'static str, &'static str, &'static str),
+    /// One of these elements in no namespace: file, their type, names.
+    Bare(&'static str, &'static str, [&'static str; 2]),
     /// One of these elements: file, namespace, names.
     Elements(&'static str, &'static str, [&'static str; 2]),
 }
@@ -128,40 +130,45 @@ fn with_addresses(text: &str, folder: &str, address: &str) -> String {
 }
 
 /// The schema of a channel with the system's payload in `data`.
+///
+/// A schema without a namespace is included and not imported: its types become the channel's own,
+/// their elements stay without a namespace, and every toolkit finds them.
 fn with_payload(text: &str, data: Data, address: &str) -> String {
-    let (file, namespace, named) = match data {
-        Data::Any(file, namespace) => (file, namespace, None),
-        Data::Type(file, namespace, name) => {
-            let prefix = if namespace.is_empty() { "" } else { "payload:" };
-            (file, namespace, Some(format!("name=\"data\" type=\"{prefix}{name}\"")))
-        }
-        Data::Elements(file, namespace, _) => (file, namespace, None),
+    let (file, namespace) = match data {
+        Data::Any(file, namespace)
+        | Data::Type(file, namespace, _)
+        | Data::Elements(file, namespace, _) => (file, namespace),
+        Data::Bare(file, ..) => (file, ""),
     };
     let location = escape(&format!("{address}?xsd={file}")).into_owned();
-    let of =
-        if namespace.is_empty() { String::new() } else { format!(" namespace=\"{namespace}\"") };
-    let import = format!("  <xs:import{of} schemaLocation=\"{location}\"/>\n");
+    let (prefix, joined) = if namespace.is_empty() {
+        ("t", format!("  <xs:include schemaLocation=\"{location}\"/>\n"))
+    } else {
+        let import =
+            format!("<xs:import namespace=\"{namespace}\" schemaLocation=\"{location}\"/>");
+        ("payload", format!("  {import}\n"))
+    };
     let at = text.find("  <xs:import").unwrap_or(0);
-    let mut text = format!("{}{import}{}", &text[..at], &text[at..]);
-    if !namespace.is_empty() {
-        let declared = format!("<xs:schema xmlns:payload=\"{namespace}\"");
-        text = text.replacen("<xs:schema", &declared, 1);
-    }
-    match (data, named) {
-        (_, Some(named)) => text.replace(ANY, &named),
-        (Data::Elements(_, namespace, names), None) => {
-            let prefix = if namespace.is_empty() { "" } else { "payload:" };
-            let refs: String =
-                names.map(|name| format!("<xs:element ref=\"{prefix}{name}\"/>")).concat();
-            let body = format!(
-                "><xs:complexType><xs:choice>{refs}</xs:choice></xs:complexType></xs:element>"
-            );
-            let synchronous = format!("{ANY} minOccurs=\"0\"/>");
-            let text = text.replace(&synchronous, &format!("name=\"data\" minOccurs=\"0\"{body}"));
-            text.replace(&format!("{ANY}/>"), &format!("name=\"data\"{body}"))
+    let text = format!("{}{joined}{}", &text[..at], &text[at..]);
+    let declared = format!("<xs:schema xmlns:payload=\"{namespace}\"");
+    let text = if namespace.is_empty() { text } else { text.replacen("<xs:schema", &declared, 1) };
+    let elements = match data {
+        Data::Any(..) => return text,
+        Data::Type(_, _, name) => {
+            return text.replace(ANY, &format!("name=\"data\" type=\"{prefix}:{name}\""));
         }
-        (Data::Any(..) | Data::Type(..), None) => text,
-    }
+        Data::Elements(_, _, names) => {
+            names.map(|name| format!("<xs:element ref=\"{prefix}:{name}\"/>")).concat()
+        }
+        Data::Bare(_, kind, names) => {
+            names.map(|name| format!("<xs:element name=\"{name}\" type=\"t:{kind}\"/>")).concat()
+        }
+    };
+    let body =
+        format!("><xs:complexType><xs:choice>{elements}</xs:choice></xs:complexType></xs:element>");
+    let synchronous = format!("{ANY} minOccurs=\"0\"/>");
+    let text = text.replace(&synchronous, &format!("name=\"data\" minOccurs=\"0\"{body}"));
+    text.replace(&format!("{ANY}/>"), &format!("name=\"data\"{body}"))
 }
 
 /// The WSDL of a system: all its ports at one address.

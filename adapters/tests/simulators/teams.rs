@@ -70,10 +70,16 @@ async fn what_nobody_understands_is_a_near_miss_without_values() {
     for (path, body, said) in [
         ("/gbdfl/", good.replace(SYNC, other), "instead of {http://bip.bee.kz"),
         ("/gbdfl/", request(&fields("850100300013")), "iin has a wrong check digit"),
-        ("/gbdfl/", good.replace("<messageDate>2026-03-02T10:00:00+05:00</messageDate>", ""),
-         "messageDate is missing"),
-        ("/gbdfl/", good.replace("GBDFL_UniversalServiceSync", "GBDFL_Sync"),
-         "serviceId GBDFL_Sync instead of GBDFL_UniversalServiceSync"),
+        (
+            "/gbdfl/",
+            good.replace("<messageDate>2026-03-02T10:00:00+05:00</messageDate>", ""),
+            "messageDate is missing",
+        ),
+        (
+            "/gbdfl/",
+            good.replace("GBDFL_UniversalServiceSync", "GBDFL_Sync"),
+            "serviceId GBDFL_Sync instead of GBDFL_UniversalServiceSync",
+        ),
         ("/mgov/", good.clone(), "path /mgov/ instead of /gbdfl/"),
         ("/gbd/fl", good.clone(), "path /gbd/fl instead of /gbdfl/"),
     ] {
@@ -204,15 +210,16 @@ async fn faults_and_latency_belong_to_one_system() {
     let settings = world.get("/control/settings").await;
     assert_eq!(settings["gbdfl"], json!({ "fault_permille": 1000, "latency_ms": 0 }));
     assert_eq!(settings["mgov"], json!({ "fault_permille": 0, "latency_ms": 1 }));
-    assert_eq!(world.post("/control/latency", json!({ "system": "mgov", "ms": 70_000 })).await.0, 400);
+    assert_eq!(
+        world.post("/control/latency", json!({ "system": "mgov", "ms": 70_000 })).await.0,
+        400
+    );
 }
 
 #[tokio::test]
 async fn every_part_of_a_wsdl_is_an_element_of_a_schema_that_is_served() {
     let world = World::start(vec![]).await;
-    for system in
-        ["gbdfl", "gbdul", "realestate", "kpsisu", "mzrk", "mgov", "kazpost", "eqyzmet"]
-    {
+    for system in ["gbdfl", "gbdul", "realestate", "kpsisu", "mzrk", "mgov", "kazpost", "eqyzmet"] {
         let text = fetch(&world, &world.url(&format!("/{system}/?wsdl"))).await;
         let wsdl = xml::parse(text.as_bytes()).unwrap();
         assert!(text.contains(&format!("location=\"{}\"", world.url(&format!("/{system}/")))));
@@ -230,7 +237,7 @@ async fn every_part_of_a_wsdl_is_an_element_of_a_schema_that_is_served() {
             assert_eq!(schema.name, "schema", "{url}");
             for child in &schema.children {
                 match child.name.as_str() {
-                    "import" => open.push(child.attribute("schemaLocation").to_owned()),
+                    "import" | "include" => open.push(child.attribute("schemaLocation").to_owned()),
                     "element" => elements.push(child.attribute("name").to_owned()),
                     _ => {}
                 }

@@ -76,8 +76,8 @@ struct Office {
 
 /// For its WSDL.
 const SPEAKS: &[Speaks] = &[
-    Speaks::Synchronous(Data::Elements("eqyzmet/data.xsd", "", ["Request", "Response"])),
-    Speaks::Asynchronous(Data::Elements("eqyzmet/data.xsd", "", ["Request", "Response"])),
+    Speaks::Synchronous(Data::Bare("eqyzmet/data.xsd", "Params", ["Request", "Response"])),
+    Speaks::Asynchronous(Data::Bare("eqyzmet/data.xsd", "Params", ["Request", "Response"])),
 ];
 
 /// The routes below `/eqyzmet/`.
