@@ -42,5 +42,11 @@ mod mzrk;
 #[path = "simulators/realestate.rs"]
 mod realestate;
 #[cfg(test)]
+#[path = "simulators/recorded.rs"]
+mod recorded;
+#[cfg(test)]
+#[path = "simulators/teams.rs"]
+mod teams;
+#[cfg(test)]
 #[path = "simulators/world.rs"]
 mod world;

@@ -211,7 +211,7 @@ mod tests {
             let order = json!({"system": system, "behaviour": behaviour, "iin": IIN}).to_string();
             let request = format!(
                 "POST /control/next HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
-                 content-length: {}\r\n\r\n{order}",
+                 content-type: application/json\r\ncontent-length: {}\r\n\r\n{order}",
                 order.len()
             );
             let mut stream = TcpStream::connect(address).await.expect("the simulators");

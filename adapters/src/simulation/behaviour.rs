@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::chance::Chance;
+use super::{chance::Chance, wsdl::Speaks};
 
 /// The behaviours of one system.
 pub trait Behaviour: Copy + 'static {
@@ -57,6 +57,8 @@ pub struct Profile {
     pub behaviours: &'static [(&'static str, &'static str)],
     /// Hostile pushes, where the system pushes at all.
     pub forge: Option<Arc<dyn Forge>>,
+    /// Its SOAP services, for its WSDL; none where it has no path of its own.
+    pub speaks: &'static [Speaks],
 }
 
 /// Declares a closed set of behaviours: variant, name, what happens.

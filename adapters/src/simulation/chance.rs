@@ -4,22 +4,35 @@ use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 use uuid::{Builder, Uuid};
 
 /// A generator for one purpose.
-pub struct Chance(StdRng);
+pub struct Chance {
+    random: StdRng,
+    is_plain: bool,
+}
 
 impl Chance {
     /// A generator that depends on the seed and the parts alone.
     pub fn new(seed: u64, parts: &[&str]) -> Self {
-        Self(StdRng::seed_from_u64(hash(seed, parts)))
+        Self { random: StdRng::seed_from_u64(hash(seed, parts)), is_plain: false }
+    }
+
+    /// The same numbers, for an answer in its plainest form.
+    pub fn plain(self) -> Self {
+        Self { is_plain: true, ..self }
+    }
+
+    /// Whether the plainest form is wanted.
+    pub const fn is_plain(&self) -> bool {
+        self.is_plain
     }
 
     /// 0 to 999.
     pub fn permille(&mut self) -> u16 {
-        self.0.random_range(0..1_000)
+        self.random.random_range(0..1_000)
     }
 
     /// 0 to `below - 1`.
     pub fn below(&mut self, below: u32) -> u32 {
-        self.0.random_range(0..below)
+        self.random.random_range(0..below)
     }
 
     /// One of them.
@@ -27,13 +40,13 @@ impl Chance {
     /// # Panics
     /// Where there is none.
     pub fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.0.random_range(0..of.len())]
+        of[self.random.random_range(0..of.len())]
     }
 
     /// A UUID of version 4.
     pub fn uuid(&mut self) -> Uuid {
         let mut bytes = [0; 16];
-        self.0.fill_bytes(&mut bytes);
+        self.random.fill_bytes(&mut bytes);
         Builder::from_random_bytes(bytes).into_uuid()
     }
 }

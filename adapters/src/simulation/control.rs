@@ -3,6 +3,9 @@
 //! Every answer is JSON. An error says what was wrong (`error`) and what to do (`do`). No answer
 //! shows a person's number; `phone/<iin>` shows what a synthetic person would read on theirs.
 
+mod change;
+mod watch;
+
 use std::sync::Arc;
 
 use axum::{
@@ -18,9 +21,19 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{Simulation, courier, journal::Journal, locked, orders::Order};
+use super::{
+    Simulation, courier,
+    journal::Journal,
+    locked,
+    orders::Order,
+    recorded::{self, CaseOrder},
+};
 
 type World = State<Arc<Simulation>>;
+
+const PATHS: &str = "state, journal, oracle, behaviours, cases, exchanges, exchanges/<id>, \
+    near-misses, pending, settings, phones, phone/<iin> (GET); next, forget-orders, push-urls, \
+    push-now, faults, latency, forge, begin, clock (POST)";
 
 /// The routes below `/control/`.
 pub fn router(simulation: &Arc<Simulation>) -> Router {
@@ -31,16 +44,11 @@ pub fn router(simulation: &Arc<Simulation>) -> Router {
         .route("/behaviours", get(behaviours))
         .route("/phone/{iin}", get(phone))
         .route("/next", post(next))
-        .route("/push-urls", post(push_urls))
-        .route("/faults", post(faults))
+        .merge(change::router())
+        .merge(watch::router())
         .route("/forge", post(forge))
         .route("/begin", post(begin))
-        .fallback(|| async {
-            let paths = "state, journal, oracle, behaviours, phone/<iin> (GET); next, push-urls, \
-                         faults, forge, begin (POST)";
-            let advice = format!("use one of: {paths}");
-            Wrong { status: StatusCode::NOT_FOUND, ..Wrong::new("no such page", &advice) }
-        })
+        .fallback(|| async { Wrong::missing("no such page", &format!("use one of: {PATHS}")) })
         .with_state(Arc::clone(simulation))
 }
 
@@ -118,7 +126,10 @@ async fn phone(State(simulation): World, Path(iin): Path<String>) -> Result<Json
 #[serde(deny_unknown_fields)]
 struct Next {
     system: String,
-    behaviour: String,
+    behaviour: Option<String>,
+    case: Option<String>,
+    push_url: Option<String>,
+    push_after_s: Option<u32>,
     #[serde(default = "once")]
     count: u32,
     request_number: Option<String>,
@@ -129,20 +140,45 @@ const fn once() -> u32 {
     1
 }
 
+/// Requests that one order may be about.
+const COUNT_MAX: u32 = 10_000;
+
+impl Next {
+    fn push_after(&self) -> Option<SignedDuration> {
+        self.push_after_s.map(|seconds| SignedDuration::from_secs(i64::from(seconds)))
+    }
+}
+
 async fn next(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wrong> {
-    let shape = r#"{"system":"kpsisu","behaviour":"late","count":1,"request_number"?,"iin"?}"#;
+    let shape = r#"{"system":"kpsisu","behaviour":"late","count":1,"iin"?,"request_number"?}"#;
     let wanted: Next = read(&body, shape)?;
+    if wanted.count == 0 || wanted.count > COUNT_MAX {
+        return Err(Wrong::new("count is 0 or too large", "order 1 to 10000 requests"));
+    }
+    if wanted.push_url.as_ref().is_some_and(|url| !is_http(url)) {
+        return Err(Wrong::no_url());
+    }
+    let ordered = match (&wanted.behaviour, &wanted.case) {
+        (Some(behaviour), None) => behaviour,
+        (None, Some(case)) => return next_case(&simulation, &wanted, case),
+        (None, None) => {
+            let words = "missing field `behaviour` or `case`";
+            return Err(Wrong::new(words, &format!("send JSON like {shape}")));
+        }
+        (Some(_), Some(_)) => {
+            return Err(Wrong::new("both a behaviour and a case", "name one of them"));
+        }
+    };
     let (system, names) = known_system(&simulation, &wanted.system)?;
-    let Some(behaviour) = names.iter().find(|name| **name == wanted.behaviour) else {
+    let Some(behaviour) = names.iter().find(|name| *name == ordered) else {
         return Err(Wrong::unknown("behaviour", names));
     };
-    if wanted.count == 0 {
-        return Err(Wrong::new("count is 0", "order at least one request"));
-    }
     let order = Order {
         system,
         behaviour,
         count: wanted.count,
+        push_after: wanted.push_after(),
+        push_url: wanted.push_url,
         request_number: wanted.request_number,
         iin: wanted.iin,
     };
@@ -152,42 +188,37 @@ async fn next(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wron
     Ok(Json(json!({ "ordered": wanted.count })))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PushUrls {
-    urls: Vec<String>,
-}
-
-async fn push_urls(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wrong> {
-    let wanted: PushUrls = read(&body, r#"{"urls":["http://127.0.0.1:8081/shep/async"]}"#)?;
-    let is_http = |url: &String| {
-        reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http") && url.has_host())
+/// Orders a recorded case.
+fn next_case(
+    simulation: &Arc<Simulation>,
+    wanted: &Next,
+    case: &str,
+) -> Result<Json<Value>, Wrong> {
+    known_system(simulation, &wanted.system)?;
+    let script = simulation.options.shelf.script(case).map_err(|error| {
+        Wrong::new(&error.to_string(), "GET /control/cases lists what there is")
+    })?;
+    if script.system != wanted.system {
+        let advice = format!("its system is {}", script.system);
+        return Err(Wrong::new("the case is one of another system", &advice));
+    }
+    let order = CaseOrder {
+        script,
+        push_url: wanted.push_url.clone(),
+        push_after: wanted.push_after(),
+        request_number: wanted.request_number.clone(),
+        iin: wanted.iin.clone(),
     };
-    if !wanted.urls.iter().all(is_http) {
-        return Err(Wrong::new(
-            "not an http URL",
-            "give absolute URLs such as http://127.0.0.1:8081/shep/async",
-        ));
+    if order.script.turns.is_empty() {
+        let pushed = recorded::begin(simulation, &order);
+        return Ok(Json(json!({ "begun": pushed })));
     }
-    let count = wanted.urls.len();
-    simulation.post().set_push_urls(wanted.urls);
-    Ok(Json(json!({ "push_urls": count })))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Faults {
-    permille: u16,
-}
-
-/// From now on so many requests in a thousand meet a transport fault.
-async fn faults(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wrong> {
-    let wanted: Faults = read(&body, r#"{"permille":0}"#)?;
-    if wanted.permille > 1_000 {
-        return Err(Wrong::new("more than a thousand", "give 0 to 1000"));
+    for _ in 0..wanted.count {
+        if !simulation.recorded.add(order.clone()) {
+            return Err(Wrong::conflict("too many cases wait", "let requests use them up"));
+        }
     }
-    simulation.set_fault_permille(wanted.permille);
-    Ok(Json(json!({ "fault_permille": wanted.permille })))
+    Ok(Json(json!({ "ordered": wanted.count })))
 }
 
 #[derive(Deserialize)]
@@ -302,6 +333,16 @@ impl Wrong {
         Self { status: StatusCode::CONFLICT, ..Self::new(what, advice) }
     }
 
+    /// There is no such thing.
+    fn missing(what: &str, advice: &str) -> Self {
+        Self { status: StatusCode::NOT_FOUND, ..Self::new(what, advice) }
+    }
+
+    fn no_url() -> Self {
+        let advice = "give absolute URLs such as http://127.0.0.1:8081/shep/async";
+        Self::new("not an http URL", advice)
+    }
+
     fn unknown(what: &str, known: Vec<&'static str>) -> Self {
         let advice = "use one of the known names; /control/behaviours explains them";
         Self { known: Some(known), ..Self::new(&format!("unknown {what}"), advice) }
@@ -321,6 +362,10 @@ impl IntoResponse for Wrong {
 fn read<T: DeserializeOwned>(body: &Bytes, shape: &str) -> Result<T, Wrong> {
     serde_json::from_slice(body)
         .map_err(|error| Wrong::new(&error.to_string(), &format!("send JSON like {shape}")))
+}
+
+fn is_http(url: &str) -> bool {
+    reqwest::Url::parse(url).is_ok_and(|url| url.scheme() == "http" && url.has_host())
 }
 
 fn known_system(

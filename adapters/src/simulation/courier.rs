@@ -52,7 +52,10 @@ pub(super) async fn run(simulation: &Arc<Simulation>) {
 }
 
 async fn carry(simulation: &Arc<Simulation>, client: &Client, parcel: Parcel) {
-    let urls = simulation.post().push_urls();
+    let urls = match &parcel.push_url {
+        Some(url) => vec![url.clone()],
+        None => simulation.post().push_urls(),
+    };
     let index = usize::try_from(parcel.tries).unwrap_or(0).checked_rem(urls.len());
     let delivered = match index {
         Some(index) => push(client, &urls[index], parcel.message.push()).await.is_taken(),

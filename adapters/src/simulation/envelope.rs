@@ -59,7 +59,8 @@ impl Form {
 
     /// Canonical in half of the cases.
     pub fn draw(chance: &mut Chance) -> Self {
-        if chance.permille() < 500 { Self::Canonical } else { chance.pick(&Self::ALL) }
+        let drawn = if chance.permille() < 500 { Self::Canonical } else { chance.pick(&Self::ALL) };
+        if chance.is_plain() { Self::Canonical } else { drawn }
     }
 
     /// The place in [`Self::ALL`].

@@ -64,7 +64,7 @@ fn get_messages(simulation: &Simulation, request: &Node) -> Result<Vec<u8>, Refu
         text => text.parse().map_err(|_| format_error("amount is no number"))?,
     };
     let fits = |message: &Message| {
-        message.service_id == service
+        message.service() == service
             && (message_id.is_empty() || message.message_id.to_string() == message_id)
             && (chain.is_empty() || message.correlation_id.to_string() == chain)
     };

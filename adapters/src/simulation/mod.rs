@@ -20,19 +20,32 @@
 //!
 //! *What this does not do*: verify signatures, check consent tokens, or survive a restart.
 
+mod asked;
 pub mod behaviour;
 pub mod chance;
 pub mod control;
 mod courier;
 pub mod envelope;
+pub mod exchanges;
+pub mod front;
 pub mod gateway;
+pub mod guard;
 pub mod journal;
+pub mod misread;
+pub mod near;
+pub mod number;
 pub mod orders;
+mod page;
 pub mod phones;
 pub mod post;
+pub mod recorded;
+mod renew;
 pub mod reply;
+pub mod shelf;
 pub mod template;
+pub mod visit;
 pub mod wire;
+pub mod wsdl;
 pub mod xml;
 
 use std::{
@@ -44,28 +57,47 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use axum::{
     Router,
     extract::{Request, State},
     middleware::Next,
     response::Response,
+    routing::get,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
 
 use self::{
     behaviour::{Behaviour, Choice, Profile},
     chance::Chance,
-    journal::Journal,
+    exchanges::Exchanges,
+    guard::Hosts,
+    journal::{Entry, Journal},
+    near::NearMisses,
     orders::Orders,
     phones::Phones,
-    post::Post,
+    post::{Message, Parcel, Post},
+    recorded::Recorded,
+    shelf::Shelf,
 };
 
 /// Business time. The caller shares it with the hub.
+#[async_trait]
 pub trait Clock: Send + Sync {
     /// The business time now.
     fn now(&self) -> Timestamp;
+
+    /// The first instant after so many business days, the day of `from` not counted. `Err` says why
+    /// that is not known.
+    fn after_business_days(&self, _from: Timestamp, _days: u16) -> Result<Timestamp, String> {
+        Err("this clock knows no business days".to_owned())
+    }
+
+    /// Moves business time forward. `Err` says why it does not move.
+    async fn jump(&self, _to: Timestamp) -> Result<(), String> {
+        Err("this clock is not to be moved".to_owned())
+    }
 }
 
 /// How a simulation behaves as a whole.
@@ -81,6 +113,19 @@ pub struct Options {
     pub fault_permille: u16,
     /// Real time that passes before a synchronous answer.
     pub latency: Duration,
+    /// Recorded cases that can be ordered as answers.
+    pub shelf: Shelf,
+    /// Answers are written as the schema has it, not in all the ways that were met in the field.
+    pub is_plain: bool,
+    /// Host names of the control API and the page, besides addresses.
+    pub hosts: Hosts,
+}
+
+/// What somebody set for one system alone.
+#[derive(Debug, Clone, Copy, Default)]
+struct Setting {
+    fault_permille: Option<u16>,
+    latency: Option<Duration>,
 }
 
 /// A simulated world: the state behind all simulators.
@@ -88,6 +133,10 @@ pub struct Simulation {
     options: Options,
     journal: Mutex<Journal>,
     orders: Orders,
+    recorded: Recorded,
+    exchanges: Exchanges,
+    near_misses: NearMisses,
+    settings: Mutex<BTreeMap<String, Setting>>,
     phones: Phones,
     post: Post,
     profiles: Mutex<BTreeMap<&'static str, Profile>>,
@@ -107,6 +156,10 @@ impl Simulation {
             options,
             journal: Mutex::default(),
             orders: Orders::default(),
+            recorded: Recorded::default(),
+            exchanges: Exchanges::default(),
+            near_misses: NearMisses::default(),
+            settings: Mutex::default(),
             phones: Phones::default(),
             post,
             profiles: Mutex::default(),
@@ -119,9 +172,16 @@ impl Simulation {
         self.options.clock.now()
     }
 
-    /// Real time before a synchronous answer.
-    pub const fn latency(&self) -> Duration {
-        self.options.latency
+    /// Real time before an answer of this system (the first part of its path).
+    pub fn latency_of(&self, system: &str) -> Duration {
+        let own = locked(&self.settings).get(system).and_then(|setting| setting.latency);
+        own.unwrap_or(self.options.latency)
+    }
+
+    /// Requests in a thousand that meet a transport fault at this system.
+    pub fn fault_permille_of(&self, system: &str) -> u16 {
+        let own = locked(&self.settings).get(system).and_then(|setting| setting.fault_permille);
+        own.unwrap_or_else(|| self.fault_permille.load(Ordering::Relaxed))
     }
 
     /// Answers that are due later, and the mailbox.
@@ -144,6 +204,40 @@ impl Simulation {
         locked(&self.journal)
     }
 
+    /// Writes down what was done with a request. Returns its number in the journal.
+    pub fn write_down(&self, entry: Entry) -> u64 {
+        visit::note(|visit| {
+            visit.executed = entry.executed;
+            if visit.behaviour.is_empty() {
+                entry.outcome.clone_into(&mut visit.behaviour);
+            }
+        });
+        self.journal().append(entry)
+    }
+
+    /// Sends a message when business time reaches `due`, unless the order of the request that is
+    /// being answered says when and whereto.
+    pub fn send(&self, due: Timestamp, message: Message, entry: Option<u64>, pull_only: bool) {
+        let now = self.now();
+        let order = visit::note(|visit| {
+            let moved = visit.push_after.map_or(SignedDuration::ZERO, |wanted| {
+                *visit.moved_by.get_or_insert(wanted - due.duration_since(now))
+            });
+            (moved, visit.push_url.clone())
+        });
+        let (moved, push_url) = order.unwrap_or_default();
+        let due =
+            if moved.is_zero() { due } else { due.checked_add(moved).unwrap_or(due).max(now) };
+        let pull_only = pull_only && push_url.is_none();
+        let parcel = Parcel { message: Arc::new(message), entry, pull_only, push_url, tries: 0 };
+        self.post.schedule(due, parcel);
+    }
+
+    /// The name of a system, where there is one of this name.
+    fn system(&self, name: &str) -> Option<&'static str> {
+        locked(&self.profiles).get_key_value(name).map(|(name, _)| *name)
+    }
+
     /// Changes how many requests in a thousand meet a transport fault.
     pub fn set_fault_permille(&self, permille: u16) {
         self.fault_permille.store(permille, Ordering::Relaxed);
@@ -162,7 +256,8 @@ impl Simulation {
 
     /// A generator for one purpose; the same parts give the same numbers.
     pub fn chance(&self, parts: &[&str]) -> Chance {
-        Chance::new(self.options.seed, parts)
+        let chance = Chance::new(self.options.seed, parts);
+        if self.options.is_plain { chance.plain() } else { chance }
     }
 
     /// How this request is treated: as ordered, else by a random fault, else by the person.
@@ -170,12 +265,15 @@ impl Simulation {
         let arrival = self.journal().arrive(system, number);
         let nth = arrival.nth.to_string();
         let mut chance = self.chance(&[system, number, &nth]);
-        if let Some(name) = self.orders.take(system, number, iin)
-            && let Some(behaviour) = B::parse(name)
+        if let Some(taken) = self.orders.take(system, number, iin)
+            && let Some(behaviour) = B::parse(taken.behaviour)
         {
+            visit::note(|visit| {
+                (visit.push_url, visit.push_after) = (taken.push_url, taken.push_after);
+            });
             return Choice { behaviour, chance };
         }
-        let hit = chance.permille() < self.fault_permille.load(Ordering::Relaxed);
+        let hit = chance.permille() < self.fault_permille_of(system);
         if hit && arrival.faults < FAULTS_PER_NUMBER_MAX {
             self.journal().count_fault(system, number);
             return Choice { behaviour: chance.pick(B::FAULTS), chance };
@@ -216,14 +314,20 @@ impl Drop for Answering {
 /// Every system below `/<system>/` and the control API below `/control/`. Answers that come later
 /// also need [`deliver`].
 pub fn router(simulation: &Arc<Simulation>) -> Router {
-    let mut router = Router::new().nest_service("/control", control::router(simulation));
+    let mut systems = Router::new();
     for system in crate::systems::all() {
         let name = system.spec().name;
         let counted = axum::middleware::from_fn_with_state((Arc::clone(simulation), name), count);
         let simulator = system.simulator(Arc::clone(simulation)).layer(counted);
-        router = router.nest_service(&format!("/{name}"), simulator);
+        systems = systems.nest_service(&format!("/{name}"), simulator);
     }
-    router
+    let front = axum::middleware::from_fn_with_state(Arc::clone(simulation), front::pass);
+    let systems = systems.fallback(front::lost).with_state(Arc::clone(simulation)).layer(front);
+    let hosts = Arc::new(simulation.options.hosts.clone());
+    let guard = axum::middleware::from_fn_with_state(hosts, guard::pass);
+    let control = control::router(simulation).layer(guard.clone());
+    let page = Router::new().route("/", get(page::show)).layer(guard);
+    systems.nest_service("/control", control).merge(page)
 }
 
 /// Counts the requests of a system that are being answered at the same moment; one whose caller goes

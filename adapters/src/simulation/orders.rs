@@ -5,6 +5,8 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use jiff::SignedDuration;
+
 use super::locked;
 
 /// Orders that may wait at once.
@@ -19,7 +21,7 @@ pub struct Orders {
 }
 
 /// "The next `count` requests behave so."
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Order {
     /// The system.
     pub system: &'static str,
@@ -27,6 +29,10 @@ pub struct Order {
     pub behaviour: &'static str,
     /// How many requests.
     pub count: u32,
+    /// Where later messages go, if not to the usual addresses.
+    pub push_url: Option<String>,
+    /// Business time until the first later message, if not the usual one.
+    pub push_after: Option<SignedDuration>,
     /// Only requests with this number.
     pub request_number: Option<String>,
     /// Only requests about this person.
@@ -45,20 +51,32 @@ impl Orders {
         fits
     }
 
+    /// Those that wait, oldest first.
+    pub fn list(&self) -> Vec<Order> {
+        locked(&self.waiting).clone()
+    }
+
+    /// Forgets all orders for a system.
+    pub fn clear(&self, system: &str) {
+        let mut waiting = locked(&self.waiting);
+        waiting.retain(|order| order.system != system);
+        self.count.store(waiting.len(), Ordering::Release);
+    }
+
     /// Takes the oldest order that fits this request.
-    pub fn take(&self, system: &str, number: &str, iin: &str) -> Option<&'static str> {
+    pub fn take(&self, system: &str, number: &str, iin: &str) -> Option<Order> {
         if self.count.load(Ordering::Acquire) == 0 {
             return None;
         }
         let mut waiting = locked(&self.waiting);
         let index = waiting.iter().position(|order| order.fits(system, number, iin))?;
-        let behaviour = waiting[index].behaviour;
+        let taken = waiting[index].clone();
         waiting[index].count -= 1;
         if waiting[index].count == 0 {
             waiting.remove(index);
         }
         self.count.store(waiting.len(), Ordering::Release);
-        Some(behaviour)
+        Some(taken)
     }
 }
 

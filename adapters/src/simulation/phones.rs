@@ -41,6 +41,11 @@ impl Phones {
         all.push_back((iin.to_owned(), sms));
     }
 
+    /// The last messages of all phones, newest first, with whose phone it is.
+    pub fn last(&self, amount: usize) -> Vec<(String, Sms)> {
+        locked(&self.0).iter().rev().take(amount).cloned().collect()
+    }
+
     /// What a person received, oldest first.
     pub fn of(&self, iin: &str) -> Vec<Sms> {
         let all = locked(&self.0);

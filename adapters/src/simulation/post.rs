@@ -18,6 +18,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use serde::Serialize;
 use tokio::{
     sync::{Notify, futures::Notified},
     time::Instant,
@@ -27,7 +28,7 @@ use super::locked;
 
 mod message;
 
-pub use message::{Message, Sender};
+pub use message::{Message, Sender, Written};
 
 /// A push is tried this often before the message goes to the mailbox.
 pub const TRIES_MAX: u32 = 25;
@@ -35,6 +36,8 @@ pub const TRIES_MAX: u32 = 25;
 pub const TRY_PAUSE: Duration = Duration::from_millis(400);
 /// Delivered messages that are remembered, for repetitions and for getMessageStatus.
 pub const KEPT_MAX: usize = 10_000;
+/// Messages that a list of what waits shows.
+pub const PENDING_SHOWN: usize = 500;
 
 /// A message on its way.
 #[derive(Clone)]
@@ -45,6 +48,8 @@ pub struct Parcel {
     pub entry: Option<u64>,
     /// It is not pushed at all: it waits to be pulled.
     pub pull_only: bool,
+    /// Where it goes, if not to the usual addresses.
+    pub push_url: Option<String>,
     /// Pushes tried so far.
     pub tries: u32,
 }
@@ -58,6 +63,34 @@ pub enum State {
     Delivered,
     /// The receiver does not want it.
     Stopped,
+}
+
+/// A message that waits.
+#[derive(Debug, Clone, Serialize)]
+pub struct Waiting {
+    /// The gateway's id.
+    pub message_id: u64,
+    /// The registry's id of the interaction.
+    pub service: String,
+    /// Business time, where that decides.
+    pub due: Option<Timestamp>,
+    /// Where it waits.
+    pub place: &'static str,
+    /// It was not to be pushed at all.
+    pub pull_only: bool,
+    /// Pushes tried so far.
+    pub tries: u32,
+}
+
+/// An order to send what waits.
+#[derive(Debug, Clone)]
+pub struct Hurry {
+    /// One message; `None`: all.
+    pub message_id: Option<u64>,
+    /// Business time.
+    pub due: Timestamp,
+    /// Where it goes, if not to the usual addresses.
+    pub url: Option<String>,
 }
 
 /// All messages.
@@ -200,6 +233,64 @@ impl Post {
         })
     }
 
+    /// Whether a message that waits (or, without a number, one of those that do) has no address.
+    pub fn has_nowhere(&self, message_id: Option<u64>) -> bool {
+        let rooms = locked(&self.rooms);
+        let wanted = |parcel: &&Parcel| {
+            message_id.is_none_or(|id| id == parcel.message.message_id) && parcel.push_url.is_none()
+        };
+        let mut waiting = rooms.scheduled.values().chain(rooms.mailbox.values());
+        rooms.push_urls.is_empty() && waiting.any(|parcel| wanted(&parcel))
+    }
+
+    /// Messages that wait, the next first: id, business time, place.
+    pub fn pending(&self) -> Vec<Waiting> {
+        let rooms = locked(&self.rooms);
+        let scheduled =
+            rooms.scheduled.iter().map(|((due, _), one)| (Some(*due), "scheduled", one));
+        let trying = rooms.waiting.values().chain(rooms.carried.values());
+        let trying = trying.map(|one| (None, "being pushed", one));
+        let mailbox = rooms.mailbox.values().map(|one| (None, "in the mailbox", one));
+        let all = trying.chain(scheduled).chain(mailbox).take(PENDING_SHOWN);
+        all.map(|(due, place, parcel)| Waiting {
+            message_id: parcel.message.message_id,
+            service: parcel.message.service().to_owned(),
+            due,
+            place,
+            pull_only: parcel.pull_only,
+            tries: parcel.tries,
+        })
+        .collect()
+    }
+
+    /// Messages that wait go out at another time, even those that were to be pulled. Returns how
+    /// many.
+    pub fn hurry(&self, hurry: &Hurry) -> usize {
+        let mut rooms = locked(&self.rooms);
+        let is_wanted = |id: u64| hurry.message_id.is_none_or(|wanted| wanted == id);
+        let scheduled: Vec<_> =
+            rooms.scheduled.keys().filter(|(_, id)| is_wanted(*id)).copied().collect();
+        let mailbox: Vec<u64> =
+            rooms.mailbox.keys().filter(|id| is_wanted(**id)).copied().collect();
+        let mut moved: Vec<Parcel> =
+            scheduled.iter().filter_map(|key| rooms.scheduled.remove(key)).collect();
+        moved.extend(mailbox.iter().filter_map(|id| rooms.mailbox.remove(id)));
+        let count = moved.len();
+        for parcel in moved {
+            let push_url = hurry.url.clone().or(parcel.push_url);
+            let parcel = Parcel { push_url, pull_only: false, tries: 0, ..parcel };
+            rooms.scheduled.insert((hurry.due, parcel.message.message_id), parcel);
+        }
+        drop(rooms);
+        self.wake.notify_one();
+        count
+    }
+
+    /// Business time has jumped.
+    pub(super) fn look_again(&self) {
+        self.wake.notify_one();
+    }
+
     /// Waits until the courier is done with a message: it was delivered or put to the mailbox.
     pub async fn wait_until_settled(&self, message_id: u64) {
         loop {
@@ -289,7 +380,8 @@ impl Rooms {
     /// To the courier, or to the mailbox where nobody is to be called.
     fn put(&mut self, parcel: Parcel) {
         let id = parcel.message.message_id;
-        if parcel.pull_only || self.push_urls.is_empty() {
+        let has_nowhere = self.push_urls.is_empty() && parcel.push_url.is_none();
+        if parcel.pull_only || has_nowhere {
             self.mailbox.insert(id, parcel);
         } else {
             self.waiting.insert((Instant::now(), id), parcel);

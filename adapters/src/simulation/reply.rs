@@ -28,6 +28,8 @@ const FLUSH_PAUSE: Duration = Duration::from_millis(20);
 pub enum Reply {
     /// XML as it should be.
     Xml(u16, Vec<u8>),
+    /// Anything else as it should be: status, content type, body.
+    Typed(u16, &'static str, Vec<u8>),
     /// A status without a body.
     Empty(u16),
     /// A proxy's error page.
@@ -47,6 +49,10 @@ pub enum Reply {
     },
 }
 
+/// How an answer ends that is not whole, for the list of exchanges.
+#[derive(Debug, Clone, Copy)]
+pub struct Ending(pub &'static str);
+
 /// The request as bytes, and the line it came over.
 pub async fn read(request: Request) -> Result<(Bytes, Line), Response> {
     read_up_to(request, REQUEST_BYTES_MAX).await
@@ -65,8 +71,32 @@ pub async fn read_up_to(request: Request, bytes_max: usize) -> Result<(Bytes, Li
 impl Reply {
     /// Puts it on the wire.
     pub fn into_response(self, line: &Line) -> Response {
+        let ending = self.ending();
+        let mut response = self.write(line);
+        if let Some(ending) = ending {
+            response.extensions_mut().insert(ending);
+        }
+        response
+    }
+
+    const fn ending(&self) -> Option<Ending> {
+        match self {
+            Self::Xml(..) | Self::Typed(..) | Self::Empty(_) | Self::Html(_) | Self::Garbage => {
+                None
+            }
+            Self::Reset => Some(Ending("reset before the answer")),
+            Self::Cut(_) => Some(Ending("cut in the middle")),
+            Self::CutByReset(_) => Some(Ending("reset in the middle")),
+            Self::Oversize { .. } => Some(Ending("64 MiB long")),
+        }
+    }
+
+    fn write(self, line: &Line) -> Response {
         match self {
             Self::Xml(status, body) => with_type(status, XML, Body::from(body)),
+            Self::Typed(status, content_type, body) => {
+                with_type(status, content_type, Body::from(body))
+            }
             Self::Empty(status) => with_type(status, XML, Body::empty()),
             Self::Html(status) => with_type(status, "text/html; charset=utf-8", Body::from(PAGE)),
             Self::Garbage => with_type(200, XML, Body::from(GARBAGE)),

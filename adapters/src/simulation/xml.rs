@@ -6,8 +6,10 @@ use quick_xml::{
     NsReader,
     escape::resolve_predefined_entity,
     events::{BytesRef, BytesStart, Event},
-    name::ResolveResult,
+    name::{QName, ResolveResult},
 };
+
+use super::template::escape;
 
 /// Deeper documents are refused.
 pub const DEPTH_MAX: usize = 64;
@@ -26,6 +28,8 @@ pub struct Node {
     pub name: String,
     /// Its attributes without a prefix, in their order.
     pub attributes: Vec<(String, String)>,
+    /// The type that `xsi:type` names: namespace and local name.
+    pub xsi_type: Option<(Option<String>, String)>,
     /// Its own text, joined.
     pub text: String,
     /// Its children.
@@ -60,6 +64,32 @@ impl Node {
     }
 }
 
+/// Writes the elements in an element, each with its own namespace declarations.
+pub fn write_children(node: &Node) -> String {
+    let mut out = String::new();
+    for child in &node.children {
+        write(child, "", &mut out);
+    }
+    out
+}
+
+fn write(node: &Node, around: &str, out: &mut String) {
+    let namespace = node.namespace.as_deref().unwrap_or_default();
+    out.push_str(&format!("<{}", node.name));
+    if namespace != around {
+        out.push_str(&format!(" xmlns=\"{}\"", escape(namespace)));
+    }
+    for (name, value) in &node.attributes {
+        out.push_str(&format!(" {name}=\"{}\"", escape(value)));
+    }
+    out.push('>');
+    out.push_str(&escape(&node.text));
+    for child in &node.children {
+        write(child, namespace, out);
+    }
+    out.push_str(&format!("</{}>", node.name));
+}
+
 /// Reads a document.
 pub fn parse(bytes: &[u8]) -> Result<Node, Unreadable> {
     let text = std::str::from_utf8(bytes).map_err(|_| Unreadable("not UTF-8".to_owned()))?;
@@ -72,16 +102,15 @@ pub fn parse_text(text: &str) -> Result<Node, Unreadable> {
     let mut open: Vec<Node> = Vec::new();
     let mut root = None;
     loop {
-        let (namespace, event) =
-            reader.read_resolved_event().map_err(|error| Unreadable(error.to_string()))?;
+        let event = reader.read_event().map_err(|error| Unreadable(error.to_string()))?;
         match event {
             Event::Start(start) => {
                 if open.len() == DEPTH_MAX || (open.is_empty() && root.is_some()) {
                     return Err(Unreadable("too deep, or more than one root".to_owned()));
                 }
-                open.push(node(&namespace, &start)?);
+                open.push(node(&reader, &start)?);
             }
-            Event::Empty(start) => close(node(&namespace, &start)?, &mut open, &mut root),
+            Event::Empty(start) => close(node(&reader, &start)?, &mut open, &mut root),
             Event::End(_) => {
                 if let Some(node) = open.pop() {
                     close(node, &mut open, &mut root);
@@ -100,25 +129,40 @@ pub fn parse_text(text: &str) -> Result<Node, Unreadable> {
     }
 }
 
-fn node(namespace: &ResolveResult<'_>, start: &BytesStart<'_>) -> Result<Node, Unreadable> {
-    let namespace = match namespace {
-        ResolveResult::Bound(namespace) => Some(namespace.0.to_owned()),
-        ResolveResult::Unbound => None,
-        ResolveResult::Unknown(_) => return Err(Unreadable("undeclared prefix".to_owned())),
-    };
+fn node(reader: &NsReader<&[u8]>, start: &BytesStart<'_>) -> Result<Node, Unreadable> {
+    let (namespace, _) = reader.resolver().resolve_element(start.name());
+    let namespace = bound(&namespace)?;
     let name = start.local_name().as_ref().to_owned();
-    let mut attributes = Vec::new();
+    let (mut attributes, mut xsi_type) = (Vec::new(), None);
     for attribute in start.attributes() {
         let attribute = attribute.map_err(|error| Unreadable(error.to_string()))?;
-        if attribute.key.prefix().is_some() || attribute.key.as_namespace_binding().is_some() {
+        if attribute.key.as_namespace_binding().is_some() {
             continue;
         }
         let value = quick_xml::escape::unescape(&attribute.value)
             .map_err(|error| Unreadable(error.to_string()))?;
+        if attribute.key.prefix().is_some() {
+            let (of, name) = reader.resolver().resolve_attribute(attribute.key);
+            if name.as_ref() == "type" && bound(&of)?.as_deref() == Some(XSI) {
+                let (of, local) = reader.resolver().resolve_element(QName(value.trim()));
+                xsi_type = Some((bound(&of)?, local.as_ref().to_owned()));
+            }
+            continue;
+        }
         attributes.push((attribute.key.local_name().as_ref().to_owned(), value.into_owned()));
     }
-    Ok(Node { namespace, name, attributes, ..Node::default() })
+    Ok(Node { namespace, name, attributes, xsi_type, ..Node::default() })
 }
+
+fn bound(namespace: &ResolveResult<'_>) -> Result<Option<String>, Unreadable> {
+    match namespace {
+        ResolveResult::Bound(namespace) => Ok(Some(namespace.0.to_owned())),
+        ResolveResult::Unbound => Ok(None),
+        ResolveResult::Unknown(_) => Err(Unreadable("undeclared prefix".to_owned())),
+    }
+}
+
+const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 fn close(node: Node, open: &mut [Node], root: &mut Option<Node>) {
     match open.last_mut() {

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use adapters::{
     attempt::{Answer, Attempt, Call, Interim, Outcome},
     settings::Settings,
-    simulation::{Clock, Options, Simulation, xml},
+    simulation::{Clock, Options, Simulation, guard::Hosts, shelf::Shelf, xml},
     system::{Adapter, System},
     systems::mzrk::{CHECK, Mzrk},
 };
@@ -288,6 +288,9 @@ async fn a_register_that_thinks_longer_than_the_limit_of_silence_is_waited_for()
         push_urls: vec![],
         fault_permille: 0,
         latency: Duration::from_millis(300),
+        shelf: Shelf::default(),
+        is_plain: false,
+        hosts: Hosts::default(),
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/mzrk/", listener.local_addr().unwrap());

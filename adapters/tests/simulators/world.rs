@@ -10,6 +10,8 @@ use std::{
 
 use adapters::simulation::{
     Clock, Options, Simulation,
+    guard::Hosts,
+    shelf::Shelf,
     xml::{self, Node},
 };
 use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::post};
@@ -55,6 +57,15 @@ impl World {
     }
 
     pub(crate) async fn with(push_urls: Vec<String>, seed: u64, fault_permille: u16) -> Self {
+        Self::of(push_urls, seed, fault_permille, Shelf::default()).await
+    }
+
+    /// With cases of the tester's own.
+    pub(crate) async fn with_cases(folder: &std::path::Path) -> Self {
+        Self::of(vec![], 7, 0, Shelf::new(Some(folder.to_owned()))).await
+    }
+
+    async fn of(push_urls: Vec<String>, seed: u64, fault_permille: u16, shelf: Shelf) -> Self {
         let start: Timestamp = "2026-03-02T05:00:00Z".parse().unwrap();
         let clock = Arc::new(ManualClock(Mutex::new(start)));
         let simulation = Simulation::new(Options {
@@ -63,6 +74,9 @@ impl World {
             push_urls,
             fault_permille,
             latency: Duration::ZERO,
+            shelf,
+            is_plain: false,
+            hosts: Hosts::default(),
         });
         simulation.post().set_patience(3, Duration::from_millis(10));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -86,8 +100,10 @@ impl World {
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> (u16, Value) {
-        let (status, bytes) = self.send(path, body.to_string()).await;
-        (status, serde_json::from_slice(&bytes).unwrap())
+        let request = self.client.post(self.url(path)).header("content-type", "application/json");
+        let response = request.body(body.to_string()).send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, serde_json::from_slice(&response.bytes().await.unwrap()).unwrap())
     }
 
     pub(crate) async fn order(&self, system: &str, behaviour: &str) {

@@ -270,7 +270,8 @@ impl Stage {
     /// Tells the simulators' control page something.
     pub async fn order(&self, page: &str, body: &serde_json::Value) -> Result<(), Error> {
         let url = format!("{}/control/{page}", self.simulators);
-        let answer = self.http.post(&url).body(body.to_string()).send().await;
+        let request = self.http.post(&url).header("content-type", "application/json");
+        let answer = request.body(body.to_string()).send().await;
         let answer = answer.map_err(|e| Error::Silent(format!("simulators: {e}")))?;
         if answer.status().is_success() {
             return Ok(());
@@ -377,7 +378,7 @@ async fn start_simulators(
     let address = free_address()?;
     let log = folder.join("simulate.log");
     let mut launch = Launch::new(&plan.program)
-        .args(["simulate", "--listen", &address.to_string()])
+        .args(["simulate", "--listen", &address.to_string(), "--forms", "any"])
         .args(["--seed", &plan.seed.to_string()])
         .args(["--fault-permille", &plan.fault_permille.to_string()])
         .args(["--latency-ms", &plan.latency.as_millis().to_string()])

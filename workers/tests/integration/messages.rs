@@ -19,7 +19,8 @@ const FILE_BYTES_MAX: usize = adapters::systems::eqyzmet::FILE_BYTES_MAX;
 /// Tells the simulators' control page something; returns its answer.
 async fn ordered(world: &World, page: &str, order: Value) -> Value {
     let url = format!("{}/control/{page}", world.stage.simulators);
-    let answer = world.stage.http().post(url).body(order.to_string()).send().await.unwrap();
+    let request = world.stage.http().post(url).header("content-type", "application/json");
+    let answer = request.body(order.to_string()).send().await.unwrap();
     serde_json::from_str(&answer.text().await.unwrap()).unwrap()
 }
 

@@ -74,7 +74,8 @@ async fn forge_all() -> Forged {
 async fn forge(world: &World, kind: &str) -> Value {
     let url = format!("{}/control/forge", world.stage.simulators);
     let order = json!({"system": "kpsisu", "kind": kind}).to_string();
-    let answer = world.stage.http().post(url).body(order).send().await.unwrap();
+    let request = world.stage.http().post(url).header("content-type", "application/json");
+    let answer = request.body(order).send().await.unwrap();
     serde_json::from_str(&answer.text().await.unwrap()).unwrap()
 }
 

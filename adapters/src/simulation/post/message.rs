@@ -31,6 +31,19 @@ pub struct Message {
     pub form: Form,
     /// The payload: a document with one root.
     pub payload: String,
+    /// The whole message, where it was recorded and not made here.
+    pub written: Option<Written>,
+}
+
+/// A message that was recorded.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// The push.
+    pub push: Vec<u8>,
+    /// `messageInfo` and `messageData` of it.
+    pub content: String,
+    /// The registry's id of the interaction.
+    pub service_id: String,
 }
 
 /// Who sends a message.
@@ -43,8 +56,33 @@ pub struct Sender {
 }
 
 impl Message {
+    /// A message that was recorded, with the ids that it has now.
+    pub fn written(message_id: u64, correlation_id: u64, at: Timestamp, written: Written) -> Self {
+        Self {
+            message_id,
+            correlation_id,
+            service_id: "",
+            kind: "",
+            sender: Sender { id: "", password: "" },
+            at,
+            bare_date: false,
+            session: Uuid::nil(),
+            form: Form::Canonical,
+            payload: String::new(),
+            written: Some(written),
+        }
+    }
+
+    /// The registry's id of the interaction.
+    pub fn service(&self) -> &str {
+        self.written.as_ref().map_or(self.service_id, |written| &written.service_id)
+    }
+
     /// The push.
     pub fn push(&self) -> Vec<u8> {
+        if let Some(written) = &self.written {
+            return written.push.clone();
+        }
         let prefix = if self.form == Form::ForeignPrefixes { "SOAP-ENV" } else { "soapenv" };
         Soap {
             header: &envelope::security_header(prefix),
@@ -60,6 +98,9 @@ impl Message {
 
     /// `messageInfo` and `messageData`: what getMessages hands out too.
     pub fn content(&self, form: Form) -> String {
+        if let Some(written) = &self.written {
+            return written.content.clone();
+        }
         let session = format!("{{{}}}", self.session);
         let date = if self.bare_date {
             envelope::date_time_without_offset(self.at)

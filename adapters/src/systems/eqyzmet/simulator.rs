@@ -23,7 +23,12 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, extract::State, response::Response, routing::post};
+use axum::{
+    Router,
+    extract::State,
+    response::{IntoResponse, Response},
+    routing::post,
+};
 
 use self::{
     answer::{Twist, answer},
@@ -37,8 +42,10 @@ use crate::simulation::{
     envelope::{self, Fault},
     gateway::{self, Refusal, format_error},
     journal::Entry,
+    misread::Misread,
     post::Sender,
     reply::{self, Reply, SLOW},
+    wsdl::{Data, Speaks},
     xml,
 };
 
@@ -67,6 +74,12 @@ struct Office {
     ledger: Mutex<Ledger>,
 }
 
+/// For its WSDL.
+const SPEAKS: &[Speaks] = &[
+    Speaks::Synchronous(Data::Bare("eqyzmet/data.xsd", "Params", ["Request", "Response"])),
+    Speaks::Asynchronous(Data::Bare("eqyzmet/data.xsd", "Params", ["Request", "Response"])),
+];
+
 /// The routes below `/eqyzmet/`.
 pub(super) fn router(simulation: Arc<Simulation>) -> Router {
     let office = Arc::new(Office { simulation, ledger: Mutex::default() });
@@ -74,49 +87,44 @@ pub(super) fn router(simulation: Arc<Simulation>) -> Router {
         system: SYSTEM,
         behaviours: Act::LISTED,
         forge: Some(Arc::clone(&office) as _),
+        speaks: SPEAKS,
     });
     Router::new().route("/", post(serve)).with_state(office)
 }
 
 async fn serve(State(office): State<Arc<Office>>, request: axum::extract::Request) -> Response {
-    let answering = office.simulation.answering();
     let (bytes, line) = match reply::read_up_to(request, REQUEST_BYTES_MAX).await {
         Ok(read) => read,
         Err(response) => return response,
     };
-    let latency = office.simulation.latency();
-    if !latency.is_zero() {
-        tokio::time::sleep(latency).await;
+    match office.dispatch(&bytes).await {
+        Ok(reply) => reply.into_response(&line),
+        Err(misread) => misread.into_response(),
     }
-    let reply = office.dispatch(&bytes).await;
-    drop(answering);
-    reply.into_response(&line)
 }
 
 impl Office {
-    async fn dispatch(&self, bytes: &[u8]) -> Reply {
-        let body = match xml::parse(bytes) {
-            Ok(root) => root.child("Body").cloned().unwrap_or_default(),
-            Err(error) => return self.fault(500, "SCE001", &error.0),
-        };
-        let Some(operation) = body.children.first() else {
-            return self.fault(500, "SCE001", "the body is empty");
-        };
+    async fn dispatch(&self, bytes: &[u8]) -> Result<Reply, Misread> {
+        let now = self.simulation.now();
+        let wrong = |code: &str, text: &str| Misread::synchronous(code, text, now);
+        let root = xml::parse(bytes).map_err(|error| wrong("SCE001", &error.0))?;
+        let operation = root.child("Body").and_then(|body| body.children.first());
+        let operation = operation.ok_or_else(|| wrong("SCE001", "the body is empty"))?;
         if operation.namespace.as_deref() == Some(envelope::ASYNC) {
             let answered = match operation.name.as_str() {
                 // Messages begin here; nobody sends any to this service.
                 "sendMessage" => Err(format_error("this service takes no messages")),
                 _ => gateway::answer(&self.simulation, operation),
             };
-            return match answered {
-                Ok(body) => Reply::Xml(200, body),
-                Err(Refusal(code, text)) => self.async_fault(&operation.name, code, &text),
+            let wrong = |Refusal(code, text): Refusal| {
+                Misread::asynchronous(&operation.name, code, &text, now)
             };
+            return answered.map(|body| Reply::Xml(200, body)).map_err(wrong);
         }
         match request::read(operation) {
-            Ok(Asked::Submit(asked)) => self.submit(&asked).await,
-            Ok(Asked::Status(asked)) => self.status(&asked),
-            Err(Refusal(code, text)) => self.fault(500, code, &text),
+            Ok(Asked::Submit(asked)) => Ok(self.submit(&asked).await),
+            Ok(Asked::Status(asked)) => Ok(self.status(&asked)),
+            Err(Refusal(code, text)) => Err(wrong(code, &text)),
         }
     }
 
@@ -190,7 +198,7 @@ impl Office {
     }
 
     fn write_down(&self, act: Act, asked: &Question, executed: bool, acknowledged: bool) -> u64 {
-        self.simulation.journal().append(Entry {
+        self.simulation.write_down(Entry {
             system: SYSTEM,
             request_number: asked.number.clone(),
             received_at: self.simulation.now(),
@@ -227,17 +235,6 @@ impl Office {
             at: self.simulation.now(),
         };
         Reply::Xml(status, fault.bytes())
-    }
-
-    fn async_fault(&self, operation: &str, code: &str, message: &str) -> Reply {
-        let fault = Fault {
-            namespace: envelope::ASYNC,
-            element: &format!("{operation}Fault1_{operation}Fault"),
-            code,
-            message,
-            at: self.simulation.now(),
-        };
-        Reply::Xml(500, fault.bytes())
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {

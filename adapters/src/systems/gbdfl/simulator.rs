@@ -11,7 +11,12 @@ mod behaviour;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::State, response::Response, routing::post};
+use axum::{
+    Router,
+    extract::State,
+    response::{IntoResponse, Response},
+    routing::post,
+};
 
 use self::{
     answer::{Answers, Asked, Text},
@@ -23,13 +28,19 @@ use crate::simulation::{
     chance::Chance,
     envelope::{self, Fault, Form},
     journal::Entry,
+    misread::Misread,
+    number,
     reply::{self, Reply, SLOW},
+    wsdl::{Data, Speaks},
     xml::{self, Node},
 };
 
 const SYSTEM: &str = "gbdfl";
 /// The service without consent token (gov-services §2.1).
 const SERVICE_ID: &str = "GBDFL_UniversalServiceSync";
+
+/// For its WSDL.
+const SPEAKS: &[Speaks] = &[Speaks::Synchronous(Data::Type("gbdfl/data.xsd", "", "Data"))];
 
 struct Registry {
     simulation: Arc<Simulation>,
@@ -38,26 +49,28 @@ struct Registry {
 
 /// The routes below `/gbdfl/`.
 pub(super) fn router(simulation: Arc<Simulation>) -> Router {
-    simulation.register(Profile { system: SYSTEM, behaviours: Act::LISTED, forge: None });
+    simulation.register(Profile {
+        system: SYSTEM,
+        behaviours: Act::LISTED,
+        forge: None,
+        speaks: SPEAKS,
+    });
     let registry = Registry { simulation, answers: Answers::new() };
     Router::new().route("/", post(serve)).with_state(Arc::new(registry))
 }
 
 async fn serve(State(registry): State<Arc<Registry>>, request: axum::extract::Request) -> Response {
-    let answering = registry.simulation.answering();
     let (bytes, line) = match reply::read(request).await {
         Ok(read) => read,
         Err(response) => return response,
     };
-    let latency = registry.simulation.latency();
-    if !latency.is_zero() {
-        tokio::time::sleep(latency).await;
-    }
     let reply = match read(&bytes) {
         Ok(asked) => registry.treat(&asked).await,
-        Err((code, text)) => registry.fault(500, code, &text),
+        Err((code, text)) => {
+            let now = registry.simulation.now();
+            return Misread::synchronous(code, &text, now).into_response();
+        }
     };
-    drop(answering);
     reply.into_response(&line)
 }
 
@@ -67,7 +80,7 @@ impl Registry {
         let (act, mut chance) = (choice.behaviour, choice.chance);
         let now = self.simulation.now();
         let answered = act.answers();
-        self.simulation.journal().append(Entry {
+        self.simulation.write_down(Entry {
             system: SYSTEM,
             request_number: asked.envelope_id.clone(),
             received_at: now,
@@ -189,9 +202,7 @@ fn read(bytes: &[u8]) -> Result<Asked, (&'static str, String)> {
     if asked.request_id.is_empty() || asked.request_id.len() > 36 || asked.receiver.is_empty() {
         return Err(wrong("data/messageId takes 1 to 36 characters, data/senderCode at least one"));
     }
-    if asked.iin.len() != 12 || !asked.iin.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(("SCSE002", "iin must be 12 digits".to_owned()));
-    }
+    number::check(&asked.iin).map_err(|why| ("SCSE002", format!("iin {why}")))?;
     Ok(asked)
 }
 

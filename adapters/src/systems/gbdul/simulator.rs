@@ -13,7 +13,12 @@ mod tree;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::State, response::Response, routing::post};
+use axum::{
+    Router,
+    extract::State,
+    response::{IntoResponse, Response},
+    routing::post,
+};
 
 use self::{
     answer::{Answers, Asked},
@@ -27,12 +32,17 @@ use crate::simulation::{
     chance::Chance,
     envelope::{self, Fault},
     journal::Entry,
+    misread::Misread,
     reply::{self, Reply, SLOW},
+    wsdl::{Data, Speaks},
 };
 
 const SYSTEM: &str = "gbdul";
 const SERVICE_ID: &str = "GbdulInfoByBin_v2";
 const NAMESPACE: &str = "http://gbdulinfobybin_v2.egp.gbdul.tamur.kz";
+
+/// For its WSDL.
+const SPEAKS: &[Speaks] = &[Speaks::Synchronous(Data::Any("gbdul/data.xsd", NAMESPACE))];
 
 struct Registry {
     simulation: Arc<Simulation>,
@@ -44,26 +54,28 @@ type Refusal = (&'static str, String);
 
 /// The routes below `/gbdul/`.
 pub(super) fn router(simulation: Arc<Simulation>) -> Router {
-    simulation.register(Profile { system: SYSTEM, behaviours: Act::LISTED, forge: None });
+    simulation.register(Profile {
+        system: SYSTEM,
+        behaviours: Act::LISTED,
+        forge: None,
+        speaks: SPEAKS,
+    });
     let registry = Registry { simulation, answers: Answers::new() };
     Router::new().route("/", post(serve)).with_state(Arc::new(registry))
 }
 
 async fn serve(State(registry): State<Arc<Registry>>, request: axum::extract::Request) -> Response {
-    let answering = registry.simulation.answering();
     let (bytes, line) = match reply::read(request).await {
         Ok(read) => read,
         Err(response) => return response,
     };
-    let latency = registry.simulation.latency();
-    if !latency.is_zero() {
-        tokio::time::sleep(latency).await;
-    }
     let reply = match read(&bytes) {
         Ok(asked) => registry.treat(&asked).await,
-        Err((code, text)) => registry.fault(code, &text),
+        Err((code, text)) => {
+            let now = registry.simulation.now();
+            return Misread::synchronous(code, &text, now).into_response();
+        }
     };
-    drop(answering);
     reply.into_response(&line)
 }
 
@@ -72,7 +84,7 @@ impl Registry {
         let choice = self.simulation.choose::<Act>(SYSTEM, &asked.envelope_id, &asked.bin);
         let (act, mut chance) = (choice.behaviour, choice.chance);
         let answered = act.answers();
-        self.simulation.journal().append(Entry {
+        self.simulation.write_down(Entry {
             system: SYSTEM,
             request_number: asked.envelope_id.clone(),
             received_at: self.simulation.now(),
@@ -191,7 +203,7 @@ fn read(bytes: &[u8]) -> Result<Asked, Refusal> {
 /// The document in `data`: escaped text of the type `xs:string`, nothing else.
 fn payload(data: &Element, whole: &str) -> Result<String, Refusal> {
     let wrong = |text: &str| Err(("SCE001", text.to_owned()));
-    if data.attribute("xsi:type") != Some("xs:string") {
+    if data.xsi_type() != Some(("http://www.w3.org/2001/XMLSchema", "string")) {
         return wrong("data must be xsi:type=\"xs:string\"");
     }
     if data.children().next().is_some() || whole.contains("<![CDATA[") {

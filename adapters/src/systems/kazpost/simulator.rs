@@ -40,11 +40,14 @@ use crate::simulation::{
     Simulation,
     behaviour::{Behaviour, Profile},
     journal::Entry,
+    wsdl::Speaks,
 };
 
 const COUNTER: &str = "kazpost";
 const TRACKING: &str = "kazpost.track";
 const COURIER: &str = "kazpost.courier";
+/// For its WSDL.
+const SPEAKS: &[Speaks] = &[Speaks::Own("kazpost/messages.xsd", letter::NAMESPACE)];
 
 /// The whole company.
 struct Kazpost {
@@ -63,10 +66,12 @@ struct Contour {
 
 /// The routes below `/kazpost/`.
 pub(super) fn router(simulation: Arc<Simulation>) -> Router {
-    for (system, behaviours) in
-        [(COUNTER, Counter::LISTED), (TRACKING, Tracking::LISTED), (COURIER, Courier::LISTED)]
-    {
-        simulation.register(Profile { system, behaviours, forge: None });
+    for (system, behaviours, speaks) in [
+        (COUNTER, Counter::LISTED, SPEAKS),
+        (TRACKING, Tracking::LISTED, &[]),
+        (COURIER, Courier::LISTED, &[]),
+    ] {
+        simulation.register(Profile { system, behaviours, forge: None, speaks });
     }
     let kazpost = Arc::new(Kazpost {
         simulation,
@@ -105,7 +110,7 @@ impl Kazpost {
         executed: bool,
         acknowledged: bool,
     ) {
-        self.simulation.journal().append(Entry {
+        self.simulation.write_down(Entry {
             system: door,
             request_number: number.to_owned(),
             received_at: self.simulation.now(),
@@ -117,13 +122,5 @@ impl Kazpost {
             pushes: 0,
             delivered: 0,
         });
-    }
-
-    /// Waits as long as every answer takes.
-    async fn pause(&self) {
-        let latency = self.simulation.latency();
-        if !latency.is_zero() {
-            tokio::time::sleep(latency).await;
-        }
     }
 }

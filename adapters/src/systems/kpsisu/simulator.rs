@@ -14,7 +14,12 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, extract::State, response::Response, routing::post};
+use axum::{
+    Router,
+    extract::State,
+    response::{IntoResponse, Response},
+    routing::post,
+};
 
 use self::behaviour::{Ack, Behaviour as Act, No, Treatment};
 use crate::simulation::{
@@ -24,8 +29,11 @@ use crate::simulation::{
     envelope::{self, Fault, Form},
     gateway::{self, NO_SERVICE, Refusal, format_error},
     journal::Entry,
+    misread::Misread,
+    number,
     post::Sender,
     reply::{self, Reply, SLOW},
+    wsdl::{Data, Speaks},
     xml::{self, Node},
 };
 
@@ -66,6 +74,13 @@ struct Asked {
     iin: String,
 }
 
+/// For its WSDL.
+const SPEAKS: &[Speaks] = &[Speaks::Asynchronous(Data::Elements(
+    "kpsisu/data.xsd",
+    PAYLOAD,
+    ["requestMessage", "responseMessage"],
+))];
+
 /// The routes below `/kpsisu/`.
 pub(super) fn router(simulation: Arc<Simulation>) -> Router {
     let office = Arc::new(Office { simulation, chains: Mutex::default() });
@@ -73,25 +88,23 @@ pub(super) fn router(simulation: Arc<Simulation>) -> Router {
         system: SYSTEM,
         behaviours: Act::LISTED,
         forge: Some(Arc::clone(&office) as _),
+        speaks: SPEAKS,
     });
     Router::new().route("/", post(serve)).with_state(office)
 }
 
 async fn serve(State(office): State<Arc<Office>>, request: axum::extract::Request) -> Response {
-    let answering = office.simulation.answering();
     let (bytes, line) = match reply::read(request).await {
         Ok(read) => read,
         Err(response) => return response,
     };
-    let latency = office.simulation.latency();
-    if !latency.is_zero() {
-        tokio::time::sleep(latency).await;
-    }
     let reply = match office.dispatch(&bytes).await {
         Ok(reply) => reply,
-        Err((operation, Refusal(code, text))) => office.fault(500, &operation, code, &text),
+        Err((operation, Refusal(code, text))) => {
+            let now = office.simulation.now();
+            return Misread::asynchronous(&operation, code, &text, now).into_response();
+        }
     };
-    drop(answering);
     reply.into_response(&line)
 }
 
@@ -179,7 +192,7 @@ impl Office {
     }
 
     fn write_down(&self, act: Act, asked: &Asked, chain: Option<u64>, acknowledged: bool) -> u64 {
-        self.simulation.journal().append(Entry {
+        self.simulation.write_down(Entry {
             system: SYSTEM,
             request_number: asked.number.clone(),
             received_at: self.simulation.now(),
@@ -263,8 +276,6 @@ fn read(operation: &Node) -> Result<Asked, Refusal> {
     if number.is_empty() || payload.text_at(&["RequestData", "RequestorBIN"]).len() != 12 {
         return Err(format_error("RequestNumber and RequestorBIN (12 digits) are required"));
     }
-    if iin.len() != 12 || !iin.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(format_error("Person/IIN must be 12 digits"));
-    }
+    number::check(&iin).map_err(|why| format_error(&format!("Person/IIN {why}")))?;
     Ok(Asked { number, iin })
 }

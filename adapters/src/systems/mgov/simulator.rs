@@ -12,7 +12,12 @@ mod codes;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::{Router, extract::State, response::Response, routing::post};
+use axum::{
+    Router,
+    extract::State,
+    response::{IntoResponse, Response},
+    routing::post,
+};
 use jiff::SignedDuration;
 
 use self::{
@@ -25,8 +30,11 @@ use crate::simulation::{
     behaviour::Profile,
     envelope::{self, Fault},
     journal::Entry,
+    misread::Misread,
+    number,
     phones::Sms,
     reply::{self, Reply, SLOW},
+    wsdl::{Data, Speaks},
     xml::{self, Node},
 };
 
@@ -35,6 +43,9 @@ const SERVICE_ID: &str = "MCDB_SERVICE";
 const NAMESPACE: &str = "urn:sim:mcdb";
 /// A code of [`Act::ExpiresEarly`] lives so long.
 const SHORT_LIFE: SignedDuration = SignedDuration::from_mins(1);
+
+/// For its WSDL.
+const SPEAKS: &[Speaks] = &[Speaks::Synchronous(Data::Type("mgov/mcdb.xsd", NAMESPACE, "Data"))];
 
 struct Registry {
     simulation: Arc<Simulation>,
@@ -58,26 +69,28 @@ enum What {
 /// The routes below `/mgov/`.
 pub(super) fn router(simulation: Arc<Simulation>) -> Router {
     use crate::simulation::behaviour::Behaviour;
-    simulation.register(Profile { system: SYSTEM, behaviours: Act::LISTED, forge: None });
+    simulation.register(Profile {
+        system: SYSTEM,
+        behaviours: Act::LISTED,
+        forge: None,
+        speaks: SPEAKS,
+    });
     let registry = Registry { simulation, codes: Mutex::default() };
     Router::new().route("/", post(serve)).with_state(Arc::new(registry))
 }
 
 async fn serve(State(registry): State<Arc<Registry>>, request: axum::extract::Request) -> Response {
-    let answering = registry.simulation.answering();
     let (bytes, line) = match reply::read(request).await {
         Ok(read) => read,
         Err(response) => return response,
     };
-    let latency = registry.simulation.latency();
-    if !latency.is_zero() {
-        tokio::time::sleep(latency).await;
-    }
     let reply = match read(&bytes) {
         Ok(asked) => registry.treat(&asked).await,
-        Err((code, text)) => registry.fault(500, code, &text),
+        Err((code, text)) => {
+            let now = registry.simulation.now();
+            return Misread::synchronous(code, &text, now).into_response();
+        }
     };
-    drop(answering);
     reply.into_response(&line)
 }
 
@@ -88,7 +101,7 @@ impl Registry {
         let said = act.executes().then(|| self.execute(act, asked));
         let has_effect = said.as_ref().is_some_and(has_effect);
         let now = self.simulation.now();
-        self.simulation.journal().append(Entry {
+        self.simulation.write_down(Entry {
             system: SYSTEM,
             request_number: asked.request.clone(),
             received_at: now,
@@ -243,6 +256,11 @@ fn read(bytes: &[u8]) -> Result<Asked, (&'static str, String)> {
         return Err(("SCE004", "no such service".to_owned()));
     }
     let data = operation.at(&["request", "requestData", "data"]).ok_or_else(|| wrong("no data"))?;
+    let document = (data.children.is_empty() && !data.text.trim().is_empty())
+        .then(|| xml::parse_text(data.text.trim()))
+        .transpose()
+        .map_err(|error| wrong(&error.0))?;
+    let data = document.as_ref().unwrap_or(data);
     if data.children.iter().any(|field| field.namespace.as_deref() != Some(NAMESPACE)) {
         return Err(wrong("the fields of data must stand in urn:sim:mcdb"));
     }
@@ -276,8 +294,9 @@ fn asked(data: &Node) -> Result<Asked, String> {
         What::Send { purpose, .. } => !purpose.is_empty(),
         What::Verify { digits, .. } => has_digits(digits, 4),
     };
-    if !has_digits(&asked.iin, 12) || !fits {
-        return Err("uin takes 12 digits, phone 11, code 4; purpose must not be empty".to_owned());
+    number::check(&asked.iin).map_err(|why| format!("uin {why}"))?;
+    if !fits {
+        return Err("phone takes 11 digits, code 4; purpose must not be empty".to_owned());
     }
     Ok(asked)
 }

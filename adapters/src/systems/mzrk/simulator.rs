@@ -12,7 +12,12 @@ mod behaviour;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::State, response::Response, routing::post};
+use axum::{
+    Router,
+    extract::State,
+    response::{IntoResponse, Response},
+    routing::post,
+};
 
 use self::{
     answer::{Asked, Register},
@@ -23,7 +28,10 @@ use crate::simulation::{
     behaviour::{Behaviour, Choice, Profile},
     envelope::{self, Fault},
     journal::Entry,
+    misread::Misread,
+    number,
     reply::{self, Reply, SLOW},
+    wsdl::{Data, Speaks},
     xml::{self, Node},
 };
 
@@ -35,31 +43,36 @@ const NAMESPACE: &str = "urn:sim:mz:integra";
 /// The type of a request (gov-services §6.1, FOUND).
 const REQUEST_TYPE: &str = "IntegraRequest";
 
+/// For its WSDL.
+const SPEAKS: &[Speaks] = &[Speaks::Synchronous(Data::Any("mzrk/integra.xsd", NAMESPACE))];
+
 struct Ministry {
     simulation: Arc<Simulation>,
 }
 
 /// The routes below `/mzrk/`.
 pub(super) fn router(simulation: Arc<Simulation>) -> Router {
-    simulation.register(Profile { system: SYSTEM, behaviours: Act::LISTED, forge: None });
+    simulation.register(Profile {
+        system: SYSTEM,
+        behaviours: Act::LISTED,
+        forge: None,
+        speaks: SPEAKS,
+    });
     Router::new().route("/", post(serve)).with_state(Arc::new(Ministry { simulation }))
 }
 
 async fn serve(State(ministry): State<Arc<Ministry>>, request: axum::extract::Request) -> Response {
-    let answering = ministry.simulation.answering();
     let (bytes, line) = match reply::read(request).await {
         Ok(read) => read,
         Err(response) => return response,
     };
-    let latency = ministry.simulation.latency();
-    if !latency.is_zero() {
-        tokio::time::sleep(latency).await;
-    }
     let reply = match read(&bytes) {
         Ok(asked) => ministry.treat(&asked).await,
-        Err((code, text)) => ministry.fault(code, &text),
+        Err((code, text)) => {
+            let now = ministry.simulation.now();
+            return Misread::synchronous(code, &text, now).into_response();
+        }
     };
-    drop(answering);
     reply.into_response(&line)
 }
 
@@ -70,7 +83,7 @@ impl Ministry {
         let earlier = self.simulation.journal().executed(SYSTEM, &asked.envelope_id);
         let now = self.simulation.now();
         let answered = act.answers();
-        self.simulation.journal().append(Entry {
+        self.simulation.write_down(Entry {
             system: SYSTEM,
             request_number: asked.envelope_id.clone(),
             received_at: now,
@@ -194,7 +207,8 @@ fn read(bytes: &[u8]) -> Result<Asked, Wrong> {
         return Err(wrong("messageId, messageDate and sender/senderId must not be empty"));
     }
     let data = operation.at(&["request", "requestData", "data"]).ok_or_else(|| wrong("no data"))?;
-    if !is_typed(bytes) {
+    let own = (Some(NAMESPACE.to_owned()), REQUEST_TYPE.to_owned());
+    if data.xsi_type.as_ref() != Some(&own) {
         return Err(wrong("data must have the xsi:type IntegraRequest of urn:sim:mz:integra"));
     }
     asked(info.text_at(&["messageId"]), data)
@@ -226,22 +240,8 @@ fn asked(envelope_id: &str, data: &Node) -> Result<Asked, Wrong> {
         return Err(wrong("RequestId and Registers must not be empty"));
     }
     let iin = request.text_at(&["IIN"]).to_owned();
-    if iin.len() != 12 || !iin.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(("SCSE002", "IIN must be 12 digits".to_owned()));
-    }
+    number::check(&iin).map_err(|why| ("SCSE002", format!("IIN {why}")))?;
     Ok(Asked { envelope_id: envelope_id.to_owned(), request_id, iin, registers })
-}
-
-/// Whether the start tag of `data` names the type of a request, by whatever prefix.
-fn is_typed(bytes: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(bytes);
-    let tag = text.split("<data").nth(1).and_then(|rest| rest.split('>').next());
-    let Some((_, rest)) = tag.and_then(|tag| tag.split_once(":type=\"")) else { return false };
-    let Some((prefix, name)) = rest.split('"').next().and_then(|name| name.split_once(':')) else {
-        return false;
-    };
-    let declaration = format!("xmlns:{prefix}=\"{NAMESPACE}\"");
-    name == REQUEST_TYPE && tag.is_some_and(|tag| tag.contains(&declaration))
 }
 
 /// `xsd:sequence`: known names only, in this order, each once.

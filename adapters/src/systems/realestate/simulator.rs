@@ -11,7 +11,12 @@ mod objects;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, extract::State, response::Response, routing::post};
+use axum::{
+    Router,
+    extract::State,
+    response::{IntoResponse, Response},
+    routing::post,
+};
 
 use self::{
     answer::{Asked, write},
@@ -23,7 +28,9 @@ use crate::simulation::{
     chance::Chance,
     envelope::{self, Fault},
     journal::Entry,
+    misread::Misread,
     reply::{self, Reply, SLOW},
+    wsdl::{Data, Speaks},
     xml::{self, Node},
 };
 
@@ -34,9 +41,21 @@ const NAMESPACE: &str = "urn:sim:egkn:rightsbyiinbin";
 /// As long as a register may think and still be in time.
 pub(super) const THINKING: Duration = Duration::from_secs(30);
 
+/// For its WSDL.
+const SPEAKS: &[Speaks] = &[Speaks::Synchronous(Data::Elements(
+    "realestate/data.xsd",
+    NAMESPACE,
+    ["Request", "Response"],
+))];
+
 /// The routes below `/realestate/`.
 pub(super) fn router(simulation: Arc<Simulation>) -> Router {
-    simulation.register(Profile { system: SYSTEM, behaviours: Act::LISTED, forge: None });
+    simulation.register(Profile {
+        system: SYSTEM,
+        behaviours: Act::LISTED,
+        forge: None,
+        speaks: SPEAKS,
+    });
     Router::new().route("/", post(serve)).with_state(simulation)
 }
 
@@ -44,20 +63,16 @@ async fn serve(
     State(simulation): State<Arc<Simulation>>,
     request: axum::extract::Request,
 ) -> Response {
-    let answering = simulation.answering();
     let (bytes, line) = match reply::read(request).await {
         Ok(read) => read,
         Err(response) => return response,
     };
-    let latency = simulation.latency();
-    if !latency.is_zero() {
-        tokio::time::sleep(latency).await;
-    }
     let reply = match read(&bytes) {
         Ok(asked) => treat(&simulation, &asked).await,
-        Err((code, text)) => fault(&simulation, code, &text),
+        Err((code, text)) => {
+            return Misread::synchronous(code, &text, simulation.now()).into_response();
+        }
     };
-    drop(answering);
     reply.into_response(&line)
 }
 
@@ -65,7 +80,7 @@ async fn treat(simulation: &Simulation, asked: &Asked) -> Reply {
     let choice = simulation.choose::<Act>(SYSTEM, &asked.envelope_id, &asked.owner);
     let (act, mut chance) = (choice.behaviour, choice.chance);
     let answered = act.answers();
-    simulation.journal().append(Entry {
+    simulation.write_down(Entry {
         system: SYSTEM,
         request_number: asked.envelope_id.clone(),
         received_at: simulation.now(),

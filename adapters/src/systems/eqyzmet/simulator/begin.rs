@@ -1,8 +1,6 @@
 //! Conversations that ИИС «Е-қызмет» begins: by order, a reviewer's decision in business time, and
 //! hostile pushes.
 
-use std::sync::Arc;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -15,7 +13,7 @@ use super::{
 use crate::simulation::{
     behaviour::Forge,
     envelope::Form,
-    post::{Message, Parcel, Sender},
+    post::{Message, Sender},
 };
 
 /// Pushes in a thousand whose date has no offset.
@@ -62,9 +60,7 @@ impl Office {
         let payload = payload(&kept, kept.revision, state, due, Flaw::None);
         let message = self.message(&kept, "UPDATE", due, payload);
         let id = message.message_id;
-        let message = Arc::new(message);
-        let parcel = Parcel { message, entry: Some(entry), pull_only: false, tries: 0 };
-        self.simulation.post().schedule(due, parcel);
+        self.simulation.send(due, message, Some(entry), false);
         Some(id)
     }
 
@@ -83,6 +79,7 @@ impl Office {
             session: chance.uuid(),
             form: Form::draw(&mut chance),
             payload,
+            written: None,
         }
     }
 
@@ -113,13 +110,7 @@ impl Office {
         if kind == "not_xml" {
             message.form = Form::EscapedText;
         }
-        let parcel = Parcel {
-            message: Arc::new(message),
-            entry: None,
-            pull_only: kind == "pull_only",
-            tries: 0,
-        };
-        self.simulation.post().schedule(due, parcel);
+        self.simulation.send(due, message, None, kind == "pull_only");
     }
 }
 

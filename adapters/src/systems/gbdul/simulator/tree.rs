@@ -117,6 +117,19 @@ impl Element {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// The type that `xsi:type` names: namespace and local name, by whatever prefixes.
+    pub(super) fn xsi_type(&self) -> Option<(&str, &str)> {
+        let is_type = |name: &str| {
+            let named = name
+                .split_once(':')
+                .and_then(|(prefix, local)| Some((self.scope.get(prefix)?.as_str(), local)));
+            named == Some(("http://www.w3.org/2001/XMLSchema-instance", "type"))
+        };
+        let (_, value) = self.attributes.iter().find(|(name, _)| is_type(name))?;
+        let (prefix, local) = value.trim().split_once(':').unwrap_or(("", value.trim()));
+        Some((self.scope.get(prefix).map_or("", String::as_str), local))
+    }
+
     /// The canonical form, without one element of it.
     pub(super) fn canonical(&self, without: Option<&Self>) -> String {
         let mut out = String::new();

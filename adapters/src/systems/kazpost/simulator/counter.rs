@@ -1,6 +1,9 @@
 //! The SOAP service: labels, questions, cancellations.
 
-use axum::{extract::State, response::Response};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{
@@ -14,6 +17,7 @@ use super::{
 use crate::simulation::{
     behaviour::Choice,
     chance::Chance,
+    misread::Misread,
     reply::{self, Reply, SLOW},
 };
 
@@ -29,17 +33,18 @@ pub(super) async fn serve(
     State(contour): State<Contour>,
     request: axum::extract::Request,
 ) -> Response {
-    let answering = contour.kazpost.simulation.answering();
     let (bytes, line) = match reply::read(request).await {
         Ok(read) => read,
         Err(response) => return response,
     };
-    contour.kazpost.pause().await;
     let reply = match read(&bytes) {
         Ok(asked) => contour.treat(&asked).await,
-        Err(words) => Reply::Xml(500, letter::fault(&words)),
+        // What their database says is theirs, word for word.
+        Err(words) if words.starts_with("ORA-") => Reply::Xml(500, letter::fault(&words)),
+        Err(words) => {
+            return Misread::plain(&words, contour.kazpost.simulation.now()).into_response();
+        }
     };
-    drop(answering);
     reply.into_response(&line)
 }
 

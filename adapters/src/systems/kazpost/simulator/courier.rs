@@ -12,7 +12,10 @@ use jiff::{SignedDuration, Timestamp, civil::Date, tz};
 use serde_json::{Value, json};
 
 use super::{COURIER, Kazpost, behaviour::Courier as Act};
-use crate::simulation::reply::{self, Reply, SLOW};
+use crate::simulation::{
+    misread::Misread,
+    reply::{self, Reply, SLOW},
+};
 
 /// Calls that are remembered.
 pub(super) const CALLS_MAX: usize = 1_000_000;
@@ -37,8 +40,6 @@ pub(super) async fn sign_in(
     State(kazpost): State<Arc<Kazpost>>,
     Json(body): Json<Value>,
 ) -> Response {
-    let _answering = kazpost.simulation.answering();
-    kazpost.pause().await;
     if body["username"] != USER || body["password"] != PASSWORD {
         let error = json!({ "messageRu": "Неверный логин или пароль", "status": 401 });
         return (StatusCode::UNAUTHORIZED, Json(error)).into_response();
@@ -58,21 +59,20 @@ pub(super) async fn call(
     headers: HeaderMap,
     request: axum::extract::Request,
 ) -> Response {
-    let _answering = kazpost.simulation.answering();
     let (bytes, line) = match reply::read(request).await {
         Ok(read) => read,
         Err(response) => return response,
     };
-    kazpost.pause().await;
+    let now = kazpost.simulation.now();
     let Ok(body) = serde_json::from_slice::<Value>(&bytes) else {
-        return problem("SIM: no JSON");
+        return Misread::json(400, "SIM: no JSON", now).into_response();
     };
     if !kazpost.knows(&headers) {
         return unauthorized();
     }
-    let order = match read(&body, kazpost.simulation.now()) {
+    let order = match read(&body, now) {
         Ok(order) => order,
-        Err(words) => return problem(words),
+        Err(words) => return Misread::json(400, words, now).into_response(),
     };
     let act = kazpost.simulation.choose::<Act>(COURIER, &order, &order).behaviour;
     let is_new = act.executes() && kazpost.register(&order);

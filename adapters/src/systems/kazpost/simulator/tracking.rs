@@ -49,12 +49,10 @@ async fn serve(
     request: axum::extract::Request,
     wants_summary: bool,
 ) -> Response {
-    let _answering = kazpost.simulation.answering();
     let line = match crate::simulation::reply::read(request).await {
         Ok((_, line)) => line,
         Err(response) => return response,
     };
-    kazpost.pause().await;
     let act = kazpost.simulation.choose::<Act>(TRACKING, track, track).behaviour;
     kazpost.write_down(TRACKING, track, act.name(), false, true);
     let now = kazpost.simulation.now();

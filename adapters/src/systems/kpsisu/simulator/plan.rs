@@ -1,7 +1,5 @@
 //! Which messages follow a request, and when in business time.
 
-use std::sync::Arc;
-
 use jiff::SignedDuration;
 
 use super::{
@@ -9,11 +7,7 @@ use super::{
     answer::{Content, payload},
     behaviour::Behaviour as Act,
 };
-use crate::simulation::{
-    chance::Chance,
-    envelope::Form,
-    post::{Message, Parcel},
-};
+use crate::simulation::{chance::Chance, envelope::Form, post::Message};
 
 /// What is wrong with a message beside its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,9 +98,7 @@ impl Office {
             let mut message = self.message(chain, step.content, step.twist, certificate, chance);
             message.at = due;
             ids.push(message.message_id);
-            let message = Arc::new(message);
-            let parcel = Parcel { message, entry: Some(chain.entry), pull_only, tries: 0 };
-            self.simulation.post().schedule(due, parcel);
+            self.simulation.send(due, message, Some(chain.entry), pull_only);
         }
         ids
     }
@@ -144,6 +136,7 @@ impl Office {
             session: chance.uuid(),
             form: if content == Content::Broken { Form::EscapedText } else { Form::draw(chance) },
             payload: payload(content, &number, iin, certificate, at),
+            written: None,
         }
     }
 }
