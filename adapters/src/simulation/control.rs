@@ -18,7 +18,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{Simulation, courier, journal::Journal, locked, orders::Order};
+use super::{
+    Simulation, courier, given::Answer as Given, journal::Journal, locked, orders::Order,
+};
 
 type World = State<Arc<Simulation>>;
 
@@ -31,13 +33,14 @@ pub fn router(simulation: &Arc<Simulation>) -> Router {
         .route("/behaviours", get(behaviours))
         .route("/phone/{iin}", get(phone))
         .route("/next", post(next))
+        .route("/answer", post(answer))
         .route("/push-urls", post(push_urls))
         .route("/faults", post(faults))
         .route("/forge", post(forge))
         .route("/begin", post(begin))
         .fallback(|| async {
-            let paths = "state, journal, oracle, behaviours, phone/<iin> (GET); next, push-urls, \
-                         faults, forge, begin (POST)";
+            let paths = "state, journal, oracle, behaviours, phone/<iin> (GET); next, answer, \
+                         push-urls, faults, forge, begin (POST)";
             let advice = format!("use one of: {paths}");
             Wrong { status: StatusCode::NOT_FOUND, ..Wrong::new("no such page", &advice) }
         })
@@ -150,6 +153,21 @@ async fn next(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wron
         return Err(Wrong::conflict("too many orders wait", "let requests use them up"));
     }
     Ok(Json(json!({ "ordered": wanted.count })))
+}
+
+/// The next request that holds a text gets this answer, word by word.
+async fn answer(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wrong> {
+    let shape = r#"{"system":"gbdfl","containing":"<request number>","status":200,"headers":{},
+        "body":"<base64>","transport":"answer"}"#;
+    let wanted: Given = read(&body, shape)?;
+    known_system(&simulation, &wanted.system)?;
+    if wanted.containing.is_empty() {
+        return Err(Wrong::new("containing is empty", "name a text that the request holds"));
+    }
+    if !simulation.given().add(wanted) {
+        return Err(Wrong::conflict("too many answers wait", "let requests use them up"));
+    }
+    Ok(Json(json!({ "ordered": 1 })))
 }
 
 #[derive(Deserialize)]

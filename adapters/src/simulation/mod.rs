@@ -26,6 +26,7 @@ pub mod control;
 mod courier;
 pub mod envelope;
 pub mod gateway;
+pub mod given;
 pub mod journal;
 pub mod orders;
 pub mod phones;
@@ -51,6 +52,7 @@ use tokio::net::TcpListener;
 use self::{
     behaviour::{Behaviour, Choice, Profile},
     chance::Chance,
+    given::Given,
     journal::Journal,
     orders::Orders,
     phones::Phones,
@@ -83,6 +85,7 @@ pub struct Simulation {
     options: Options,
     journal: Mutex<Journal>,
     orders: Orders,
+    given: Given,
     phones: Phones,
     post: Post,
     profiles: Mutex<BTreeMap<&'static str, Profile>>,
@@ -102,6 +105,7 @@ impl Simulation {
             options,
             journal: Mutex::default(),
             orders: Orders::default(),
+            given: Given::default(),
             phones: Phones::default(),
             post,
             profiles: Mutex::default(),
@@ -132,6 +136,11 @@ impl Simulation {
     /// Behaviours that were ordered by hand.
     pub const fn orders(&self) -> &Orders {
         &self.orders
+    }
+
+    /// Answers that were ordered word by word.
+    pub const fn given(&self) -> &Given {
+        &self.given
     }
 
     /// What was asked and executed. Hold it shortly: every request takes it.
@@ -216,7 +225,7 @@ pub fn router(simulation: &Arc<Simulation>) -> Router {
         let path = format!("/{}", system.spec().name);
         router = router.nest_service(&path, system.simulator(Arc::clone(simulation)));
     }
-    router
+    router.layer(axum::middleware::from_fn_with_state(Arc::clone(simulation), given::answer))
 }
 
 /// Brings due answers to the hub, for as long as it is polled.
