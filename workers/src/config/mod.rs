@@ -5,6 +5,7 @@
 
 mod promise;
 mod reader;
+mod stands;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ use contracts::operation::{OperationSpec, SlaSpec, SystemSpec};
 use secrecy::SecretString;
 
 pub use self::reader::Problem;
+pub use self::stands::{Stand, stands};
 use self::reader::Reader;
 use crate::{callback::Secret, policy::calendar::Calendar};
 

@@ -20,7 +20,7 @@ use super::{
 
 /// Which cases, and how to tell.
 #[derive(Debug, clap::Args)]
-pub(super) struct List {
+pub(in crate::cli) struct List {
     #[command(flatten)]
     which: Which,
     /// Tell as JSON.

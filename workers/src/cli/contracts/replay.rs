@@ -33,7 +33,7 @@ use crate::{chance::Chance, clock};
 /// What to send where, and how to tell.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("where").required(true).args(["target", "stands"])))]
-pub(super) struct Replay {
+pub(in crate::cli) struct Replay {
     #[command(flatten)]
     which: Which,
     /// One address below which every system has its own path, as `hub simulate` does:
