@@ -4,8 +4,8 @@
 //! attributes there are, how many, in which order, which are filled, and the values of codes. Other
 //! values (names, dates, numbers) belong to the person who was asked about and are not compared.
 //!
-//! *What is not drift*: prefixes, blanks, comments; whether `data` holds elements or the same
-//! document as text; `xsi:nil`, `xsi:type` and the ids of signatures.
+//! *What is not drift*: prefixes, blanks, comments; how `data` carries its document ([`carriage`]);
+//! `xsi:nil`, `xsi:type` and the ids of signatures.
 //!
 //! *Guarantee*: a document does not drift from itself; one change makes one [`Drift`], whose path
 //! leads to it in both documents (`document[2]` is the second of its name).
@@ -19,7 +19,10 @@ mod tests;
 
 use std::{collections::BTreeSet, fmt};
 
-pub use self::outline::{Line, outline};
+pub use self::{
+    outline::{Line, outline},
+    read::carriage,
+};
 use super::compare::{Form, SHOWN_CHARS_MAX};
 
 /// More are not listed.
@@ -270,6 +273,7 @@ impl Walk<'_> {
     }
 
     fn children(&mut self, recorded: &Place, live: &Place) {
+        let (recorded, live) = (recorded.like(live), live.like(recorded));
         let (wanted, came) = (recorded.names(), live.names());
         if recorded.has_order {
             let both = |of: &[String], other: &[String]| -> Vec<String> {
@@ -323,6 +327,15 @@ impl Place {
 
     fn named(&self, name: &str) -> Vec<&Self> {
         self.children.iter().filter(|child| child.name == name).collect()
+    }
+
+    /// `data` may hold the root of a document, or at once what stands in it: this place, or the one in
+    /// it, whichever has children of the other's names.
+    fn like(&self, other: &Self) -> &Self {
+        let [only] = self.children.as_slice() else { return self };
+        let (inner, names) = (only.names(), other.names());
+        let is_carrier = self.label == "data" && !names.contains(&only.name);
+        if is_carrier && inner.iter().any(|name| names.contains(name)) { only } else { self }
     }
 
     const fn words(&self) -> &'static str {

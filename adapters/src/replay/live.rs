@@ -52,7 +52,7 @@ use super::{
 };
 use crate::{
     attempt::{Attempt, Call, Exchange, Outcome},
-    settings::Settings,
+    settings::{Form as OptionForm, OptionSpec, Settings},
     system::{Adapter, System},
 };
 
@@ -332,7 +332,17 @@ impl<'e> Live<'e> {
         match &peer.address {
             Address::Below(url) => {
                 let url = url.trim_end_matches('/');
-                story::settings_at(system, url, &case.settings).map_err(Not::Asked)
+                let settings = story::settings_at(system, url, &case.settings);
+                let mut settings = settings.map_err(Not::Asked)?;
+                // Further addresses follow from the first one.
+                let follows = |key: &str| {
+                    let is_address = |one: &&OptionSpec| one.form == OptionForm::Url;
+                    let mut addresses = system.options().iter().filter(is_address);
+                    addresses.any(|one| one.name == key && one.default.is_none())
+                        && !case.settings.contains_key(key)
+                };
+                settings.options.retain(|key, _| !follows(key));
+                Ok(settings)
             }
             Address::Settings(settings) => Ok(settings.as_ref().clone()),
         }
@@ -427,9 +437,8 @@ impl Asking<'_> {
         let Some((Out { file: Some(file), .. }, _)) = question.exchanges.first() else {
             return Err(not("has no request file: not as recorded"));
         };
-        let has_addresses = self.system.options().iter().any(|one| {
-            one.form == crate::settings::Form::Url
-        });
+        let has_addresses =
+            self.system.options().iter().any(|one| one.form == OptionForm::Url);
         if Form::of(file) != Form::Xml || has_addresses {
             return Err(not("its adapter chooses the address: not as recorded"));
         }
@@ -482,7 +491,9 @@ impl Asking<'_> {
         if form != Form::Text {
             seen.drifts.extend(drift::drift(form, &recorded, live, &codes));
         }
-        if let (Form::Xml, Some(is_valid)) = (form, answer.schema_valid) {
+        if let (Form::Xml, Some(is_valid)) = (form, answer.schema_valid)
+            && drift::carriage(&recorded) == drift::carriage(live)
+        {
             let faults = schemas.faults(&self.found.system, live);
             if is_valid != faults.is_empty() {
                 let told = |is_valid| if is_valid { "fits the schemas" } else { "does not fit" };

@@ -86,6 +86,28 @@ impl Place {
     }
 }
 
+/// How `data` carries its document: its namespace, as elements or as text, with which root. Gateways
+/// choose anew for every message, and a schema describes one of these ways.
+pub fn carriage(bytes: &[u8]) -> Option<(Option<String>, bool, Vec<String>)> {
+    fn data(node: &Node) -> Option<&Node> {
+        let own = node.elements().find(|child| child.name.1 == "data");
+        own.or_else(|| node.elements().find_map(data))
+    }
+    let text = std::str::from_utf8(bytes).ok()?;
+    let root = tree::read(text.trim_start_matches('\u{feff}').trim_start()).ok()?;
+    let data = data(&root)?;
+    let names = |node: &Node| node.elements().map(|child| spelt(&child.name)).collect::<Vec<_>>();
+    let inside = names(data);
+    let is_text = inside.is_empty();
+    let inside = if is_text {
+        tree::read(data.text().trim()).map(|inner| vec![spelt(&inner.name)]).unwrap_or_default()
+    } else {
+        inside
+    };
+    let roots = if inside.len() == 1 { inside } else { Vec::new() };
+    Some((data.name.0.clone(), is_text, roots))
+}
+
 /// The elements in an element; or those of the document that it holds as text.
 fn children(node: &Node, nested_max: usize) -> Vec<Place> {
     if node.elements().next().is_some() {

@@ -11,10 +11,7 @@ use std::{
 };
 
 use adapters::{
-    replay::{
-        Engine,
-        live::{Address, Live, Options, Orders, Peer, Replayed},
-    },
+    replay::live::{Address, Live, Options, Orders, Peer, Replayed},
     systems,
 };
 use contracts::case::Found;
@@ -100,7 +97,7 @@ pub(super) async fn run(replay: Replay) -> Result<u8, u8> {
         WRONG_USE
     };
     let baseline = replay.timings.as_deref().map(Timings::read).transpose().map_err(wrong)?;
-    let (target, peers) = replay.peers(&engine).await?;
+    let (target, peers) = replay.peers().await?;
     let live = Live::new(&engine, replay.options(), peers);
     let bar = progress(chosen.len(), replay.json);
     let (started, clock) = (clock::real_now(), Instant::now());
@@ -160,7 +157,7 @@ impl Replay {
     }
 
     /// Where systems are asked, and its name in reports.
-    async fn peers(&self, engine: &Engine) -> Result<(String, BTreeMap<String, Peer>), u8> {
+    async fn peers(&self) -> Result<(String, BTreeMap<String, Peer>), u8> {
         if let Some(file) = &self.stands {
             return stands::read(file, self.rate.unwrap_or(RATE)).map_err(|faults| {
                 faults.iter().for_each(|fault| complain(fault));
@@ -187,7 +184,6 @@ impl Replay {
         };
         let peers = systems::all().iter().map(|system| peer(system.spec().name)).collect();
         let kind = if orders.is_some() { "simulator" } else { "stand" };
-        let _ = engine;
         Ok((format!("{kind} {}", shown(url)), peers))
     }
 
