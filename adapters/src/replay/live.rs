@@ -22,8 +22,6 @@
 mod orders;
 mod pace;
 mod recorded;
-#[cfg(test)]
-mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -44,7 +42,7 @@ pub use self::orders::{OrderError, Orders};
 use self::{pace::Pace, recorded::Letter};
 use super::{
     Engine, Report,
-    compare::Form,
+    compare::{Difference, Form},
     drift::{self, Codes, Drift, Kind},
     learned::Learned,
     stage::Stage,
@@ -153,8 +151,8 @@ pub struct Live<'e> {
     engine: &'e Engine,
     options: Options,
     peers: BTreeMap<String, (Peer, Pace)>,
-    /// Cases that ask for the same thing by a path take turns.
-    turns: tokio::sync::Mutex<()>,
+    /// A case whose requests do not carry its number is asked alone.
+    turns: tokio::sync::RwLock<()>,
 }
 
 /// A case that is not asked, or was asked in vain.
@@ -202,7 +200,7 @@ impl<'e> Live<'e> {
             (name, (peer, pace))
         };
         let peers = peers.into_iter().map(with_pace).collect();
-        Self { engine, options, peers, turns: tokio::sync::Mutex::new(()) }
+        Self { engine, options, peers, turns: tokio::sync::RwLock::new(()) }
     }
 
     /// Replays one case.
@@ -266,9 +264,18 @@ impl<'e> Live<'e> {
         let replay = Replay::new(self.engine, found, &fresh, &mut scratch);
         let mut call = replay.call(operation).map_err(|(_, text)| Not::Asked(text))?;
         call.time_limit = self.options.time_limit.unwrap_or(call.time_limit);
-        let shared = questions.iter().any(|one| one.exchanges.iter().any(|(out, _)| out.file.is_none()));
-        let _turn = if shared { Some(self.turns.lock().await) } else { None };
-        let question = Asking { live: self, found, case, system: system.as_ref(), settings: &settings };
+        let number = case.job.as_ref().map(|job| job.id.hyphenated().to_string());
+        let has_number = |(out, _): &(Out, Option<Answer>)| {
+            out.file.as_deref().is_some_and(|file| recorded::holds(found, file, number.as_deref()))
+        };
+        let is_alone = !questions.iter().all(|one| one.exchanges.iter().all(has_number));
+        let (_alone, _together) = if is_alone {
+            (Some(self.turns.write().await), None)
+        } else {
+            (None, Some(self.turns.read().await))
+        };
+        let question =
+            Asking { live: self, found, case, system: system.as_ref(), settings: &settings };
         for one in &questions {
             seen.ordered = question.order(peer, one, &call).await?;
             pace.wait().await;
@@ -393,9 +400,12 @@ impl Asking<'_> {
         for (out, answer) in &question.exchanges {
             let Some(answer) = answer else { continue };
             let letter = Letter::of(self.found, self.case, answer, call).map_err(Not::Asked)?;
+            let old = self.case.job.as_ref().map(|job| job.id.hyphenated().to_string());
             let containing = match (&out.file, &out.path) {
                 (None, Some(path)) => path.split('?').next().unwrap_or_default(),
-                _ => number.as_str(),
+                (Some(file), _) if recorded::holds(self.found, file, old.as_deref()) => &number,
+                // It is asked alone: its next request is meant.
+                (Some(_) | None, _) => "",
             };
             orders.answer(system, containing, &letter).await.map_err(failed)?;
         }
@@ -422,7 +432,7 @@ impl Asking<'_> {
             return Err(Not::Reached(why));
         }
         self.compare(question, &attempt.exchange, seen)?;
-        self.outcome(question, &learned, seen);
+        self.outcome(question, &learned, call, seen);
         Ok(())
     }
 
@@ -437,8 +447,7 @@ impl Asking<'_> {
         let Some((Out { file: Some(file), .. }, _)) = question.exchanges.first() else {
             return Err(not("has no request file: not as recorded"));
         };
-        let has_addresses =
-            self.system.options().iter().any(|one| one.form == OptionForm::Url);
+        let has_addresses = self.system.options().iter().any(|one| one.form == OptionForm::Url);
         if Form::of(file) != Form::Xml || has_addresses {
             return Err(not("its adapter chooses the address: not as recorded"));
         }
@@ -512,7 +521,21 @@ impl Asking<'_> {
         Ok(())
     }
 
-    fn outcome(&self, question: &Question<'_>, learned: &Learned, seen: &mut Replayed) {
+    /// Whether two values differ by the number of the request alone.
+    fn is_number(&self, difference: &Difference, call: &Call) -> bool {
+        self.case.job.as_ref().is_some_and(|job| {
+            let (old, new) = (job.id.to_string(), call.job_id.to_string());
+            difference.expected.replace(&old, &new) == difference.got
+        })
+    }
+
+    fn outcome(
+        &self,
+        question: &Question<'_>,
+        learned: &Learned,
+        call: &Call,
+        seen: &mut Replayed,
+    ) {
         let differences = match question.expected {
             Some(expected) if seen.ordered.as_deref() == Some(RECORDED) => {
                 learned.against(expected)
@@ -521,7 +544,7 @@ impl Asking<'_> {
             None if matches!(learned.outcome, Wanted::Acknowledged | Wanted::Interim) => Vec::new(),
             None => learned.drift(&acknowledged(&self.case.expected)),
         };
-        let drifts = differences.into_iter();
+        let drifts = differences.into_iter().filter(|one| !self.is_number(one, call));
         seen.drifts.extend(
             drifts.map(|one| Drift::new(Kind::Outcome, &one.path, &one.expected, &one.got)),
         );

@@ -467,12 +467,10 @@ pub(super) fn settings_at(
         options.insert(option.name.to_owned(), value);
     }
     let of_case = of_case.iter();
-    let of_case =
-        of_case.map(|(key, value)| (key.as_str(), value.replace("{url}", url).into()));
+    let of_case = of_case.map(|(key, value)| (key.as_str(), value.replace("{url}", url).into()));
     let is_option = |key: &str| system.options().iter().any(|option| option.name == key);
     // Who may push is asked by the hub, before a message is read.
-    let simulated =
-        system.simulated(url).into_iter().filter(|(key, _)| !key.starts_with("push_"));
+    let simulated = system.simulated(url).into_iter().filter(|(key, _)| !key.starts_with("push_"));
     for (key, value) in simulated.chain(of_case) {
         if is_option(key) {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

@@ -18,9 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{
-    Simulation, courier, given::Answer as Given, journal::Journal, locked, orders::Order,
-};
+use super::{Simulation, courier, given::Answer as Given, journal::Journal, locked, orders::Order};
 
 type World = State<Arc<Simulation>>;
 
@@ -161,9 +159,6 @@ async fn answer(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wr
         "body":"<base64>","transport":"answer"}"#;
     let wanted: Given = read(&body, shape)?;
     known_system(&simulation, &wanted.system)?;
-    if wanted.containing.is_empty() {
-        return Err(Wrong::new("containing is empty", "name a text that the request holds"));
-    }
     if !simulation.given().add(wanted) {
         return Err(Wrong::conflict("too many answers wait", "let requests use them up"));
     }

@@ -47,7 +47,8 @@ pub const REQUEST_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub struct Answer {
     /// The system.
     pub system: String,
-    /// A text that the request's path or body holds: its number.
+    /// A text that the request's path or body holds: its number. Empty: any request.
+    #[serde(default)]
     pub containing: String,
     /// HTTP status.
     #[serde(default = "ok")]
@@ -147,7 +148,7 @@ impl Answer {
 }
 
 fn holds(body: &[u8], text: &[u8]) -> bool {
-    body.windows(text.len()).any(|part| part == text)
+    text.is_empty() || body.windows(text.len()).any(|part| part == text)
 }
 
 const fn ok() -> u16 {

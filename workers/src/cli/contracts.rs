@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use adapters::replay::{Engine, Report};
+use adapters::replay::{Engine, Report, compare::Difference};
 use comfy_table::Table;
 use contracts::case::Found;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -107,8 +107,7 @@ impl Which {
 
     /// The cases that are meant; there is at least one.
     fn choose<'e>(&self, engine: &'e Engine) -> Result<Vec<&'e Found>, u8> {
-        let chosen: Vec<&Found> =
-            engine.cases().iter().filter(|found| self.wants(found)).collect();
+        let chosen: Vec<&Found> = engine.cases().iter().filter(|found| self.wants(found)).collect();
         if chosen.is_empty() {
             complain(&self.nothing(engine.cases()));
             return Err(WRONG_USE);
@@ -151,7 +150,7 @@ fn as_text(reports: &[Report], took: Duration, style: &Style) -> String {
     let mut out = String::new();
     for report in reports {
         if !report.holds() {
-            out.push_str(&format!("{} {report}\n\n", style.bad("FAILS")));
+            out.push_str(&failed(report, style));
         }
         for warning in &report.warnings {
             let of = format!("{}/{}", report.system, report.case);
@@ -174,6 +173,29 @@ fn as_text(reports: &[Report], took: Duration, style: &Style) -> String {
         style.bad(&format!("{failed} of {} cases fail", reports.len()))
     };
     format!("{out}{table}\n\n{verdict}, {:.1} s", took.as_secs_f64())
+}
+
+/// A case that fails, in the words of [`Report`], with what was expected and what came apart in colour.
+fn failed(report: &Report, style: &Style) -> String {
+    let name = format!("{}/{}", report.system, report.case);
+    let mut out = format!("{} {}: {}\n", style.bad("FAILS"), style.strong(&name), report.title);
+    out.push_str(&format!("  {}\n", style.quiet(&shown(&report.folder))));
+    for finding in &report.findings {
+        let what = style.note(finding.what.name());
+        out.push_str(&format!("  {what} ({})", finding.file));
+        if !finding.text.is_empty() {
+            out.push_str(&format!(": {}", finding.text));
+        }
+        for Difference { path, expected, got } in &finding.differences {
+            let (expected, got) = (style.good(expected), style.bad(got));
+            out.push_str(&format!("\n    {path}: expected {expected}, got {got}"));
+        }
+        out.push('\n');
+    }
+    if let Some(closest) = &report.closest {
+        out.push_str(&format!("  that is what the case {} expects\n", style.strong(closest)));
+    }
+    out + "\n"
 }
 
 fn as_json(reports: &[Report], took: Duration) -> serde_json::Value {

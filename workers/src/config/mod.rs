@@ -25,8 +25,8 @@ use contracts::operation::{OperationSpec, SlaSpec, SystemSpec};
 use secrecy::SecretString;
 
 pub use self::reader::Problem;
-pub use self::stands::{Stand, stands};
 use self::reader::Reader;
+pub use self::stands::{Stand, stands};
 use crate::{callback::Secret, policy::calendar::Calendar};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

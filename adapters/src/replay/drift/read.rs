@@ -73,9 +73,9 @@ impl Place {
             has_order: false,
         };
         match value {
-            Value::Object(all) => inside(
-                all.iter().map(|(key, value)| Self::of_value(key.clone(), value)).collect(),
-            ),
+            Value::Object(all) => {
+                inside(all.iter().map(|(key, value)| Self::of_value(key.clone(), value)).collect())
+            }
             Value::Array(all) => {
                 inside(all.iter().map(|value| Self::of_value(String::new(), value)).collect())
             }

@@ -40,7 +40,12 @@ fn each_change_is_one_drift_at_its_path() {
     );
     assert_eq!(
         one("<name>ТЕСТОВ</name>", ""),
-        told(Kind::MissingElement, at("/person/name"), "an element with a value", "no such element")
+        told(
+            Kind::MissingElement,
+            at("/person/name"),
+            "an element with a value",
+            "no such element"
+        )
     );
     assert_eq!(
         one("<name>", "<nick>T</nick><name>"),
@@ -68,10 +73,10 @@ fn each_change_is_one_drift_at_its_path() {
     assert_eq!(one("<r:Answer xmlns:r=\"urn:r\">", "<r:Answer xmlns:r=\"urn:q\">").0, {
         // Another namespace is another element: the old one is missing, a new one is there.
         let found = after("xmlns:r=\"urn:r\"", "xmlns:r=\"urn:q\"");
-        assert_eq!(found.iter().map(|one| one.kind).collect::<Vec<_>>(), [
-            Kind::MissingElement,
-            Kind::NewElement
-        ]);
+        assert_eq!(
+            found.iter().map(|one| one.kind).collect::<Vec<_>>(),
+            [Kind::MissingElement, Kind::NewElement]
+        );
         Kind::MissingElement
     });
 }
@@ -126,11 +131,14 @@ fn json_is_compared_by_keys_without_an_order() {
     let live = r#"{"n":null,"events":[{"status":"y","activity":[{"status":["ACC"]}]}],"a":2}"#;
     assert_eq!(told(live), [""; 0]);
     let live = r#"{"a":1,"events":[{"status":"x","activity":[{"status":["DLV"]}],"b":1}]}"#;
-    assert_eq!(told(live), [
-        "changed_code /events[1]/activity[1]/status[1]",
-        "new_element /events[1]/b",
-        "missing_element /n"
-    ]);
+    assert_eq!(
+        told(live),
+        [
+            "changed_code /events[1]/activity[1]/status[1]",
+            "new_element /events[1]/b",
+            "missing_element /n"
+        ]
+    );
     assert_eq!(told("<html>"), ["changed_form /"]);
 }
 
@@ -160,7 +168,8 @@ fn paths_of_an_outline_are_those_of_drifts() {
 }
 
 fn documents() -> impl Strategy<Value = String> {
-    let leaf = ("[a-d]", "[a-z0-9]{0,3}").prop_map(|(name, text)| format!("<{name}>{text}</{name}>"));
+    let leaf =
+        ("[a-d]", "[a-z0-9]{0,3}").prop_map(|(name, text)| format!("<{name}>{text}</{name}>"));
     let tree = leaf.prop_recursive(4, 40, 5, |inner| {
         ("[a-d]", prop::collection::vec(inner, 1..5))
             .prop_map(|(name, children)| format!("<{name}>{}</{name}>", children.concat()))

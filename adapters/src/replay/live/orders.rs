@@ -41,7 +41,9 @@ impl Orders {
         };
         let body = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
         let is_ours = answer.status == 200
-            && body.as_object().is_some_and(|all| all.values().any(|one| one["behaviours"].is_object()));
+            && body
+                .as_object()
+                .is_some_and(|all| all.values().any(|one| one["behaviours"].is_object()));
         Ok(is_ours.then_some(Self { http }))
     }
 

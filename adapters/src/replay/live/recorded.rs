@@ -60,6 +60,12 @@ pub(super) fn read(found: &Found, file: &str) -> Result<Vec<u8>, String> {
     fs::read(found.folder.join(file)).map_err(|error| format!("{file}: {error}"))
 }
 
+/// Whether a file of the case holds a text.
+pub(super) fn holds(found: &Found, file: &str, text: Option<&str>) -> bool {
+    let bytes = read(found, file).unwrap_or_default();
+    text.is_some_and(|text| String::from_utf8_lossy(&bytes).contains(text))
+}
+
 /// Whether a file is a message as a gateway delivers it.
 pub(super) fn is_push(file: &Path) -> bool {
     fs::read(file).is_ok_and(|bytes| matches!(shep_async::read_push(&bytes), Ok(Push::Message(_))))
@@ -74,7 +80,8 @@ pub(super) fn request(
 ) -> Result<Vec<u8>, String> {
     let bytes = renumbered(read(found, file)?, case, call);
     let text = String::from_utf8(bytes).map_err(|_| format!("{file}: is not in UTF-8"))?;
-    let dates = Regex::new("(<(?:[A-Za-z0-9_-]+:)?messageDate>)[^<]*<").map_err(|e| e.to_string())?;
+    let dates =
+        Regex::new("(<(?:[A-Za-z0-9_-]+:)?messageDate>)[^<]*<").map_err(|e| e.to_string())?;
     let dated = dates.replace_all(&text, format!("${{1}}{}<", write_moment(call.now)));
     Ok(dated.into_owned().into_bytes())
 }
@@ -110,7 +117,8 @@ fn renumbered(bytes: Vec<u8>, case: &Case, call: &Call) -> Vec<u8> {
     let Some(job) = &case.job else { return bytes };
     match String::from_utf8(bytes) {
         Ok(text) => {
-            let (old, new) = (job.id.hyphenated().to_string(), call.job_id.hyphenated().to_string());
+            let (old, new) =
+                (job.id.hyphenated().to_string(), call.job_id.hyphenated().to_string());
             text.replace(&old, &new).into_bytes()
         }
         // Bytes that are no text hold no number.

@@ -59,7 +59,9 @@ pub(super) fn write(run: &Run, shows_values: bool) -> String {
     for one in in_order(run) {
         case(&mut out, one, shows_values);
     }
-    out.push_str("</section>\n<p id=\"none\" hidden>No case is left by this filter.</p>\n</main>\n");
+    out.push_str(
+        "</section>\n<p id=\"none\" hidden>No case is left by this filter.</p>\n</main>\n",
+    );
     footer(&mut out, shows_values);
     push(&mut out, format_args!("<script>\n{SCRIPT}</script>\n</body></html>\n"));
     out
@@ -225,7 +227,13 @@ fn panes(out: &mut String, seen: &Seen, drifts: &[Drift], shows_values: bool) {
         pane(out, "Request", &lines(&seen.request, &none), &[], "");
     }
     if drifts.is_empty() {
-        pane(out, &format!("Answer, as recorded{status}"), &lines(&seen.live, &seen.codes), &[], "");
+        pane(
+            out,
+            &format!("Answer, as recorded{status}"),
+            &lines(&seen.live, &seen.codes),
+            &[],
+            "",
+        );
     } else {
         let recorded = lines(&seen.recorded, &seen.codes);
         pane(out, "Recorded answer", &recorded, drifts, "was");
@@ -236,7 +244,10 @@ fn panes(out: &mut String, seen: &Seen, drifts: &[Drift], shows_values: bool) {
 }
 
 fn pane(out: &mut String, title: &str, lines: &[Line], drifts: &[Drift], class: &str) {
-    push(out, format_args!("<section class=\"pane\"><h3>{}</h3><pre tabindex=\"0\">", escaped(title)));
+    push(
+        out,
+        format_args!("<section class=\"pane\"><h3>{}</h3><pre tabindex=\"0\">", escaped(title)),
+    );
     for line in lines.iter().take(LINES_MAX) {
         let found = drifts.iter().find(|drift| drift.path == line.path);
         let mark = found.map_or("", |drift| mark(drift.kind, class));

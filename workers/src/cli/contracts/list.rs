@@ -1,9 +1,6 @@
 //! `hub contracts list`: what cases there are.
 
-use adapters::{
-    replay::live::RECORDED,
-    systems,
-};
+use adapters::{replay::live::RECORDED, systems};
 use contracts::{
     case::{Case, Provenance},
     operation::Effect,

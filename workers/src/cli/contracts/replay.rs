@@ -166,7 +166,8 @@ impl Replay {
         }
         let target = self.target.as_deref().unwrap_or_default();
         let url = reqwest::Url::parse(target).ok();
-        let Some(url) = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        let Some(url) =
+            url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
         else {
             complain(&"--target: expected a URL such as http://127.0.0.1:8090");
             return Err(WRONG_USE);

@@ -7,10 +7,7 @@ use adapters::replay::live::{Address, Peer};
 use crate::config::{self, Error};
 
 /// Reads the file; `rate` holds where a system names none. Also tells its name in reports.
-pub(super) fn read(
-    file: &Path,
-    rate: f64,
-) -> Result<(String, BTreeMap<String, Peer>), Vec<Error>> {
+pub(super) fn read(file: &Path, rate: f64) -> Result<(String, BTreeMap<String, Peer>), Vec<Error>> {
     let stands = config::stands(file, |name| std::env::var(name).ok()).map_err(|one| vec![one])?;
     let notes = stands.iter().filter_map(|(name, one)| Some((name, one.note.as_ref()?)));
     let notes: Vec<String> = notes.map(|(name, note)| format!("{name}: {note}")).collect();
