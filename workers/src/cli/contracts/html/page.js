@@ -34,6 +34,16 @@
     }
   };
 
+  // What drifted is in sight as soon as a case is open.
+  const show = (one) => one.querySelectorAll("pre").forEach((pre) => {
+    const mark = pre.querySelector("mark");
+    if (mark) pre.scrollTop = mark.offsetTop - pre.clientHeight / 2;
+  });
+  cases.forEach((one) => {
+    one.addEventListener("toggle", () => one.open && show(one));
+    if (one.open) show(one);
+  });
+
   form.hidden = false;
   form.addEventListener("input", apply);
   form.addEventListener("submit", (event) => event.preventDefault());
