@@ -91,7 +91,8 @@ impl Copy {
     pub fn of(name: &str) -> Self {
         let (system, case) = name.split_once('/').expect("system/case");
         let folder = tempfile::tempdir().expect("a folder");
-        for one in ["shep", system] {
+        // The gateway's schema knows the ministry's dialect.
+        for one in ["shep", "mzrk", system] {
             let to = folder.path().join(one);
             copy_files(&systems().join(one), &to);
         }

@@ -18,7 +18,7 @@ fn reports(more: &[&str]) -> (String, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
     let (html, junit) = (file("r.html"), file("r.xml"));
-    let options = ["--html", &html, "--junit", &junit, "--system", "gbdfl", "--parallel", "1"];
+    let options = ["--html", &html, "--junit", &junit, "--system", "gbdfl", "--case", "found"];
     let said = replay(&simulator.url, &[&options[..], more].concat());
     assert_eq!(said.code, 1, "{}{}", said.out, said.err);
     let read = |file: &str| fs::read_to_string(file).expect("written");
