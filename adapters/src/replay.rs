@@ -17,7 +17,9 @@
 //! *What this does not do*: it knows no system by name, so a new one needs nothing here.
 
 pub mod compare;
+pub mod drift;
 mod learned;
+pub mod live;
 pub mod schema;
 mod stage;
 mod story;
@@ -64,7 +66,7 @@ pub enum OpenError {
 }
 
 /// What a replay of one case showed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Report {
     /// The system's folder.
     pub system: String,

@@ -87,6 +87,17 @@ pub struct Case {
     /// names or keys, the end of the path; a leading `/` means the whole path.
     #[serde(default)]
     pub masks: Vec<String>,
+    /// For a replay against a live system: what the other side must be made to do before it gives
+    /// this answer. A behaviour of our simulator (`not_found_b`), or `recorded`: the answer of this
+    /// case, byte by byte. Absent: a system that holds this person or organisation answers so by
+    /// itself.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 60))]
+    pub behaviour: Option<String>,
+    /// For a replay: places in the answer whose values are codes and are compared, written as in
+    /// `masks`, for example `lifeStatus/code`. Status and result codes always are.
+    #[serde(default)]
+    pub compared: Vec<String>,
     /// What the hub was asked; absent or empty where nobody asked.
     #[serde(default, deserialize_with = "load::job")]
     #[schemars(with = "Option<JobSchema>")]

@@ -8,7 +8,10 @@ use contracts::{
 };
 use serde_json::{Map, Value};
 
-use super::compare::{self, Difference, Masks};
+use super::{
+    compare::{self, Difference, Masks},
+    drift::HIDDEN,
+};
 use crate::{
     attempt::{Answer, Attempt, Outcome, Write},
     channel::{Mismatch, Reading, Received},
@@ -153,6 +156,39 @@ impl Learned {
         found
     }
 
+    /// Where this is not what a case expects, with an answer about another state of their system:
+    /// outcome, class and codes; the keys of the summary, its flags and its closed names. Rows,
+    /// dates and numbers follow from whom was asked about.
+    pub(super) fn drift(&self, expected: &Expected) -> Vec<Difference> {
+        let closed = Expected {
+            summary: None,
+            portal: None,
+            rows: None,
+            writes: None,
+            carry: None,
+            again_in: None,
+            ..expected.clone()
+        };
+        let mut found = self.against(&closed);
+        let (Some(wanted), true) = (&expected.summary, found.is_empty()) else { return found };
+        let got = self.summary.clone().unwrap_or_default();
+        for (key, wanted) in wanted {
+            let path = format!("summary.{key}");
+            match got.get(key) {
+                None => found.push(differ(&path, &wanted.to_string(), "no such key")),
+                Some(came) if is_closed(wanted) && wanted != came => {
+                    let came = if is_closed(came) { came.to_string() } else { HIDDEN.to_owned() };
+                    found.push(differ(&path, &wanted.to_string(), &came));
+                }
+                Some(_) => {}
+            }
+        }
+        for key in got.keys().filter(|key| !wanted.contains_key(*key)) {
+            found.push(differ(&format!("summary.{key}"), "no such key", "a value"));
+        }
+        found
+    }
+
     fn rest(&self, expected: &Expected, found: &mut Vec<Difference>) {
         if let Some(wanted) = &expected.writes {
             let names: Vec<&str> = wanted.iter().map(|one| one.record.as_str()).collect();
@@ -193,6 +229,15 @@ impl Learned {
                 None => name.to_owned(),
             },
         }
+    }
+}
+
+/// A flag, or a name of ours: `normal`, `not_found`.
+fn is_closed(value: &Value) -> bool {
+    match value {
+        Value::Bool(_) => true,
+        Value::String(text) => text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+        Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => false,
     }
 }
 

@@ -27,7 +27,7 @@ mod simple;
 pub mod tree;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt, fs,
     path::{Path, PathBuf},
 };
@@ -130,6 +130,12 @@ impl Schemas {
         };
         faults.truncate(FAULTS_MAX);
         faults
+    }
+
+    /// Local names of the elements of a system, and of the envelope, whose values are enumerated.
+    pub fn enumerated(&self, system: &str) -> BTreeSet<String> {
+        let own = self.of_system.get(system).into_iter().flatten();
+        own.chain(&self.envelope).flat_map(|schema| schema.model.enumerated()).collect()
     }
 
     /// The parts of a message that a schema describes. An error: there is a part that none does.

@@ -154,44 +154,12 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// The adapter as it meets its simulator, at another address, with what the case says.
     fn connect(&self, system: &dyn System, url: &str) -> Result<Arc<dyn Adapter>, String> {
-        let (mut section, mut options) = (Map::new(), BTreeMap::new());
-        for option in system.options() {
-            let value = match (option.form, option.default) {
-                (_, Some(default)) => default.to_owned(),
-                (OptionForm::Url, None) => format!("{url}/{}", option.name),
-                (OptionForm::Secret, None) => SECRET.to_owned(),
-                (
-                    OptionForm::Text | OptionForm::Link | OptionForm::Flag | OptionForm::Number,
-                    None,
-                ) => continue,
-            };
-            options.insert(option.name.to_owned(), value);
-        }
-        let of_case = self.case.settings.iter();
-        let of_case =
-            of_case.map(|(key, value)| (key.as_str(), value.replace("{url}", url).into()));
-        let is_option = |key: &str| system.options().iter().any(|option| option.name == key);
-        // Who may push is asked by the hub, before a message is read.
-        let simulated =
-            system.simulated(url).into_iter().filter(|(key, _)| !key.starts_with("push_"));
-        for (key, value) in simulated.chain(of_case) {
-            if is_option(key) {
-                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                options.insert(key.to_owned(), text);
-            } else {
-                section.insert(key.to_owned(), value);
-            }
-        }
-        let settings = serde_json::from_value::<Settings>(Value::Object(section));
-        let mut settings = settings.map_err(|error| format!("settings: {error}"))?;
-        let options = options.into_iter().map(|(key, value)| (key, value.into()));
-        settings.options = options.collect();
+        let settings = settings_at(system, url, &self.case.settings)?;
         system.connect(&settings).map_err(|error| error.to_string())
     }
 
-    fn call(&self, operation: &'static OperationSpec) -> Result<Call, (String, String)> {
+    pub(super) fn call(&self, operation: &'static OperationSpec) -> Result<Call, (String, String)> {
         let toml = |text: String| (contracts::case::CASE_FILE.to_owned(), text);
         let Some(job) = &self.case.job else { return Err(toml("job: is missing".to_owned())) };
         let code = job.code.as_ref().map(|code| OneTimeCode {
@@ -480,6 +448,45 @@ impl<'a> Replay<'a> {
         }
         self.now = self.now.checked_add(time).unwrap_or(self.now);
     }
+}
+
+/// Settings with which a system meets its simulator, at another address, with what a case says.
+pub(super) fn settings_at(
+    system: &dyn System,
+    url: &str,
+    of_case: &BTreeMap<String, String>,
+) -> Result<Settings, String> {
+    let (mut section, mut options) = (Map::new(), BTreeMap::new());
+    for option in system.options() {
+        let value = match (option.form, option.default) {
+            (_, Some(default)) => default.to_owned(),
+            (OptionForm::Url, None) => format!("{url}/{}", option.name),
+            (OptionForm::Secret, None) => SECRET.to_owned(),
+            (
+                OptionForm::Text | OptionForm::Link | OptionForm::Flag | OptionForm::Number,
+                None,
+            ) => continue,
+        };
+        options.insert(option.name.to_owned(), value);
+    }
+    let of_case = of_case.iter();
+    let of_case = of_case.map(|(key, value)| (key.as_str(), value.replace("{url}", url).into()));
+    let is_option = |key: &str| system.options().iter().any(|option| option.name == key);
+    // Who may push is asked by the hub, before a message is read.
+    let simulated = system.simulated(url).into_iter().filter(|(key, _)| !key.starts_with("push_"));
+    for (key, value) in simulated.chain(of_case) {
+        if is_option(key) {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            options.insert(key.to_owned(), text);
+        } else {
+            section.insert(key.to_owned(), value);
+        }
+    }
+    let settings = serde_json::from_value::<Settings>(Value::Object(section));
+    let mut settings = settings.map_err(|error| format!("settings: {error}"))?;
+    let options = options.into_iter().map(|(key, value)| (key, value.into()));
+    settings.options = options.collect();
+    Ok(settings)
 }
 
 fn given(status: u16, form: Form, body: Vec<u8>) -> Give {

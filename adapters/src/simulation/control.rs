@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 
 use super::{
     Simulation, courier,
+    given::Answer as Given,
     journal::Journal,
     locked,
     orders::Order,
@@ -32,7 +33,7 @@ use super::{
 type World = State<Arc<Simulation>>;
 
 const PATHS: &str = "state, journal, oracle, behaviours, cases, exchanges, exchanges/<id>, \
-    near-misses, pending, settings, phones, phone/<iin> (GET); next, forget-orders, push-urls, \
+    near-misses, pending, settings, phones, phone/<iin> (GET); next, answer, forget-orders, push-urls, \
     push-now, faults, latency, forge, begin, clock (POST)";
 
 /// The routes below `/control/`.
@@ -44,6 +45,7 @@ pub fn router(simulation: &Arc<Simulation>) -> Router {
         .route("/behaviours", get(behaviours))
         .route("/phone/{iin}", get(phone))
         .route("/next", post(next))
+        .route("/answer", post(answer))
         .merge(change::router())
         .merge(watch::router())
         .route("/forge", post(forge))
@@ -186,6 +188,18 @@ async fn next(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wron
         return Err(Wrong::conflict("too many orders wait", "let requests use them up"));
     }
     Ok(Json(json!({ "ordered": wanted.count })))
+}
+
+/// The next request that holds a text gets this answer, word by word.
+async fn answer(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wrong> {
+    let shape = r#"{"system":"gbdfl","containing":"<request number>","status":200,"headers":{},
+        "body":"<base64>","transport":"answer"}"#;
+    let wanted: Given = read(&body, shape)?;
+    known_system(&simulation, &wanted.system)?;
+    if !simulation.given().add(wanted) {
+        return Err(Wrong::conflict("too many answers wait", "let requests use them up"));
+    }
+    Ok(Json(json!({ "ordered": 1 })))
 }
 
 /// Orders a recorded case.

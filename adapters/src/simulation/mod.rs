@@ -29,6 +29,7 @@ pub mod envelope;
 pub mod exchanges;
 pub mod front;
 pub mod gateway;
+pub mod given;
 pub mod guard;
 pub mod journal;
 pub mod misread;
@@ -72,6 +73,7 @@ use self::{
     behaviour::{Behaviour, Choice, Profile},
     chance::Chance,
     exchanges::Exchanges,
+    given::Given,
     guard::Hosts,
     journal::{Entry, Journal},
     near::NearMisses,
@@ -133,6 +135,7 @@ pub struct Simulation {
     options: Options,
     journal: Mutex<Journal>,
     orders: Orders,
+    given: Given,
     recorded: Recorded,
     exchanges: Exchanges,
     near_misses: NearMisses,
@@ -156,6 +159,7 @@ impl Simulation {
             options,
             journal: Mutex::default(),
             orders: Orders::default(),
+            given: Given::default(),
             recorded: Recorded::default(),
             exchanges: Exchanges::default(),
             near_misses: NearMisses::default(),
@@ -197,6 +201,11 @@ impl Simulation {
     /// Behaviours that were ordered by hand.
     pub const fn orders(&self) -> &Orders {
         &self.orders
+    }
+
+    /// Answers that were ordered word by word.
+    pub const fn given(&self) -> &Given {
+        &self.given
     }
 
     /// What was asked and executed. Hold it shortly: every request takes it.
@@ -321,6 +330,8 @@ pub fn router(simulation: &Arc<Simulation>) -> Router {
         let simulator = system.simulator(Arc::clone(simulation)).layer(counted);
         systems = systems.nest_service(&format!("/{name}"), simulator);
     }
+    let given = axum::middleware::from_fn_with_state(Arc::clone(simulation), given::answer);
+    let systems = systems.layer(given);
     let front = axum::middleware::from_fn_with_state(Arc::clone(simulation), front::pass);
     let systems = systems.fallback(front::lost).with_state(Arc::clone(simulation)).layer(front);
     let hosts = Arc::new(simulation.options.hosts.clone());

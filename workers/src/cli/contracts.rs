@@ -1,7 +1,17 @@
 //! `hub contracts`: the cases in `contracts/systems`, for those who keep them.
 //!
 //! `check` replays cases against the adapters, in this process and without a network
-//! ([`adapters::replay`]). Exit codes: 0 every case holds, 1 one does not, 2 wrong use.
+//! ([`adapters::replay`]); `replay` sends them to a live system ([`adapters::replay::live`]).
+//! Exit codes: 0 every case holds, 1 one does not, 2 wrong use.
+
+mod html;
+mod junit;
+mod list;
+mod replay;
+mod stands;
+mod style;
+mod summary;
+mod timings;
 
 use std::{
     collections::BTreeSet,
@@ -10,12 +20,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use adapters::replay::{Engine, Report};
+use adapters::replay::{Engine, Report, compare::Difference};
 use comfy_table::Table;
 use contracts::case::Found;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use self::style::Style;
 use super::{DONE, FAILED, WRONG_USE, complain, say};
 
 /// The folder where it is when the hub is built from this project.
@@ -24,13 +35,17 @@ const FOLDER: &str = "contracts/systems";
 /// What to do with the cases.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
+    /// What cases there are.
+    List(list::List),
     /// Replay cases against the adapters: requests, answers, outcomes, schemas.
     Check(Check),
+    /// Send the requests of cases to a live system, and report where its answers have drifted.
+    Replay(Box<replay::Replay>),
 }
 
-/// Which cases, and how to tell.
+/// Which cases.
 #[derive(Debug, clap::Args)]
-pub(super) struct Check {
+struct Which {
     /// Only this system: gbdfl.
     #[arg(long)]
     system: Option<String>,
@@ -40,34 +55,30 @@ pub(super) struct Check {
     /// The folder of the systems.
     #[arg(long, default_value = FOLDER)]
     cases: PathBuf,
+}
+
+/// Which cases, and how to tell.
+#[derive(Debug, clap::Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    which: Which,
     /// Tell as JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) async fn run(command: Command) -> u8 {
-    match command {
+    let done = match command {
+        Command::List(list) => list::run(&list),
         Command::Check(check) => run_check(check).await,
-    }
+        Command::Replay(replay) => replay::run(*replay).await,
+    };
+    done.unwrap_or_else(|code| code)
 }
 
-async fn run_check(check: Check) -> u8 {
-    let engine = match Engine::open(&check.cases) {
-        Ok(engine) => engine,
-        Err(error) => {
-            complain(&error);
-            let is_there = check.cases.is_dir();
-            if !is_there {
-                complain(&"run it in the project's folder, or name the folder with --cases");
-            }
-            return if is_there { FAILED } else { WRONG_USE };
-        }
-    };
-    let chosen: Vec<&Found> = engine.cases().iter().filter(|found| check.wants(found)).collect();
-    if chosen.is_empty() {
-        complain(&nothing(&check, engine.cases()));
-        return WRONG_USE;
-    }
+async fn run_check(check: Check) -> Result<u8, u8> {
+    let engine = check.which.open()?;
+    let chosen = check.which.choose(&engine)?;
     let bar = progress(chosen.len(), check.json);
     let started = Instant::now();
     let reports = engine.check_all(chosen, |_| bar.inc(1)).await;
@@ -76,13 +87,34 @@ async fn run_check(check: Check) -> u8 {
     if check.json {
         say(&as_json(&reports, took));
     } else {
-        let style = Style { has_colours: std::io::stdout().is_terminal() };
-        say(&as_text(&reports, took, &style));
+        say(&as_text(&reports, took, &Style::of_stdout()));
     }
-    if reports.iter().all(Report::holds) { DONE } else { FAILED }
+    Ok(if reports.iter().all(Report::holds) { DONE } else { FAILED })
 }
 
-impl Check {
+impl Which {
+    /// The folder's cases and schemas; or the exit code, after a complaint.
+    fn open(&self) -> Result<Engine, u8> {
+        Engine::open(&self.cases).map_err(|error| {
+            complain(&error);
+            let is_there = self.cases.is_dir();
+            if !is_there {
+                complain(&"run it in the project's folder, or name the folder with --cases");
+            }
+            if is_there { FAILED } else { WRONG_USE }
+        })
+    }
+
+    /// The cases that are meant; there is at least one.
+    fn choose<'e>(&self, engine: &'e Engine) -> Result<Vec<&'e Found>, u8> {
+        let chosen: Vec<&Found> = engine.cases().iter().filter(|found| self.wants(found)).collect();
+        if chosen.is_empty() {
+            complain(&self.nothing(engine.cases()));
+            return Err(WRONG_USE);
+        }
+        Ok(chosen)
+    }
+
     fn wants(&self, found: &Found) -> bool {
         let is_named = |wanted: &str| match wanted.strip_suffix('*') {
             Some(start) => found.name.starts_with(start),
@@ -91,17 +123,17 @@ impl Check {
         self.system.as_ref().is_none_or(|system| *system == found.system)
             && self.case.as_deref().is_none_or(is_named)
     }
-}
 
-/// Why no case was chosen, with what there is.
-fn nothing(check: &Check, all: &[Found]) -> String {
-    let systems: BTreeSet<&str> = all.iter().map(|found| found.system.as_str()).collect();
-    match &check.system {
-        Some(system) if !systems.contains(system.as_str()) => {
-            let known = systems.into_iter().collect::<Vec<_>>().join(", ");
-            format!("there is no system {system} with cases; there are: {known}")
+    /// Why no case was chosen, with what there is.
+    fn nothing(&self, all: &[Found]) -> String {
+        let systems: BTreeSet<&str> = all.iter().map(|found| found.system.as_str()).collect();
+        match &self.system {
+            Some(system) if !systems.contains(system.as_str()) => {
+                let known = systems.into_iter().collect::<Vec<_>>().join(", ");
+                format!("there is no system {system} with cases; there are: {known}")
+            }
+            _ => format!("no such case below {}", self.cases.display()),
         }
-        _ => format!("no such case below {}", check.cases.display()),
     }
 }
 
@@ -114,34 +146,11 @@ fn progress(count: usize, is_quiet: bool) -> ProgressBar {
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// Colours, on a terminal alone.
-struct Style {
-    has_colours: bool,
-}
-
-impl Style {
-    fn paint(&self, code: &str, text: &str) -> String {
-        if self.has_colours { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
-    }
-
-    fn good(&self, text: &str) -> String {
-        self.paint("32", text)
-    }
-
-    fn bad(&self, text: &str) -> String {
-        self.paint("31", text)
-    }
-
-    fn note(&self, text: &str) -> String {
-        self.paint("33", text)
-    }
-}
-
 fn as_text(reports: &[Report], took: Duration, style: &Style) -> String {
     let mut out = String::new();
     for report in reports {
         if !report.holds() {
-            out.push_str(&format!("{} {report}\n\n", style.bad("FAILS")));
+            out.push_str(&failed(report, style));
         }
         for warning in &report.warnings {
             let of = format!("{}/{}", report.system, report.case);
@@ -164,6 +173,29 @@ fn as_text(reports: &[Report], took: Duration, style: &Style) -> String {
         style.bad(&format!("{failed} of {} cases fail", reports.len()))
     };
     format!("{out}{table}\n\n{verdict}, {:.1} s", took.as_secs_f64())
+}
+
+/// A case that fails, in the words of [`Report`], with what was expected and what came apart in colour.
+fn failed(report: &Report, style: &Style) -> String {
+    let name = format!("{}/{}", report.system, report.case);
+    let mut out = format!("{} {}: {}\n", style.bad("FAILS"), style.strong(&name), report.title);
+    out.push_str(&format!("  {}\n", style.quiet(&shown(&report.folder))));
+    for finding in &report.findings {
+        let what = style.note(finding.what.name());
+        out.push_str(&format!("  {what} ({})", finding.file));
+        if !finding.text.is_empty() {
+            out.push_str(&format!(": {}", finding.text));
+        }
+        for Difference { path, expected, got } in &finding.differences {
+            let (expected, got) = (style.good(expected), style.bad(got));
+            out.push_str(&format!("\n    {path}: expected {expected}, got {got}"));
+        }
+        out.push('\n');
+    }
+    if let Some(closest) = &report.closest {
+        out.push_str(&format!("  that is what the case {} expects\n", style.strong(closest)));
+    }
+    out + "\n"
 }
 
 fn as_json(reports: &[Report], took: Duration) -> serde_json::Value {
@@ -218,7 +250,8 @@ mod tests {
 
     fn check(system: Option<&str>, case: Option<&str>, cases: PathBuf) -> Check {
         let owned = |text: Option<&str>| text.map(str::to_owned);
-        Check { system: owned(system), case: owned(case), cases, json: true }
+        let which = Which { system: owned(system), case: owned(case), cases };
+        Check { which, json: true }
     }
 
     async fn code(system: Option<&str>, case: Option<&str>, cases: PathBuf) -> u8 {
@@ -248,7 +281,7 @@ mod tests {
         std::fs::write(case.join("case.toml"), "title = 1").expect("a file");
         let engine = Engine::open(folder.path()).expect("readable");
         let reports = engine.check_all(engine.cases(), |_| ()).await;
-        let text = |has_colours| as_text(&reports, Duration::ZERO, &Style { has_colours });
+        let text = |has_colours| as_text(&reports, Duration::ZERO, &Style::new(has_colours));
         let plain = text(false);
         for part in
             ["FAILS gbdfl/broken", "case.toml:1:9: title: invalid type", "1 of 1 cases fail"]
@@ -269,7 +302,7 @@ mod tests {
             folder: PathBuf::new(),
             case: contracts::case::Case::load(Path::new("nowhere")),
         };
-        let check = check(None, Some("not_*"), PathBuf::new());
-        assert!(check.wants(&found("not_found")) && !check.wants(&found("found")));
+        let which = check(None, Some("not_*"), PathBuf::new()).which;
+        assert!(which.wants(&found("not_found")) && !which.wants(&found("found")));
     }
 }

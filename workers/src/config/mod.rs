@@ -7,6 +7,7 @@ mod promise;
 mod protection;
 mod reader;
 mod retry;
+mod stands;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ use self::reader::Reader;
 pub use self::{
     protection::Protection,
     reader::{Problem, Secrets},
+    stands::{Stand, stands},
 };
 use crate::{
     callback::Secret,

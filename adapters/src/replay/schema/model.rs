@@ -1,6 +1,6 @@
 //! A schema in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Name, simple::SimpleType};
 
@@ -163,6 +163,50 @@ impl Model {
         }
         chain.reverse();
         chain
+    }
+
+    /// Local names of the elements whose type lists its values.
+    pub(super) fn enumerated(&self) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        let mut open: Vec<&Particle> = self.groups.values().collect();
+        let of_type = |kind| match kind {
+            &Type::Complex(Complex { ref particle, .. }) => particle.as_ref(),
+            Type::Simple(_) => None,
+        };
+        open.extend(self.types.values().filter_map(of_type));
+        let mut declared: Vec<&Declaration> = self.elements.values().collect();
+        loop {
+            for one in declared.drain(..) {
+                if self.lists_values(&one.kind) {
+                    found.insert(one.name.1.clone());
+                }
+                if let TypeRef::Here(kind) = &one.kind {
+                    open.extend(of_type(kind));
+                }
+            }
+            let Some(particle) = open.pop() else { return found };
+            match &particle.term {
+                Term::Element(one) => declared.push(one),
+                Term::Sequence(all) | Term::Choice(all) | Term::All(all) => open.extend(all),
+                Term::Reference(_) | Term::Group(_) | Term::Any(_) => {}
+            }
+        }
+    }
+
+    fn lists_values(&self, kind: &TypeRef) -> bool {
+        let mut kind = match kind {
+            TypeRef::Named(name) => self.types.get(name),
+            TypeRef::Here(kind) => Some(kind.as_ref()),
+            TypeRef::Anything => None,
+        };
+        for _ in 0..CHAIN_MAX {
+            let Some(Type::Simple(simple)) = kind else { return false };
+            if !simple.own.values.is_empty() {
+                return true;
+            }
+            kind = simple.base.as_ref().and_then(|base| self.types.get(base));
+        }
+        false
     }
 
     /// Whether a named type is another one, or extends or restricts it.
