@@ -120,10 +120,10 @@ fn a_target_that_nobody_listens_at_is_no_drift_but_a_failure() {
 #[test]
 fn an_answer_that_no_longer_fits_the_schema_is_drift() {
     let simulator = Simulator::start();
-    let copy = Copy::of("gbdfl/not_found").change_schema(
-        "shep/sync.xsd",
-        "name=\"responseDate\"",
-        "name=\"answerDate\"",
+    let copy = Copy::of("gbdfl/several_persons").change_schema(
+        "gbdfl/data.xsd",
+        "name=\"messageResult\"",
+        "name=\"messageOutcome\"",
     );
     let said = hub(&["replay", "--cases", copy.path(), "--target", &simulator.url]);
     assert_eq!(said.code, 1, "{}{}", said.out, said.err);

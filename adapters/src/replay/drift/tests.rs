@@ -70,15 +70,13 @@ fn each_change_is_one_drift_at_its_path() {
     );
     assert_eq!(one(" kind=\"x\"", "").0, Kind::MissingElement);
     assert_eq!(one("<sex/>", "<sex>1</sex>").0, Kind::ChangedCode);
-    assert_eq!(one("<r:Answer xmlns:r=\"urn:r\">", "<r:Answer xmlns:r=\"urn:q\">").0, {
-        // Another namespace is another element: the old one is missing, a new one is there.
-        let found = after("xmlns:r=\"urn:r\"", "xmlns:r=\"urn:q\"");
-        assert_eq!(
-            found.iter().map(|one| one.kind).collect::<Vec<_>>(),
-            [Kind::MissingElement, Kind::NewElement]
-        );
-        Kind::MissingElement
-    });
+}
+
+#[test]
+fn another_namespace_is_another_element() {
+    let found = after("xmlns:r=\"urn:r\"", "xmlns:r=\"urn:q\"");
+    let kinds: Vec<Kind> = found.iter().map(|one| one.kind).collect();
+    assert_eq!(kinds, [Kind::MissingElement, Kind::NewElement]);
 }
 
 #[test]

@@ -32,16 +32,15 @@ impl Pace {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn requests_leave_one_pause_after_another_and_the_first_at_once() {
-        let (pace, started) = (Pace::new(Some(2.0)), Instant::now());
-        for expected_ms in [0, 500, 1_000] {
+        let (pace, started) = (Pace::new(Some(50.0)), Instant::now());
+        for least_ms in [0, 20, 40] {
             pace.wait().await;
-            assert_eq!(started.elapsed(), Duration::from_millis(expected_ms));
+            assert!(started.elapsed() >= Duration::from_millis(least_ms));
         }
         let unlimited = Pace::new(None);
         unlimited.wait().await;
-        unlimited.wait().await;
-        assert_eq!(started.elapsed(), Duration::from_secs(1));
+        assert!(unlimited.next.lock().await.is_none());
     }
 }
