@@ -24,7 +24,7 @@ mod tests {
     const START_WAIT_MAX: Duration = Duration::from_mins(1);
     /// The toolkit is installed, and has called everything, within this.
     const TOOLKIT_WAIT_MAX: Duration = Duration::from_mins(3);
-    const SCRIPT: &str = include_str!("toolkits/zeep.py");
+    const SCRIPT: &str = include_str!("toolkits/calls.py");
 
     #[tokio::test]
     async fn a_foreign_soap_toolkit_gets_right_answers() {

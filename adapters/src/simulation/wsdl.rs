@@ -105,7 +105,34 @@ fn schema(name: &str, speaks: &[Speaks], address: &str) -> Option<String> {
     if let Some(data) = data {
         text = with_payload(&text, *data, address);
     }
-    Some(text)
+    let both = speaks.iter().find_map(|speaks| match speaks {
+        Speaks::Synchronous(Data::Type(file, _, both)) if *file == name => Some(both),
+        _ => None,
+    });
+    Some(both.and_then(|both| one_way_each(&text, both)).unwrap_or(text))
+}
+
+/// A type whose last part is a choice between the groups `Request` and `Response`, once more for each
+/// way: toolkits read a sequence more surely than a choice of groups.
+fn one_way_each(text: &str, name: &str) -> Option<String> {
+    let head = format!("<xs:complexType name=\"{name}\">");
+    let end = "</xs:complexType>";
+    let from = text.find(&head)?;
+    let to = from + text[from..].find(end)? + end.len();
+    let both = &text[from..to];
+    let (before, choice) = both.split_once("<xs:choice><xs:group ref=")?;
+    let (choice, after) = choice.split_once("</xs:choice>")?;
+    let prefix = choice.trim_start_matches('"').split("Request").next()?;
+    let one = |way: &str| {
+        let before = before.replace(&head, &format!("<xs:complexType name=\"{name}{way}\">"));
+        let group = format!("<xs:group ref=\"{prefix}{way}\"/>");
+        // A sequence around it, where the choice was all there is.
+        let has_sequence = before.contains("<xs:sequence>");
+        let group =
+            if has_sequence { group } else { format!("<xs:sequence>{group}</xs:sequence>") };
+        format!("  {before}{group}{after}\n")
+    };
+    Some(format!("{}{}{}{}", &text[..to], one("Request").trim_end(), one("Response"), &text[to..]))
 }
 
 /// `schemaLocation`s that lead back here.
@@ -155,7 +182,9 @@ fn with_payload(text: &str, data: Data, address: &str) -> String {
     let elements = match data {
         Data::Any(..) => return text,
         Data::Type(_, _, name) => {
-            return text.replace(ANY, &format!("name=\"data\" type=\"{prefix}:{name}\""));
+            // The request comes first in the channel's schema, then the answer.
+            let of = |way: &str| format!("name=\"data\" type=\"{prefix}:{name}{way}\"");
+            return text.replacen(ANY, &of("Request"), 1).replacen(ANY, &of("Response"), 1);
         }
         Data::Elements(_, _, names) => {
             names.map(|name| format!("<xs:element ref=\"{prefix}:{name}\"/>")).concat()
