@@ -163,17 +163,15 @@ impl Destination {
         if self.has_backlog() {
             return None;
         }
-        let slot = match self.slots.try_take() {
-            Some(slot) => slot,
-            None => match tokio::time::timeout(wait, self.slots.take()).await {
-                Ok(Some(slot)) => slot,
-                Ok(None) | Err(_) => {
-                    // A slow destination: store what comes instead of waiting again for each.
-                    self.backlog.store(true, Ordering::Relaxed);
-                    self.note_hungry();
-                    return None;
-                }
-            },
+        let slot = if let Some(slot) = self.slots.try_take() {
+            slot
+        } else if let Ok(Some(slot)) = tokio::time::timeout(wait, self.slots.take()).await {
+            slot
+        } else {
+            // A slow destination: store what comes instead of waiting again for each.
+            self.backlog.store(true, Ordering::Relaxed);
+            self.note_hungry();
+            return None;
         };
         if self.blocked().is_some() {
             return None;

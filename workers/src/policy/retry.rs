@@ -58,6 +58,7 @@ pub struct Pauses {
 
 /// What to do with the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "they do not imply one another")]
 pub struct Decision {
     /// Its next state.
     pub to: State,

@@ -398,8 +398,8 @@ pub fn describe(operations: &[&'static OperationSpec]) {
     zero(Metric::Admitted, unknown);
     let mut systems: Vec<&str> = operations.iter().map(|operation| operation.system).collect();
     systems.dedup();
-    for system in &systems {
-        let of = label("system", *system);
+    for system in systems.iter().copied() {
+        let of = label("system", system);
         for reason in PUT_OFF {
             zero(Metric::PutOff, vec![of.clone(), label("reason", reason)]);
         }
