@@ -466,7 +466,8 @@ impl Asking<'_> {
         let give = recorded::give(answer);
         let (mut read, _) = stage.play(vec![give], attempt(&adapter, question.ask, call)).await;
         let status = Some(status);
-        read.exchange = Exchange { request: request.into(), response: body.into(), status };
+        let (request, response) = (request.into(), body.into());
+        read.exchange = Exchange { request, response, status, retry_after: None };
         Ok(read)
     }
 
