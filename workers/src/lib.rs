@@ -18,6 +18,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod fail_point;
 pub mod inbound;
 pub mod pipeline;
 pub mod policy;

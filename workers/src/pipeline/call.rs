@@ -22,7 +22,10 @@ use super::{
     prepare,
     record::{self, Finished},
 };
-use crate::telemetry::metric::Metric;
+use crate::{
+    fail_point::{self, Point},
+    telemetry::metric::Metric,
+};
 
 /// An adapter keeps its own time limit; past it by this much, the hub ends the attempt itself.
 pub const OVERTIME_MAX: Duration = Duration::from_secs(2);
@@ -35,6 +38,7 @@ pub fn spawn(hub: &Arc<Hub>, start: Start) {
         debug_assert!(permit.num_permits() == 1, "one call, one permit");
         let id = start.id;
         let finished = attempt(&hub, start).await;
+        fail_point::reach(Point::AfterCallBeforeRecord);
         record::send(&hub, id, finished).await;
     });
 }
@@ -58,7 +62,10 @@ async fn attempt(hub: &Hub, start: Start) -> Finished {
     };
     let mut errors = Vec::new();
     let attempt = match prepare::prepare(hub, call, phase).await {
-        Ok(call) => bounded(hub, &call, phase).await,
+        Ok(call) => {
+            fail_point::reach(Point::BeforeCall);
+            bounded(hub, &call, phase).await
+        }
         Err(unready) => {
             errors = unready.errors;
             Attempt { writes: unready.writes, ..Attempt::unsent(unready.failure) }

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use super::{Hub, admit::Start, call, destination::Destination};
-use crate::store::Error;
+use crate::{
+    fail_point::{self, Point},
+    store::Error,
+};
 
 /// Stored jobs are looked for at least this often, whatever the bells say.
 pub const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -64,6 +67,9 @@ async fn claim(hub: &Arc<Hub>, destination: &Destination) -> Result<(), Error> {
             hub.registry.enter(job.id, job.run);
         }
         drop(claiming);
+        if !claimed.is_empty() {
+            fail_point::reach(Point::AfterClaimBeforeStart);
+        }
         let drained = claimed.len() < asked;
         if drained {
             destination.note_drained();

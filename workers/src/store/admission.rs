@@ -28,7 +28,10 @@ use uuid::Uuid;
 use super::{
     Error, NOW_MICROS, Store, Tx, calendar, consent, instant, outbox, portal, timer, within,
 };
-use crate::seal::Sealed;
+use crate::{
+    fail_point::{self, Point},
+    seal::Sealed,
+};
 
 /// One message that has an id and is to become a job.
 #[derive(Debug, Clone)]
@@ -162,6 +165,7 @@ impl Store {
         within(async {
             let mut tx = self.admitting.begin().await?;
             let admitted = admit(&mut tx, worker, entries, quarantined).await?;
+            fail_point::reach(Point::BeforeAdmitCommit);
             tx.commit().await?;
             Ok(admitted)
         })

@@ -27,7 +27,10 @@ use super::{
     file::{self, FileRow},
     instant, millis, outbox, portal, timer, within,
 };
-use crate::seal::Sealed;
+use crate::{
+    fail_point::{self, Point},
+    seal::Sealed,
+};
 
 /// Who may make a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,6 +207,7 @@ impl Store {
         within(async {
             let mut tx = self.recording.begin().await?;
             let recorded = record(&mut tx, changes).await?;
+            fail_point::reach(Point::BeforeRecordCommit);
             tx.commit().await?;
             Ok(recorded)
         })

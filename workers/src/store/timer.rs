@@ -24,6 +24,7 @@ use super::{
     record::{self, Change, Guard},
     sla, within,
 };
+use crate::fail_point::{self, Point};
 
 /// Writes the timers that the present state of these jobs needs; `wake_ms` delays waiting ones.
 pub(super) async fn arm(tx: Tx<'_>, seqs: &[i64], wake_ms: &[(i64, i64)]) -> Result<(), Error> {
@@ -275,6 +276,7 @@ impl Store {
             postpone(&mut tx, &of(Action::LookAtConsent), "wake", LOOK_AGAIN_MS).await?;
             drop_timers(&mut tx, &done).await?;
             moved.extend(end_jobs(&mut tx, &done, operations).await?);
+            fail_point::reach(Point::BeforeTimerCommit);
             tx.commit().await?;
             Ok(Fired { done, moved })
         })

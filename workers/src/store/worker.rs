@@ -20,6 +20,7 @@ use super::{
     record::{self, Change, Guard},
     timer, within,
 };
+use crate::fail_point::{self, Point};
 
 /// A worker as others see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,6 +138,7 @@ impl Store {
                 return Ok(None);
             }
             let rescued = rescue_jobs(&mut tx, seen.worker, operations).await?;
+            fail_point::reach(Point::BeforeRescueCommit);
             tx.commit().await?;
             Ok(Some(rescued))
         })
