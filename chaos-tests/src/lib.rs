@@ -13,6 +13,7 @@
 //! *Limits*: one world at a time; every wait has a named deadline.
 
 pub mod evidence;
+pub mod fault;
 pub mod oracle;
 pub mod portal;
 pub mod program;
