@@ -3,6 +3,12 @@
 //! *Guarantee*: after `end` has returned, nothing of the fault is left but its traces. A fault that
 //! could not begin has changed nothing that its `end` would not mend.
 
+pub mod broker;
+pub mod database;
+pub mod outside;
+pub mod session;
+pub mod worker;
+
 use async_trait::async_trait;
 
 use crate::{Outcome, world::World};

@@ -12,8 +12,12 @@
 //!
 //! *Limits*: one world at a time; every wait has a named deadline.
 
+pub mod campaign;
 pub mod evidence;
+pub mod fail_points;
 pub mod fault;
+pub mod load;
+pub mod mix;
 pub mod oracle;
 pub mod portal;
 pub mod program;

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::SignedDuration;
 use rustix::process::Signal;
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
@@ -25,6 +26,7 @@ use workers::{
 use crate::{
     Error, Outcome,
     evidence::Evidence,
+    fail_points::FailPoints,
     oracle,
     portal::{Portal, letters},
     program,
@@ -58,20 +60,34 @@ pub struct Wanted {
     pub fault_permille: u16,
 }
 
+/// Where a round begins: what came before was judged and is over.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Since {
+    /// The last admission number before.
+    pub job: i64,
+    /// The last entry of the quarantine before.
+    pub quarantine: i64,
+}
+
 /// A stage with a portal and a cast.
 pub struct World {
     /// Servers, simulators, hubs.
     pub stage: Stage,
+    /// Where hubs can be made to end between two steps.
+    pub fail_points: FailPoints,
     /// Who publishes and hears.
     pub portal: Portal,
     /// What is published.
     pub parts: Vec<Part>,
     /// The schedule of the faults comes from here.
     pub chance: Chance,
+    /// What was before the round that is judged.
+    pub since: Since,
     name: &'static str,
     seed: u64,
     began: Instant,
     faults: Vec<String>,
+    tells: bool,
     _one: MutexGuard<'static, ()>,
 }
 
@@ -83,9 +99,29 @@ in_flight_max = 24
 [operations.gbdfl.person]
 call_timeout_ms = 2500
 attempts_max = 6
+[operations.gbdul.organization]
+call_timeout_ms = 2500
+[operations.realestate.properties]
+call_timeout_ms = 2500
 [operations.kpsisu.check]
 call_timeout_ms = 2500
+[operations.mzrk.check]
+call_timeout_ms = 2500
+[operations.mgov.lookup]
+call_timeout_ms = 2500
+[operations.mgov.send_code]
+call_timeout_ms = 2500
+[operations.mgov.verify_code]
+call_timeout_ms = 2500
+[operations.kazpost.label]
+call_timeout_ms = 2500
+[operations.kazpost.track]
+call_timeout_ms = 2500
+[operations.eqyzmet.submit]
+call_timeout_ms = 2500
 ";
+/// A parcel is looked at once a day, so that following many of them takes few looks.
+const TRACK_EVERY: (&str, &str) = ("HUB_SYSTEMS__KAZPOST__TRACK_INTERVAL_S", "86400");
 
 /// The seed of this run.
 pub fn seed() -> u64 {
@@ -95,8 +131,13 @@ pub fn seed() -> u64 {
 impl World {
     /// Builds the program and the stage, and opens the portal.
     pub async fn build(wanted: Wanted) -> Outcome<Self> {
+        Self::seeded(wanted, seed()).await
+    }
+
+    /// As [`Self::build`], with a seed of its own.
+    pub async fn seeded(wanted: Wanted, seed: u64) -> Outcome<Self> {
         let one = ONE.lock().await;
-        let seed = seed();
+        let fail_points = FailPoints::open()?;
         let plan = Plan {
             program: program::hub().await?,
             hubs: wanted.hubs,
@@ -104,7 +145,10 @@ impl World {
             fault_permille: wanted.fault_permille,
             latency: wanted.latency,
             settings: SETTINGS.to_owned(),
-            environment: Vec::new(),
+            environment: vec![
+                fail_points.variable(),
+                (TRACK_EVERY.0.to_owned(), TRACK_EVERY.1.to_owned()),
+            ],
             servers: None,
             fsync: true,
             say: |_| {},
@@ -113,13 +157,16 @@ impl World {
         let portal = Portal::open(stage.amqp_url()).await?;
         Ok(Self {
             stage,
+            fail_points,
             portal,
             parts: cast::cast(wanted.jobs, seed, real_now(), Repertoire::MainJob),
             chance: Chance::seeded(seed ^ 0xC4A0_5C4A),
+            since: Since::default(),
             name: wanted.name,
             seed,
             began: Instant::now(),
             faults: Vec::new(),
+            tells: true,
             _one: one,
         })
     }
@@ -134,10 +181,17 @@ impl World {
         tokio::time::sleep(duration).await;
     }
 
+    /// Writes faults down without telling of them at once: somebody else does.
+    pub fn quiet(&mut self) {
+        self.tells = false;
+    }
+
     /// Writes a fault down.
     pub fn fault(&mut self, what: impl std::fmt::Display) {
         let line = format!("{:7.2} s  {what}", self.began.elapsed().as_secs_f64());
-        println(&line);
+        if self.tells {
+            println(&line);
+        }
         self.faults.push(line);
     }
 
@@ -290,8 +344,18 @@ impl World {
         time::advance(&self.stage).await.unwrap_or(false)
     }
 
-    /// Whether everything has ended and was heard.
-    async fn all_ended(&self) -> Outcome<(bool, usize)> {
+    /// Moves business time past the next due moment by so much, if nothing is in flight.
+    pub async fn leap(&self, past: SignedDuration) -> Outcome<bool> {
+        let (first, second) = (time::look(&self.stage).await?, time::look(&self.stage).await?);
+        let Some(next) = second.next.filter(|_| first.quiet && second.quiet) else {
+            return Ok(false);
+        };
+        self.stage.store.jump_to(next.checked_add(past).unwrap_or(next)).await?;
+        Ok(true)
+    }
+
+    /// Whether everything has ended and was heard, and a number that grows with progress.
+    pub(crate) async fn all_ended(&self) -> Outcome<(bool, usize)> {
         let ended = self.stage.store.count_ended().await?;
         let jobs = self.parts.iter().filter(|part| part.fate != Fate::Quarantined).count();
         let over = ended.admitted >= jobs && ended.live == 0 && ended.outbox == 0;
@@ -368,7 +432,12 @@ impl World {
 
     fn report(&self, judged: &Outcome<String>) -> String {
         let Err(error) = judged else { return String::new() };
-        let mut text = format!("\n{}: {error}\n", self.name);
+        self.story(error)
+    }
+
+    /// What went wrong, with the faults in their order and the end of the hubs' logs.
+    pub(crate) fn story(&self, wrong: impl std::fmt::Display) -> String {
+        let mut text = format!("\n{}: {wrong}\n", self.name);
         text.push_str("faults:\n");
         for fault in &self.faults {
             line(&mut text, format_args!("  {fault}"));
@@ -382,7 +451,7 @@ impl World {
     }
 }
 
-async fn evidence_of(world: &World, id: uuid::Uuid) -> String {
+pub(crate) async fn evidence_of(world: &World, id: uuid::Uuid) -> String {
     match Evidence::of_job(world, id).await {
         Ok(text) => text,
         Err(error) => format!("    (its rows cannot be read: {error})\n"),

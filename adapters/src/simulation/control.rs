@@ -31,12 +31,13 @@ pub fn router(simulation: &Arc<Simulation>) -> Router {
         .route("/behaviours", get(behaviours))
         .route("/phone/{iin}", get(phone))
         .route("/next", post(next))
+        .route("/standing", post(standing))
         .route("/push-urls", post(push_urls))
         .route("/faults", post(faults))
         .route("/forge", post(forge))
         .route("/begin", post(begin))
         .fallback(|| async {
-            let paths = "state, journal, oracle, behaviours, phone/<iin> (GET); next, push-urls, \
+            let paths = "state, journal, oracle, behaviours, phone/<iin> (GET); next, standing, push-urls, \
                          faults, forge, begin (POST)";
             let advice = format!("use one of: {paths}");
             Wrong { status: StatusCode::NOT_FOUND, ..Wrong::new("no such page", &advice) }
@@ -150,6 +151,29 @@ async fn next(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wron
         return Err(Wrong::conflict("too many orders wait", "let requests use them up"));
     }
     Ok(Json(json!({ "ordered": wanted.count })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Standing {
+    system: String,
+    behaviour: Option<String>,
+}
+
+/// From now on every request to a system is treated so, or as before again.
+async fn standing(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wrong> {
+    let shape = r#"{"system":"kpsisu","behaviour":"server_error"}, or "behaviour":null"#;
+    let wanted: Standing = read(&body, shape)?;
+    let (system, names) = known_system(&simulation, &wanted.system)?;
+    let behaviour = match &wanted.behaviour {
+        None => None,
+        Some(wanted) => match names.iter().find(|name| *name == wanted) {
+            Some(name) => Some(*name),
+            None => return Err(Wrong::unknown("behaviour", names)),
+        },
+    };
+    simulation.orders().stand(system, behaviour);
+    Ok(Json(json!({ "standing": behaviour })))
 }
 
 #[derive(Deserialize)]
