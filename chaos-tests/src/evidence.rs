@@ -37,7 +37,11 @@ pub struct Evidence {
     pub messages: HashMap<Uuid, usize>,
 }
 
-const LEFT: [(&str, &str); 4] = [
+const LEFT: [(&str, &str); 5] = [
+    (
+        "deliveries that were not made",
+        "SELECT count(*) FROM hub.callback WHERE state IN ('open', 'stopped')",
+    ),
     ("live jobs", "SELECT count(*) FROM hub.job_live"),
     ("events without a confirm", "SELECT count(*) FROM hub.outbox"),
     ("timers", "SELECT count(*) FROM hub.timer"),
@@ -51,6 +55,7 @@ impl Evidence {
         let Since { job: since, quarantine: kept_before } = world.since;
         let jobs = format!(
             "SELECT id, seq, operation, subject, state, sla, run, attempts, events, code, begun_by,
+               callback_url IS NOT NULL AS callback,
                summary ->> 'verdict' AS verdict, requested_at FROM hub.job WHERE seq > {since}"
         );
         let jobs = world.rows(&jobs).await?;

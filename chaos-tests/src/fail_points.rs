@@ -2,7 +2,10 @@
 //!
 //! *Guarantee*: an armed point is taken by one process, once, and says by which.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use tempfile::TempDir;
 use workers::fail_point::Point;
@@ -29,6 +32,15 @@ impl FailPoints {
     /// Makes the folder; nothing is armed.
     pub fn open() -> Outcome<Self> {
         TempDir::with_prefix("hub-fail-points-").map(Self).map_err(told)
+    }
+
+    /// Keeps this program for as long as the folder: what is built meanwhile does not change it.
+    pub fn keep(&self, program: &Path) -> Outcome<PathBuf> {
+        let kept = self.0.path().join("hub-with-fail-points");
+        if std::fs::hard_link(program, &kept).is_err() {
+            std::fs::copy(program, &kept).map_err(told)?;
+        }
+        Ok(kept)
     }
 
     /// The environment that a hub needs.

@@ -5,6 +5,7 @@
 
 pub mod broker;
 pub mod database;
+pub mod disk;
 pub mod outside;
 pub mod session;
 pub mod worker;

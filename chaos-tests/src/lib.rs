@@ -21,6 +21,7 @@ pub mod mix;
 pub mod oracle;
 pub mod portal;
 pub mod program;
+pub mod receiver;
 pub mod world;
 
 /// What keeps a test from going on, as a sentence.

@@ -13,7 +13,7 @@
 //! *Limits*: [`OWED_MAX`] messages are made up for after a pause; [`ROUND_MAX`] are under way.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -27,13 +27,17 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 use workers::{
     broker::publisher::Publisher,
-    demo::{cast::Part, stage::Stage},
+    demo::{
+        cast::{Encore, Part},
+        stage::Http,
+    },
 };
 
 use crate::{
     Error, Outcome,
     mix::{Made, Mix},
     portal::{Letter, Portal},
+    world::World,
 };
 
 /// Messages that are published late after the portal could not publish.
@@ -64,6 +68,7 @@ struct Book {
     /// Places that are published once more, confirmed or not.
     again: Vec<usize>,
     presses: Vec<Press>,
+    submitted: HashSet<String>,
 }
 
 #[derive(Debug)]
@@ -74,7 +79,7 @@ struct Shared {
     burst: AtomicUsize,
     portal: Portal,
     simulators: String,
-    http: workers::demo::stage::Http,
+    http: Http,
 }
 
 /// The load; dropping it ends it.
@@ -86,16 +91,17 @@ pub struct Load {
 
 impl Load {
     /// Begins with nothing: a rate starts it.
-    pub fn start(stage: &Stage, portal: &Portal, seed: u64) -> Self {
+    pub fn start(world: &World, seed: u64) -> Self {
+        let stage = &world.stage;
         let shared = Arc::new(Shared {
             book: Mutex::default(),
             rate: AtomicU64::new(0),
             burst: AtomicUsize::new(0),
-            portal: portal.clone(),
+            portal: world.portal.clone(),
             simulators: stage.simulators.clone(),
             http: stage.http().clone(),
         });
-        let task = tokio::spawn(run(shared.clone(), Mix::seeded(seed)));
+        let task = tokio::spawn(run(shared.clone(), Mix::seeded(seed, world.receiver.url())));
         Self { shared, task }
     }
 
@@ -155,14 +161,29 @@ impl Shared {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write_down(&self, part: Part) {
+    /// A press has its end; where it led to a check that is published now, unless the person gave up
+    /// meanwhile.
+    fn resolve(&self, press: Uuid, check: Option<Part>) {
         let mut book = self.book();
+        let waited = book.presses.len();
+        book.presses.retain(|waiting| waiting.id != press);
+        if let Some(check) = check.filter(|_| book.presses.len() < waited) {
+            book.write_down(check);
+        }
+    }
+
+    fn write_down(&self, part: Part) {
+        self.book().write_down(part);
+    }
+}
+
+impl Book {
+    fn write_down(&mut self, part: Part) {
+        let book = self;
         let place = book.parts.len();
         match part.encore {
-            workers::demo::cast::Encore::None => {}
-            workers::demo::cast::Encore::Same | workers::demo::cast::Encore::Reused => {
-                book.again.push(place);
-            }
+            Encore::None => {}
+            Encore::Same | Encore::Reused => book.again.push(place),
         }
         book.parts.push(part);
         book.open.push(place);
@@ -214,25 +235,27 @@ async fn make(shared: &Shared, mix: &mut Mix) {
 
 /// What people do when something has come.
 async fn follow_up(shared: &Shared, mix: &mut Mix) {
+    // A message comes again when the reviewer has decided; nobody answers after the round.
+    let goes_on = shared.rate.load(Ordering::Relaxed) > 0;
     for message_id in shared.portal.take_messages() {
-        shared.write_down(mix.submission(&message_id));
+        if goes_on && shared.book().submitted.insert(message_id.clone()) {
+            shared.write_down(mix.submission(&message_id));
+        }
     }
-    let presses = std::mem::take(&mut shared.book().presses);
-    let mut waiting = Vec::with_capacity(presses.len());
+    let presses = shared.book().presses.clone();
     for press in presses {
         match shared.portal.state_of(press.id) {
             Some(State::Succeeded | State::InDoubt) => {
-                if let Some(code) = read_phone(shared, &press).await {
+                let check = read_phone(shared, &press).await.map(|code| {
                     let (check, iin) = (press.check, press.iin.as_str());
-                    let part = mix.check_by_code(check, iin, &press.subject, press.id, &code);
-                    shared.write_down(part);
-                }
+                    mix.check_by_code(check, iin, &press.subject, press.id, &code)
+                });
+                shared.resolve(press.id, check);
             }
-            Some(state) if state.is_terminal() => {}
-            Some(_) | None => waiting.push(press),
+            Some(state) if state.is_terminal() => shared.resolve(press.id, None),
+            Some(_) | None => {}
         }
     }
-    shared.book().presses.extend(waiting);
 }
 
 async fn read_phone(shared: &Shared, press: &Press) -> Option<String> {

@@ -44,13 +44,14 @@ pub struct Mix {
     chunks: u64,
     base: VecDeque<Part>,
     number: u64,
+    callback_url: String,
 }
 
 impl Mix {
     /// The same seed draws the same messages.
-    pub fn seeded(seed: u64) -> Self {
+    pub fn seeded(seed: u64, callback_url: String) -> Self {
         let chance = Chance::seeded(seed ^ 0x10AD);
-        Self { chance, seed, chunks: 0, base: VecDeque::new(), number: 0 }
+        Self { chance, seed, chunks: 0, base: VecDeque::new(), number: 0, callback_url }
     }
 
     /// Draws the next one: seven in ten from the demo's cast, which has the queries, the check that a
@@ -62,6 +63,7 @@ impl Mix {
             0..14 => self.press(),
             14..27 => Made::Part(self.label()),
             27..29 => Made::Message,
+            29..34 => Made::Part(self.told_by_callback()),
             _ => Made::Part(self.of_cast()),
         }
     }
@@ -84,6 +86,16 @@ impl Mix {
         let input = json!({"iin": iin, "check": check, "check_subject": subject});
         let part = self.part("mgov.send_code", &subject, &input, None);
         Made::Press { part, iin, check, subject }
+    }
+
+    /// A question whose answer is told by HTTP as well.
+    fn told_by_callback(&mut self) -> Part {
+        let subject = format!("person:callback-{}", self.number);
+        let mut part = self.part("gbdfl.person", &subject, &json!({ "iin": self.person() }), None);
+        let text = String::from_utf8_lossy(&part.body).into_owned();
+        let named = format!("\"callback_url\":\"{}\",\"id\":", self.callback_url);
+        part.body = text.replacen("\"id\":", &named, 1).into_bytes();
+        part
     }
 
     /// One order in seven is asked for twice.

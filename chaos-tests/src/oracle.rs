@@ -7,6 +7,7 @@
 //! | every event is published | sequences 1 to the last were all heard, first hearings in order |
 //! | one recorded run | no two attempts of one run, none of a run that never was |
 //! | nothing executed twice | the simulators' own count of every system that takes commands |
+//! | every event of a job with a callback was delivered | events by their ids, at the receiver |
 //! | one press, one SMS | messages on phones, by press: one where it succeeded, never two |
 //! | one order, one number | numbers that Kazpost gave, by order; one job follows each parcel |
 //! | their word is kept | what they executed and answered is the job's end, with their verdict |
@@ -86,6 +87,7 @@ pub fn judge(world: &World, evidence: &Evidence) -> Vec<Finding> {
     judge_attempts(evidence, &mut findings);
     judge_portal(evidence, &mut findings);
     judge_government(evidence, &mut findings);
+    judge_callbacks(world, evidence, &mut findings);
     judge_presses(evidence, &mut findings);
     judge_orders(evidence, &mut findings);
     for (name, count) in evidence.left.iter().filter(|(_, count)| *count > 0) {
@@ -245,6 +247,19 @@ fn judge_government(e: &Evidence, findings: &mut Vec<Finding>) {
                 findings.push(finding(*id, what));
             }
             None | Some(_) => {}
+        }
+    }
+}
+
+/// Every event of a job that named a callback came to the receiver.
+fn judge_callbacks(world: &World, e: &Evidence, findings: &mut Vec<Finding>) {
+    let came = world.receiver.came();
+    for (id, job) in e.jobs.iter().filter(|(_, job)| job["callback"] == Value::Bool(true)) {
+        let events = job["events"].as_i64().unwrap_or(0);
+        let missing: Vec<i64> =
+            (1..=events).filter(|event| !came.contains(&format!("{id}/{event}"))).collect();
+        if !missing.is_empty() {
+            findings.push(finding(*id, format_args!("events {missing:?} of {events} never came")));
         }
     }
 }

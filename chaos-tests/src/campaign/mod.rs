@@ -9,7 +9,7 @@
 //! promise that was broken is reported with the faults in their order and the rows that show it.
 //!
 //! *Limits*: every worker is back to its rate within [`BACK_MAX`] of a fault's end; a round is judged
-//! by its own jobs, and has ended within [`END_MAX`].
+//! by its own jobs, and has ended within [`LEAPS_WAIT_MAX`](crate::world::LEAPS_WAIT_MAX).
 
 pub mod draw;
 pub mod rate;
@@ -37,10 +37,6 @@ use crate::{
 pub const BACK_MAX: Duration = Duration::from_secs(10);
 /// After this nobody waits for the rate any more.
 const BACK_WAIT_MAX: Duration = Duration::from_secs(45);
-/// A round's jobs have ended this long after its last fault.
-pub const END_MAX: Duration = Duration::from_secs(180);
-/// Without any progress for this long the oracle says what has not ended.
-const STALL_MAX: Duration = Duration::from_secs(45);
 /// A rescue this long after a hub died or froze is one of its jobs.
 const RESCUE_AFTER_MAX: Duration = Duration::from_secs(40);
 /// People whose message does not come give up after this.
@@ -116,7 +112,7 @@ pub async fn run(plan: Plan) -> Outcome<Report> {
     let mut world = World::seeded(wanted, plan.seed).await?;
     world.quiet();
     let mut campaign = Campaign {
-        load: Load::start(&world.stage, &world.portal, plan.seed),
+        load: Load::start(&world, plan.seed),
         sampler: Sampler::start(&world.stage),
         chance: Chance::seeded(plan.seed ^ 0xFA17),
         report: Report::new(plan.seed),
@@ -142,15 +138,13 @@ pub async fn run(plan: Plan) -> Outcome<Report> {
 
 impl Campaign {
     async fn play(&mut self) -> Outcome<()> {
-        while self.report.faults.len() < self.plan.faults
-            && self.began.elapsed() < self.plan.wait_max
-        {
-            let size = 10 + usize::try_from(self.chance.below(6)).unwrap_or(0);
-            self.rate = 12 + self.chance.below(8);
+        while self.report.count() < self.plan.faults && self.began.elapsed() < self.plan.wait_max {
+            let size = 12 + usize::try_from(self.chance.below(7)).unwrap_or(0);
+            self.rate = 12 + self.chance.below(5);
             self.load.set_rate(self.rate);
             self.warm().await;
             for _ in 0..size {
-                if self.report.faults.len() >= self.plan.faults
+                if self.report.count() >= self.plan.faults
                     || self.began.elapsed() > self.plan.wait_max
                 {
                     break;
@@ -196,7 +190,7 @@ impl Campaign {
 
     /// One fault, or two that overlap, and the way back.
     async fn strike(&mut self) -> Outcome<()> {
-        let gap = Duration::from_millis(2_000 + self.chance.below(2_000));
+        let gap = Duration::from_millis(1_500 + self.chance.below(1_500));
         let (burst, drawn) = (self.chance.below(BURST_ONE_IN) == 0, self.draw());
         let messages = 40 + usize::try_from(self.chance.below(80)).unwrap_or(0);
         tokio::time::sleep(gap).await;
@@ -219,7 +213,7 @@ impl Campaign {
         let back = self.wait_back(ended, &before).await;
         let rescued = self.sampler.grown(at, |counters| counters.rescued);
         let struck = Struck {
-            number: self.report.faults.len() + names.len(),
+            number: self.report.count() + names.len(),
             names,
             at: at.duration_since(self.began),
             lasted: ended.duration_since(at),
@@ -308,23 +302,12 @@ impl Campaign {
         self.load.settle(PATIENCE, CONFIRM_MAX).await?;
         self.world.parts = self.load.take();
         let began = Instant::now();
-        let (mut seen, mut moved) = (0, Instant::now());
-        while began.elapsed() < END_MAX && moved.elapsed() < STALL_MAX {
-            let (over, progress) = self.world.all_ended().await.unwrap_or((false, 0));
-            if over {
-                break;
-            }
-            let leapt = self.world.leap(LEAP).await.unwrap_or(false);
-            if leapt || progress != seen {
-                (seen, moved) = (progress, Instant::now());
-            }
-            tokio::time::sleep(workers::demo::time::LOOK_EVERY).await;
-        }
+        self.world.leap_to_the_end(LEAP).await;
         let evidence = Evidence::gather(&self.world).await?;
         let findings = oracle::judge(&self.world, &evidence);
         let count = |words: &str| findings.iter().filter(|f| f.what.contains(words)).count();
         let round = Round {
-            faults: self.report.faults.len(),
+            faults: self.report.count(),
             messages: self.world.parts.len(),
             jobs: evidence.jobs.len(),
             lost: count(oracle::LOST),

@@ -1,11 +1,19 @@
 //! What happens outside of the hub: business time jumps, systems flap, nobody works for days.
 
+use std::time::{Duration, Instant};
+
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use serde_json::json;
 
 use super::Fault;
-use crate::{Outcome, world::World};
+use crate::{
+    Outcome,
+    world::{LOOK_EVERY, World},
+};
+
+/// The database takes a jump within this.
+const JUMP_WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// Business time jumps while everything runs.
 #[derive(Debug)]
@@ -85,9 +93,25 @@ impl Fault for Deserted {
 }
 
 impl World {
-    /// Moves business time.
+    /// Moves business time. Connections that a fault of before has ended are met once each.
     pub async fn jump(&self, by: SignedDuration) -> Outcome<()> {
-        let now = self.stage.store.business_now().await?;
-        Ok(self.stage.store.jump_to(now.checked_add(by).unwrap_or(now)).await?)
+        let store = &self.stage.store;
+        let began = Instant::now();
+        let now = loop {
+            match store.business_now().await {
+                Ok(now) => break now,
+                Err(error) if began.elapsed() > JUMP_WAIT_MAX => return Err(error.into()),
+                Err(_) => tokio::time::sleep(LOOK_EVERY).await,
+            }
+        };
+        let to = now.checked_add(by).unwrap_or(now);
+        loop {
+            // To an instant: a jump whose answer was lost is not made twice.
+            match store.jump_to(to).await {
+                Ok(()) => return Ok(()),
+                Err(error) if began.elapsed() > JUMP_WAIT_MAX => return Err(error.into()),
+                Err(_) => tokio::time::sleep(LOOK_EVERY).await,
+            }
+        }
     }
 }
