@@ -179,14 +179,13 @@ impl Shared {
 
 impl Book {
     fn write_down(&mut self, part: Part) {
-        let book = self;
-        let place = book.parts.len();
+        let place = self.parts.len();
         match part.encore {
             Encore::None => {}
-            Encore::Same | Encore::Reused => book.again.push(place),
+            Encore::Same | Encore::Reused => self.again.push(place),
         }
-        book.parts.push(part);
-        book.open.push(place);
+        self.parts.push(part);
+        self.open.push(place);
     }
 }
 
