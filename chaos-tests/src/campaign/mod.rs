@@ -162,7 +162,7 @@ impl Campaign {
         let share = self.share() * rate::FULL;
         while began.elapsed() < WARM_MAX {
             let rates = self.sampler.rates();
-            if began.elapsed() > rate::WINDOW * 2 && rates.iter().all(|rate| *rate >= share) {
+            if !rates.is_empty() && rates.iter().all(|rate| *rate >= share) {
                 return;
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -194,6 +194,8 @@ impl Campaign {
         let (burst, drawn) = (self.chance.below(BURST_ONE_IN) == 0, self.draw());
         let messages = 40 + usize::try_from(self.chance.below(80)).unwrap_or(0);
         tokio::time::sleep(gap).await;
+        // A fault that meets a worker on its way back would measure nothing.
+        self.warm().await;
         // Making up for what was owed is more than the rate, and no measure for what comes after.
         let share = self.share();
         let before: Vec<f64> = self.sampler.rates().iter().map(|rate| rate.min(share)).collect();

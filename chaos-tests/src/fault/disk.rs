@@ -38,6 +38,13 @@ impl Disk {
         Ok(moved.map(|()| Self(data)))
     }
 
+    /// How often the server says in its log that there is no space.
+    pub fn refusals(&self) -> usize {
+        let log = self.0.with_file_name("postgres.log");
+        let text = std::fs::read(log).unwrap_or_default();
+        String::from_utf8_lossy(&text).matches("No space left on device").count()
+    }
+
     /// The fault that fills it.
     pub fn full(&self) -> Full {
         Full { file: self.0.join("strangers_file") }

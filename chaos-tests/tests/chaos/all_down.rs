@@ -13,8 +13,10 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 const HUBS: usize = 2;
-/// Past the promise of five business days, and for some past giving up.
-const DAYS: SignedDuration = SignedDuration::from_hours(24 * 9);
+/// Past the promise of five business days: what waits is late.
+const LATE: SignedDuration = SignedDuration::from_hours(24 * 9);
+/// Past giving up, twenty business days after the request; their latest answers come before that.
+const GIVEN_UP: SignedDuration = SignedDuration::from_hours(24 * 30);
 const RATE: u64 = 20;
 const BEFORE: Duration = Duration::from_secs(12);
 const SENT_MAX: Duration = Duration::from_secs(30);
@@ -53,15 +55,22 @@ async fn play(world: &mut World, load: &Load) -> Outcome<()> {
     let open = "SELECT count(*) FROM hub.job_live WHERE operation = 'kpsisu.check'
                    AND state = 'pending'";
     let pending = world.count(open).await?;
-    let mut deserted = Deserted { days: DAYS };
+    let mut deserted = Deserted { days: LATE };
     deserted.begin(world).await?;
     let waiting = async |world: &World| Ok(mailbox(world).await? * 2 > pending);
     world.until("their answers wait in the mailbox", READ_MAX, waiting).await?;
     let waited = mailbox(world).await?;
     deserted.end(world).await?;
-    let read =
+    let read = async |world: &World| {
+        Ok(mailbox(world).await? == 0 && world.count(open).await? * 2 < pending)
+    };
+    world.until("what waited is read", READ_MAX, read).await?;
+    let mut deserted = Deserted { days: GIVEN_UP };
+    deserted.begin(world).await?;
+    deserted.end(world).await?;
+    let over =
         async |world: &World| Ok(mailbox(world).await? == 0 && world.count(open).await? == 0);
-    world.until("everything is read and nothing is open", READ_MAX, read).await?;
+    world.until("nothing is open any more", READ_MAX, over).await?;
     judge(world, pending, waited).await
 }
 

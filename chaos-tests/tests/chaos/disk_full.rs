@@ -45,8 +45,13 @@ async fn play(world: &mut World, load: &Load) -> Outcome<()> {
     world.pass(BEFORE).await;
     let Some(mut full) = world.disk.as_ref().map(Disk::full) else { return Ok(()) };
     for _ in 0..2 {
+        let refusals = world.disk.as_ref().map_or(0, Disk::refusals);
         full.begin(world).await?;
         world.pass(FULL_FOR).await;
+        let refused = async |world: &World| {
+            Ok(world.disk.as_ref().is_some_and(|disk| disk.refusals() > refusals))
+        };
+        world.until("PostgreSQL meets the full disk", AGAIN_MAX, refused).await?;
         full.end(world).await?;
         let ended = world.stage.store.count_ended().await.map_or(0, |ended| ended.admitted);
         let goes_on =

@@ -163,7 +163,7 @@ impl Store {
         quarantined: &[Quarantined],
     ) -> Result<Vec<Admitted>, Error> {
         within(async {
-            let mut tx = self.admitting.begin().await?;
+            let mut tx = super::begin(&self.admitting).await?;
             let admitted = admit(&mut tx, worker, entries, quarantined).await?;
             fail_point::reach(Point::BeforeAdmitCommit);
             tx.commit().await?;

@@ -205,7 +205,7 @@ impl Store {
     /// Records a batch; `None` for changes that lost their job.
     pub async fn record(&self, changes: &[Change]) -> Result<Vec<Option<Recorded>>, Error> {
         within(async {
-            let mut tx = self.recording.begin().await?;
+            let mut tx = super::begin(&self.recording).await?;
             let recorded = record(&mut tx, changes).await?;
             fail_point::reach(Point::BeforeRecordCommit);
             tx.commit().await?;

@@ -260,7 +260,7 @@ impl Store {
         operations: &HashMap<&'static str, &'static OperationSpec>,
     ) -> Result<Fired, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let due = lock_due(&mut tx, limit).await?;
             if due.is_empty() {
                 return Ok(Fired::default());

@@ -103,7 +103,7 @@ impl Store {
             return Ok(0);
         }
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let seqs: Vec<i64> = sqlx::query_scalar(
                 "UPDATE hub.job_live j SET state = 'accepted', owner = NULL, run = j.run + 1
                    FROM UNNEST($1::bigint[], $2::int[]) u (seq, run)
@@ -128,7 +128,7 @@ impl Store {
         operations: &HashMap<&'static str, &'static OperationSpec>,
     ) -> Result<Option<Rescued>, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let dead = sqlx::query("DELETE FROM hub.worker WHERE id = $1 AND beat = $2")
                 .bind(seen.worker)
                 .bind(seen.beat)
@@ -159,7 +159,7 @@ impl Store {
             .await?;
             let mut all = Rescued::default();
             for owner in owners {
-                let mut tx = self.pool.begin().await?;
+                let mut tx = super::begin(&self.pool).await?;
                 let rescued = rescue_jobs(&mut tx, owner, operations).await?;
                 tx.commit().await?;
                 all.returned += rescued.returned;
