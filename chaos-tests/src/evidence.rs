@@ -2,14 +2,14 @@
 //!
 //! No column that is shown holds personal data.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
     Outcome,
-    world::{World, line, text},
+    world::{Since, World, line, text},
 };
 
 /// Everything that the oracle compares.
@@ -29,9 +29,19 @@ pub struct Evidence {
     pub oracle: Value,
     /// The simulators' journal of KPSiSU.
     pub journal: Vec<Value>,
+    /// How often Kazpost gave each order a number.
+    pub numbers: HashMap<String, i64>,
+    /// The number of each order in the portal.
+    pub parcels: HashMap<String, Value>,
+    /// Messages on phones, by the press that sent them.
+    pub messages: HashMap<Uuid, usize>,
 }
 
-const LEFT: [(&str, &str); 4] = [
+const LEFT: [(&str, &str); 5] = [
+    (
+        "deliveries that were not made",
+        "SELECT count(*) FROM hub.callback WHERE state IN ('open', 'stopped')",
+    ),
     ("live jobs", "SELECT count(*) FROM hub.job_live"),
     ("events without a confirm", "SELECT count(*) FROM hub.outbox"),
     ("timers", "SELECT count(*) FROM hub.timer"),
@@ -42,24 +52,24 @@ impl Evidence {
     /// Reads everything.
     pub async fn gather(world: &World) -> Outcome<Self> {
         let id = |value: &Value| value.as_str().and_then(|text| text.parse::<Uuid>().ok());
-        let sql = "SELECT id, seq, operation, subject, state, sla, run, attempts, events, code,
-                     summary ->> 'verdict' AS verdict, requested_at FROM hub.job";
-        let jobs = world.rows(sql).await?;
+        let Since { job: since, quarantine: kept_before } = world.since;
+        let jobs = format!(
+            "SELECT id, seq, operation, subject, state, sla, run, attempts, events, code, begun_by,
+               callback_url IS NOT NULL AS callback,
+               summary ->> 'verdict' AS verdict, requested_at FROM hub.job WHERE seq > {since}"
+        );
+        let jobs = world.rows(&jobs).await?;
         let jobs = jobs.into_iter().filter_map(|job| Some((id(&job["id"])?, job))).collect();
-        let sql = "SELECT 'gbdfl.person' AS operation, subject, job_id, status, sla, completed_at,
-                     CASE WHEN found IS NULL THEN 'unknown' ELSE found::text END AS answer
-                     FROM portal.person
-                   UNION ALL
-                   SELECT 'kpsisu.check', subject, job_id, status, sla, completed_at, verdict
-                     FROM portal.specialist_check";
         let portal = world
-            .rows(sql)
+            .rows(&portal_rows(since))
             .await?
             .into_iter()
             .filter_map(|row| Some(((text(&row["operation"])?, text(&row["subject"])?), row)));
         let portal = portal.collect();
-        let quarantine = world.rows("SELECT job_id FROM hub.quarantine").await?;
-        let attempts = world.rows("SELECT job_seq, run FROM hub.attempt").await?;
+        let quarantine = format!("SELECT job_id FROM hub.quarantine WHERE id > {kept_before}");
+        let quarantine = world.rows(&quarantine).await?;
+        let attempts = format!("SELECT job_seq, run FROM hub.attempt WHERE job_seq > {since}");
+        let attempts = world.rows(&attempts).await?;
         let number = |value: &Value| value.as_i64().unwrap_or(-1);
         let mut left = Vec::new();
         for (name, sql) in LEFT {
@@ -74,6 +84,9 @@ impl Evidence {
             left,
             oracle: world.stage.control("oracle").await?,
             journal: journal.as_array().cloned().unwrap_or_default(),
+            numbers: numbers(world).await?,
+            parcels: parcels(world, since).await?,
+            messages: messages(world).await?,
         })
     }
 
@@ -84,13 +97,14 @@ impl Evidence {
             *states.entry(job["state"].as_str().unwrap_or("?")).or_default() += 1;
         }
         let states: Vec<String> = states.iter().map(|(s, n)| format!("{n} {s}")).collect();
-        let kpsisu = &self.oracle["kpsisu"];
+        let of = |system: &str, what: &str| self.oracle[system][what].as_u64().unwrap_or(0);
+        let sum = |what: &str| crate::oracle::COMMANDED.map(|s| of(s, what)).iter().sum::<u64>();
         format!(
             "{} jobs ({}), {} commands executed in {} requests",
             self.jobs.len(),
             states.join(", "),
-            kpsisu["executed"],
-            kpsisu["requests"],
+            sum("executed"),
+            sum("requests"),
         )
     }
 
@@ -143,7 +157,7 @@ impl Evidence {
         let heard: Vec<String> =
             world.portal.heard(id).iter().map(|e| format!("{}#{}", e.name, e.sequence)).collect();
         line(&mut shown, format_args!("    heard: {}", heard.join(" ")));
-        let journal = world.stage.control("journal?system=kpsisu").await?;
+        let journal = world.stage.control("journal").await?;
         for entry in journal.as_array().into_iter().flatten() {
             if entry["request_number"].as_str() == Some(id.to_string().as_str()) {
                 line(&mut shown, format_args!("    government: {entry}"));
@@ -151,4 +165,57 @@ impl Evidence {
         }
         Ok(shown)
     }
+}
+
+/// The rows of the portal that belong to jobs of this round.
+fn portal_rows(since: i64) -> String {
+    let of_round = format!("job_id IN (SELECT id FROM hub.job WHERE seq > {since})");
+    format!(
+        "SELECT 'gbdfl.person' AS operation, subject, job_id, status, sla, completed_at,
+           CASE WHEN found IS NULL THEN 'unknown' ELSE found::text END AS answer
+           FROM portal.person WHERE {of_round}
+         UNION ALL
+         SELECT system || '.check', subject, job_id, status, sla, completed_at, verdict
+           FROM portal.specialist_check WHERE {of_round}"
+    )
+}
+
+/// How often each order was given a number, by Kazpost's own book.
+async fn numbers(world: &World) -> Outcome<HashMap<String, i64>> {
+    let journal = world.stage.control("journal?system=kazpost").await?;
+    let entries = journal.as_array().into_iter().flatten();
+    let count = |entry: &Value| {
+        Some((text(&entry["request_number"])?, entry["executed_count"].as_i64().unwrap_or(0)))
+    };
+    Ok(entries.filter_map(count).collect())
+}
+
+/// Track numbers in the portal, and how many jobs follow each.
+async fn parcels(world: &World, since: i64) -> Outcome<HashMap<String, Value>> {
+    let sql = format!(
+        "SELECT d.subject, d.track_number, (SELECT count(*) FROM hub.job t
+            WHERE t.operation = 'kazpost.track' AND t.subject = d.subject) AS followed
+           FROM portal.delivery d
+          WHERE d.job_id IN (SELECT id FROM hub.job WHERE seq > {since})"
+    );
+    let rows = world.rows(&sql).await?.into_iter();
+    Ok(rows.filter_map(|row| Some((text(&row["subject"])?, row))).collect())
+}
+
+/// What people would read: one look at the phone of everybody who pressed.
+async fn messages(world: &World) -> Outcome<HashMap<Uuid, usize>> {
+    let mut phones = BTreeSet::new();
+    for part in world.parts.iter().filter(|part| part.operation == "mgov.send_code") {
+        let body: Value = serde_json::from_slice(&part.body)?;
+        phones.extend(text(&body["input"]["iin"]));
+    }
+    let mut messages: HashMap<Uuid, usize> = HashMap::new();
+    for iin in phones {
+        let phone = world.stage.control(&format!("phone/{iin}")).await?;
+        for sms in phone["messages"].as_array().into_iter().flatten() {
+            let press = sms["request_number"].as_str().and_then(|number| number.parse().ok());
+            *messages.entry(press.unwrap_or_default()).or_default() += 1;
+        }
+    }
+    Ok(messages)
 }

@@ -12,10 +12,16 @@
 //!
 //! *Limits*: one world at a time; every wait has a named deadline.
 
+pub mod campaign;
 pub mod evidence;
+pub mod fail_points;
+pub mod fault;
+pub mod load;
+pub mod mix;
 pub mod oracle;
 pub mod portal;
 pub mod program;
+pub mod receiver;
 pub mod world;
 
 /// What keeps a test from going on, as a sentence.

@@ -6,7 +6,10 @@
 //! | one end | all terminal events of a job tell of one state, the one in its row |
 //! | every event is published | sequences 1 to the last were all heard, first hearings in order |
 //! | one recorded run | no two attempts of one run, none of a run that never was |
-//! | nothing executed twice | the simulators' own count, and their journal |
+//! | nothing executed twice | the simulators' own count of every system that takes commands |
+//! | every event of a job with a callback was delivered | events by their ids, at the receiver |
+//! | one press, one SMS | messages on phones, by press: one where it succeeded, never two |
+//! | one order, one number | numbers that Kazpost gave, by order; one job follows each parcel |
 //! | their word is kept | what they executed and answered is the job's end, with their verdict |
 //! | newest job owns the row | the portal's row of each subject tells of its newest job |
 //! | nothing is left | no live job, timer, unsent event or unread message |
@@ -16,7 +19,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use contracts::state::State;
 use serde_json::Value;
 use uuid::Uuid;
-use workers::demo::cast::{Fate, Part};
+use workers::{
+    demo::cast::{Fate, Part},
+    pipeline::{consent::VERIFY, follow_up::child_id},
+};
 
 use crate::{
     evidence::Evidence,
@@ -27,6 +33,11 @@ use crate::{
 /// Findings that are shown with their rows.
 pub const SHOWN_MAX: usize = 8;
 
+/// Systems that take commands, as the simulators count them.
+pub const COMMANDED: [&str; 4] = ["kpsisu", "mgov", "kazpost", "eqyzmet"];
+/// Operations whose portal row tells of its newest job and nothing else.
+const WITH_ROWS: [&str; 3] = ["gbdfl.person", "kpsisu.check", "mzrk.check"];
+
 /// One broken promise.
 #[derive(Debug)]
 pub struct Finding {
@@ -35,6 +46,11 @@ pub struct Finding {
     /// The job, where it is about one.
     pub job: Option<Uuid>,
 }
+
+/// The words of a command that was executed again.
+pub const TWICE: &str = "was executed more than once";
+/// The words of a message without its end.
+pub const LOST: &str = "is lost";
 
 fn finding(job: Uuid, what: impl std::fmt::Display) -> Finding {
     Finding { what: format!("{job}: {what}"), job: Some(job) }
@@ -57,7 +73,8 @@ pub fn judge(world: &World, evidence: &Evidence) -> Vec<Finding> {
             (Fate::Quarantined, Some(_)) => {}
             (Fate::Quarantined, None) => nameless += 1,
             (Fate::Runs | Fate::Rejected, id) => {
-                judge_job(part, id.unwrap_or_default(), evidence, &world.portal, &mut findings);
+                let id = id.unwrap_or_default();
+                judge_job(part.fate, id, evidence, &world.portal, &mut findings);
             }
         }
     }
@@ -66,29 +83,32 @@ pub fn judge(world: &World, evidence: &Evidence) -> Vec<Finding> {
         let what = format!("{nameless} messages without id, {kept} in quarantine");
         findings.push(Finding { what, job: None });
     }
-    judge_strangers(&world.parts, evidence, &mut findings);
+    judge_strangers(&world.parts, evidence, &world.portal, &mut findings);
     judge_attempts(evidence, &mut findings);
     judge_portal(evidence, &mut findings);
     judge_government(evidence, &mut findings);
+    judge_callbacks(world, evidence, &mut findings);
+    judge_presses(evidence, &mut findings);
+    judge_orders(evidence, &mut findings);
     for (name, count) in evidence.left.iter().filter(|(_, count)| *count > 0) {
         findings.push(Finding { what: format!("{count} {name} are left"), job: None });
     }
     findings
 }
 
-fn judge_job(part: &Part, id: Uuid, e: &Evidence, portal: &Portal, findings: &mut Vec<Finding>) {
+fn judge_job(fate: Fate, id: Uuid, e: &Evidence, portal: &Portal, findings: &mut Vec<Finding>) {
     let Some(job) = e.jobs.get(&id) else {
-        findings.push(finding(id, "is lost: the hub does not know it"));
+        findings.push(finding(id, format_args!("{LOST}: the hub does not know it")));
         return;
     };
     let name = job["state"].as_str().unwrap_or_default();
     let state = State::from_name(name).filter(|state| state.is_terminal());
     let Some(state) = state else {
-        findings.push(finding(id, format_args!("is lost: still {name}")));
+        findings.push(finding(id, format_args!("{LOST}: still {name}")));
         return;
     };
-    if (part.fate == Fate::Rejected) != (state == State::Rejected) {
-        findings.push(finding(id, format_args!("should be {:?}, is {name}", part.fate)));
+    if (fate == Fate::Rejected) != (state == State::Rejected) {
+        findings.push(finding(id, format_args!("should be {fate:?}, is {name}")));
     }
     let heard: Vec<Told> = portal.heard(id).into_iter().filter(|e| e.sequence > 0).collect();
     let ends: BTreeSet<&str> =
@@ -109,11 +129,17 @@ fn judge_job(part: &Part, id: Uuid, e: &Evidence, portal: &Portal, findings: &mu
     }
 }
 
-/// Jobs that nobody published.
-fn judge_strangers(parts: &[Part], e: &Evidence, findings: &mut Vec<Finding>) {
+/// Jobs that nobody published: those that the hub begins itself end as all others do.
+fn judge_strangers(parts: &[Part], e: &Evidence, portal: &Portal, findings: &mut Vec<Finding>) {
     let known: HashSet<Uuid> = parts.iter().filter_map(|part| part.id).collect();
-    for id in e.jobs.keys().filter(|id| !known.contains(id)) {
-        findings.push(finding(*id, "is a job that nobody published"));
+    let verifications: HashSet<Uuid> = known.iter().map(|id| child_id(*id, VERIFY)).collect();
+    for (id, job) in e.jobs.iter().filter(|(id, _)| !known.contains(id)) {
+        let parent = job["begun_by"].as_str().and_then(|text| text.parse().ok());
+        if verifications.contains(id) || parent.is_some_and(|parent| known.contains(&parent)) {
+            judge_job(Fate::Runs, *id, e, portal, findings);
+        } else {
+            findings.push(finding(*id, "is a job that nobody published"));
+        }
     }
 }
 
@@ -145,6 +171,9 @@ fn judge_portal(e: &Evidence, findings: &mut Vec<Finding>) {
         else {
             continue;
         };
+        if !WITH_ROWS.contains(&operation) {
+            continue;
+        }
         if job["state"] == State::Rejected.name() {
             continue;
         }
@@ -186,14 +215,17 @@ fn verdict_of(outcome: &str) -> Option<&'static str> {
 }
 
 fn judge_government(e: &Evidence, findings: &mut Vec<Finding>) {
-    let kpsisu = &e.oracle["kpsisu"];
-    for number in kpsisu["executed_more_than_once"].as_array().into_iter().flatten() {
-        let id = number.as_str().and_then(|text| text.parse().ok()).unwrap_or_default();
-        findings.push(finding(id, "was executed more than once by KPSiSU"));
-    }
-    if kpsisu["numbers_cut"] == Value::Bool(true) {
-        let what = "the simulators stopped counting request numbers".to_owned();
-        findings.push(Finding { what, job: None });
+    for system in COMMANDED {
+        let counted = &e.oracle[system];
+        for number in counted["executed_more_than_once"].as_array().into_iter().flatten() {
+            let number = number.as_str().unwrap_or_default();
+            let what = format!("{number}: {TWICE} by {system}");
+            findings.push(Finding { what, job: number.parse().ok() });
+        }
+        if counted["numbers_cut"] == Value::Bool(true) {
+            let what = format!("the simulator of {system} stopped counting request numbers");
+            findings.push(Finding { what, job: None });
+        }
     }
     let mut executed: HashMap<Uuid, &str> = HashMap::new();
     for entry in e.journal.iter().filter(|entry| entry["executed"] == Value::Bool(true)) {
@@ -215,6 +247,61 @@ fn judge_government(e: &Evidence, findings: &mut Vec<Finding>) {
                 findings.push(finding(*id, what));
             }
             None | Some(_) => {}
+        }
+    }
+}
+
+/// Every event of a job that named a callback came to the receiver.
+fn judge_callbacks(world: &World, e: &Evidence, findings: &mut Vec<Finding>) {
+    let came = world.receiver.came();
+    for (id, job) in e.jobs.iter().filter(|(_, job)| job["callback"] == Value::Bool(true)) {
+        let events = job["events"].as_i64().unwrap_or(0);
+        let missing: Vec<i64> =
+            (1..=events).filter(|event| !came.contains(&format!("{id}/{event}"))).collect();
+        if !missing.is_empty() {
+            findings.push(finding(*id, format_args!("events {missing:?} of {events} never came")));
+        }
+    }
+}
+
+/// One press, one SMS, by the phones.
+fn judge_presses(e: &Evidence, findings: &mut Vec<Finding>) {
+    for (id, job) in e.jobs.iter().filter(|(_, job)| job["operation"] == "mgov.send_code") {
+        let messages = e.messages.get(id).copied().unwrap_or(0);
+        if messages > 1 {
+            findings.push(finding(*id, format_args!("{TWICE}: {messages} messages on the phone")));
+        }
+        if messages == 0 && job["state"] == State::Succeeded.name() {
+            findings.push(finding(*id, "succeeded, and no message came"));
+        }
+    }
+}
+
+/// One order, one number, by Kazpost's book; one job follows each parcel.
+fn judge_orders(e: &Evidence, findings: &mut Vec<Finding>) {
+    let mut owners: HashMap<&str, &str> = HashMap::new();
+    for (id, job) in e.jobs.iter().filter(|(_, job)| job["operation"] == "kazpost.label") {
+        let subject = job["subject"].as_str().unwrap_or_default();
+        let order = subject.trim_start_matches("order:");
+        let given = e.numbers.get(&format!("SIM-{order}")).copied().unwrap_or(0);
+        let succeeded = job["state"] == State::Succeeded.name();
+        if given > 1 || (succeeded && given != 1) {
+            let what = format!("{TWICE} or never: {given} numbers for one order");
+            findings.push(finding(*id, what));
+        }
+        if !succeeded {
+            continue;
+        }
+        let row = e.parcels.get(subject).unwrap_or(&Value::Null);
+        let Some(number) = row["track_number"].as_str() else {
+            findings.push(finding(*id, "succeeded, and the portal has no number"));
+            continue;
+        };
+        if row["followed"] != 1 {
+            findings.push(finding(*id, format_args!("is followed by {} jobs", row["followed"])));
+        }
+        if let Some(other) = owners.insert(number, subject).filter(|other| *other != subject) {
+            findings.push(finding(*id, format_args!("{subject} and {other} share a number")));
         }
     }
 }

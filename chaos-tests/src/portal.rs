@@ -63,10 +63,17 @@ pub struct Told {
     pub code: Option<String>,
 }
 
+/// A message of a government system that nobody asked for.
+const RECEIVED: &str = "message_received";
+
 #[derive(Debug, Default)]
 struct Notes {
     events: HashMap<Uuid, Vec<Told>>,
     confirmed: HashSet<usize>,
+    /// Messages that came in, by their ids.
+    messages: Vec<String>,
+    /// Events that told of a doubt.
+    doubts: usize,
 }
 
 /// The portal; clones share what was noted.
@@ -160,7 +167,13 @@ impl Portal {
             state: event.data.state,
             code: event.data.summary.get("code").and_then(|c| c.as_str()).map(str::to_owned),
         };
-        self.notes().events.entry(event.data.job_id).or_default().push(told);
+        let mut notes = self.notes();
+        if told.name == RECEIVED {
+            let id = event.data.summary.get("message_id").and_then(|id| id.as_str());
+            notes.messages.extend(id.map(str::to_owned));
+        }
+        notes.doubts += usize::from(told.state == State::InDoubt);
+        notes.events.entry(event.data.job_id).or_default().push(told);
     }
 
     /// Publishes these messages, in order, until each is confirmed. Never gives up: the caller's
@@ -178,7 +191,13 @@ impl Portal {
         }
     }
 
-    async fn publish_over(
+    /// A connection to publish over.
+    pub(crate) async fn connect(&self) -> Outcome<Publisher> {
+        Ok(Publisher::connect(&self.url, "portal").await?)
+    }
+
+    /// Publishes what is open, until it is confirmed or the connection is gone.
+    pub(crate) async fn publish_over(
         &self,
         publisher: &Publisher,
         open: &mut VecDeque<Letter<'_>>,
@@ -218,6 +237,29 @@ impl Portal {
             }
         }
         Ok(())
+    }
+
+    /// The state that the newest event of a job told of.
+    pub fn state_of(&self, id: Uuid) -> Option<State> {
+        let notes = self.notes();
+        notes.events.get(&id)?.iter().max_by_key(|told| told.sequence).map(|told| told.state)
+    }
+
+    /// The ids of messages that came in since the last time.
+    pub fn take_messages(&self) -> Vec<String> {
+        std::mem::take(&mut self.notes().messages)
+    }
+
+    /// Events that told of a doubt, so far.
+    pub fn doubts(&self) -> usize {
+        self.notes().doubts
+    }
+
+    /// Forgets what was confirmed and heard: a round is over.
+    pub fn forget(&self) {
+        let mut notes = self.notes();
+        notes.confirmed.clear();
+        notes.events.clear();
     }
 
     /// Whether the part at this place was confirmed at least once.

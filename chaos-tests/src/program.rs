@@ -1,4 +1,7 @@
-//! The program under test: `hub`, as `cargo build` makes it.
+//! The program under test: `hub`, as `cargo build` makes it, with its fail points.
+//!
+//! It is `hub-with-fail-points`: the same program and nothing else, under a name of its own, so that
+//! what lies beside it as `hub` stays the program without.
 //!
 //! The tests drive the built program, so they build it, once a process, with the profile they have
 //! themselves. Cargo's lock is free while tests run; where nothing changed this takes a second.
@@ -16,6 +19,9 @@ use crate::{Error, Outcome};
 const ABOUT_THIS_PACKAGE: [&str; 4] =
     ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_"];
 
+/// The binary of the crate `workers` that is driven.
+const PROGRAM_NAME: &str = "hub-with-fail-points";
+
 static PROGRAM: OnceCell<PathBuf> = OnceCell::const_new();
 
 /// The path of the built program.
@@ -30,7 +36,8 @@ pub async fn hub() -> Outcome<PathBuf> {
 fn build() -> Outcome<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--package", "workers", "--bin", "hub"]);
+    cargo.args(["build", "--package", "workers", "--bin", PROGRAM_NAME]);
+    cargo.args(["--features", "fail-points"]);
     cargo.arg("--message-format=json").arg("--manifest-path").arg(workspace);
     // What this test's own cargo says about this package would make build scripts run again.
     for (name, _) in std::env::vars_os() {
@@ -49,7 +56,7 @@ fn build() -> Outcome<PathBuf> {
     }
     let text = String::from_utf8_lossy(&output.stdout);
     let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let executables = messages.filter(|message| message["target"]["name"] == "hub");
+    let executables = messages.filter(|message| message["target"]["name"] == PROGRAM_NAME);
     let paths: Vec<PathBuf> = executables
         .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
         .collect();

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::SignedDuration;
 use rustix::process::Signal;
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
@@ -25,9 +26,12 @@ use workers::{
 use crate::{
     Error, Outcome,
     evidence::Evidence,
+    fail_points::FailPoints,
+    fault::disk::Disk,
     oracle,
     portal::{Portal, letters},
     program,
+    receiver::Receiver,
 };
 
 /// Decides everything that looks random, where `HUB_CHAOS_SEED` does not.
@@ -38,6 +42,10 @@ pub const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub const END_WAIT_MAX: Duration = Duration::from_secs(150);
 /// Without any progress for this long the oracle says what has not ended.
 const STALL_MAX: Duration = Duration::from_secs(30);
+/// The same where a delivery by HTTP may be under way: it is tried again a minute after its hub died.
+const LEAP_STALL_MAX: Duration = Duration::from_secs(75);
+/// As [`END_WAIT_MAX`], where days are leapt over.
+pub const LEAPS_WAIT_MAX: Duration = Duration::from_secs(180);
 /// Jobs of a dead or frozen worker are taken over within this.
 pub const RESCUE_WAIT_MAX: Duration = Duration::from_secs(15);
 
@@ -58,34 +66,79 @@ pub struct Wanted {
     pub fault_permille: u16,
 }
 
+/// Where a round begins: what came before was judged and is over.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Since {
+    /// The last admission number before.
+    pub job: i64,
+    /// The last entry of the quarantine before.
+    pub quarantine: i64,
+}
+
 /// A stage with a portal and a cast.
 pub struct World {
     /// Servers, simulators, hubs.
     pub stage: Stage,
+    /// Where hubs can be made to end between two steps.
+    pub fail_points: FailPoints,
+    /// Who takes callbacks.
+    pub receiver: Receiver,
+    /// The small disk of PostgreSQL, where a test wants one.
+    pub disk: Option<Disk>,
+    /// How far business time leaps past a due moment when everything is brought to its end; without,
+    /// it moves from one due moment to the next.
+    pub leaps: Option<SignedDuration>,
     /// Who publishes and hears.
     pub portal: Portal,
     /// What is published.
     pub parts: Vec<Part>,
     /// The schedule of the faults comes from here.
     pub chance: Chance,
+    /// What was before the round that is judged.
+    pub since: Since,
     name: &'static str,
     seed: u64,
     began: Instant,
     faults: Vec<String>,
+    tells: bool,
     _one: MutexGuard<'static, ()>,
 }
 
 /// Short limits, so that slow systems do not make a test wait; few permits, so that both ways into
 /// a call are gone: started at admission, and stored and claimed.
-const SETTINGS: &str = r"
+const SETTINGS: &str = r#"
 pull_interval_s = 172800
 in_flight_max = 24
 [operations.gbdfl.person]
 call_timeout_ms = 2500
 attempts_max = 6
+[operations.gbdul.organization]
+call_timeout_ms = 2500
+[operations.realestate.properties]
+call_timeout_ms = 2500
 [operations.kpsisu.check]
 call_timeout_ms = 2500
-";
+[operations.mzrk.check]
+call_timeout_ms = 2500
+[operations.mgov.lookup]
+call_timeout_ms = 2500
+[operations.mgov.send_code]
+call_timeout_ms = 2500
+[operations.mgov.verify_code]
+call_timeout_ms = 2500
+[operations.kazpost.label]
+call_timeout_ms = 2500
+[operations.kazpost.track]
+call_timeout_ms = 2500
+[operations.eqyzmet.submit]
+call_timeout_ms = 2500
+[callbacks]
+hosts = ["127.0.0.1"]
+allow_private = true
+secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+"#;
+/// A parcel is looked at once a day, so that following many of them takes few looks.
+const TRACK_EVERY: (&str, &str) = ("HUB_SYSTEMS__KAZPOST__TRACK_INTERVAL_S", "86400");
 
 /// The seed of this run.
 pub fn seed() -> u64 {
@@ -95,16 +148,25 @@ pub fn seed() -> u64 {
 impl World {
     /// Builds the program and the stage, and opens the portal.
     pub async fn build(wanted: Wanted) -> Outcome<Self> {
+        Self::seeded(wanted, seed()).await
+    }
+
+    /// As [`Self::build`], with a seed of its own.
+    pub async fn seeded(wanted: Wanted, seed: u64) -> Outcome<Self> {
         let one = ONE.lock().await;
-        let seed = seed();
+        let fail_points = FailPoints::open()?;
         let plan = Plan {
-            program: program::hub().await?,
+            // Its own: whoever builds the program meanwhile must not change it under this world.
+            program: fail_points.keep(&program::hub().await?)?,
             hubs: wanted.hubs,
             seed,
             fault_permille: wanted.fault_permille,
             latency: wanted.latency,
             settings: SETTINGS.to_owned(),
-            environment: Vec::new(),
+            environment: vec![
+                fail_points.variable(),
+                (TRACK_EVERY.0.to_owned(), TRACK_EVERY.1.to_owned()),
+            ],
             servers: None,
             fsync: true,
             say: |_| {},
@@ -113,13 +175,19 @@ impl World {
         let portal = Portal::open(stage.amqp_url()).await?;
         Ok(Self {
             stage,
+            fail_points,
+            receiver: Receiver::open().await?,
+            disk: None,
+            leaps: None,
             portal,
             parts: cast::cast(wanted.jobs, seed, real_now(), Repertoire::MainJob),
             chance: Chance::seeded(seed ^ 0xC4A0_5C4A),
+            since: Since::default(),
             name: wanted.name,
             seed,
             began: Instant::now(),
             faults: Vec::new(),
+            tells: true,
             _one: one,
         })
     }
@@ -134,10 +202,17 @@ impl World {
         tokio::time::sleep(duration).await;
     }
 
+    /// Writes faults down without telling of them at once: somebody else does.
+    pub fn quiet(&mut self) {
+        self.tells = false;
+    }
+
     /// Writes a fault down.
     pub fn fault(&mut self, what: impl std::fmt::Display) {
         let line = format!("{:7.2} s  {what}", self.began.elapsed().as_secs_f64());
-        println(&line);
+        if self.tells {
+            println(&line);
+        }
         self.faults.push(line);
     }
 
@@ -290,13 +365,48 @@ impl World {
         time::advance(&self.stage).await.unwrap_or(false)
     }
 
-    /// Whether everything has ended and was heard.
-    async fn all_ended(&self) -> Outcome<(bool, usize)> {
+    /// Moves business time past the next due moment by so much, if nothing is in flight.
+    pub async fn leap(&self, past: SignedDuration) -> Outcome<bool> {
+        let (first, second) = (time::look(&self.stage).await?, time::look(&self.stage).await?);
+        let Some(next) = second.next.filter(|_| first.quiet && second.quiet) else {
+            return Ok(false);
+        };
+        self.stage.store.jump_to(next.checked_add(past).unwrap_or(next)).await?;
+        Ok(true)
+    }
+
+    /// Lets business time leap until everything has ended or nothing moves.
+    pub async fn leap_to_the_end(&self, past: SignedDuration) {
+        let began = Instant::now();
+        let (mut seen, mut moved) = (0, Instant::now());
+        while began.elapsed() < LEAPS_WAIT_MAX && moved.elapsed() < LEAP_STALL_MAX {
+            let (over, progress) = self.all_ended().await.unwrap_or((false, 0));
+            if over {
+                return;
+            }
+            if self.leap(past).await.unwrap_or(false) || progress != seen {
+                (seen, moved) = (progress, Instant::now());
+            }
+            tokio::time::sleep(time::LOOK_EVERY).await;
+        }
+    }
+
+    /// Whether everything has ended and was heard, and a number that grows with progress.
+    pub(crate) async fn all_ended(&self) -> Outcome<(bool, usize)> {
         let ended = self.stage.store.count_ended().await?;
         let jobs = self.parts.iter().filter(|part| part.fate != Fate::Quarantined).count();
         let over = ended.admitted >= jobs && ended.live == 0 && ended.outbox == 0;
-        let progress = ended.admitted + ended.jobs + ended.quarantined;
-        Ok((over && self.portal.heard_all(&self.parts), progress))
+        let progress = ended.admitted + ended.jobs + ended.quarantined + self.receiver.came().len();
+        Ok((over && self.came_all().await? && self.portal.heard_all(&self.parts), progress))
+    }
+
+    /// Whether no delivery by HTTP is left to be made.
+    async fn came_all(&self) -> Outcome<bool> {
+        if !self.parts.iter().any(|part| part.operation == "gbdfl.person") {
+            return Ok(true);
+        }
+        let open = "SELECT count(*) FROM hub.callback WHERE state = 'open'";
+        Ok(self.count(open).await? == 0)
     }
 
     /// Lets business time jump until everything has ended or nothing moves; `between` is called
@@ -345,12 +455,16 @@ impl World {
                 self.began.elapsed().as_secs_f64(),
             ));
         });
+        drop(self.disk.take());
         self.stage.strike().await;
         outcome.map_err(|_| Error::Told(report))
     }
 
     async fn judge(&mut self) -> Outcome<String> {
-        self.drive(async |_, _| Ok(())).await?;
+        match self.leaps {
+            Some(past) => self.leap_to_the_end(past).await,
+            None => self.drive(async |_, _| Ok(())).await?,
+        }
         let evidence = Evidence::gather(self).await?;
         let findings = oracle::judge(self, &evidence);
         if findings.is_empty() {
@@ -368,7 +482,12 @@ impl World {
 
     fn report(&self, judged: &Outcome<String>) -> String {
         let Err(error) = judged else { return String::new() };
-        let mut text = format!("\n{}: {error}\n", self.name);
+        self.story(error)
+    }
+
+    /// What went wrong, with the faults in their order and the end of the hubs' logs.
+    pub(crate) fn story(&self, wrong: impl std::fmt::Display) -> String {
+        let mut text = format!("\n{}: {wrong}\n", self.name);
         text.push_str("faults:\n");
         for fault in &self.faults {
             line(&mut text, format_args!("  {fault}"));
@@ -382,7 +501,7 @@ impl World {
     }
 }
 
-async fn evidence_of(world: &World, id: uuid::Uuid) -> String {
+pub(crate) async fn evidence_of(world: &World, id: uuid::Uuid) -> String {
     match Evidence::of_job(world, id).await {
         Ok(text) => text,
         Err(error) => format!("    (its rows cannot be read: {error})\n"),

@@ -1,12 +1,20 @@
 //! Faults against the built program, one file a fault; see the crate's README.
 
+#[path = "chaos/all_down.rs"]
+mod all_down;
 #[path = "chaos/broker_restarted.rs"]
 mod broker_restarted;
+#[path = "chaos/campaign.rs"]
+mod campaign;
 #[path = "chaos/clock_jump.rs"]
 mod clock_jump;
 #[path = "chaos/database_restarted.rs"]
 mod database_restarted;
+#[path = "chaos/disk_full.rs"]
+mod disk_full;
 #[path = "chaos/frozen.rs"]
 mod frozen;
 #[path = "chaos/hub_killed.rs"]
 mod hub_killed;
+#[path = "chaos/steps.rs"]
+mod steps;

@@ -20,6 +20,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod doctor;
+pub mod fail_point;
 pub mod inbound;
 pub mod pipeline;
 pub mod policy;

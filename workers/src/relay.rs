@@ -26,6 +26,7 @@ use crate::{
         self,
         publisher::{Message, Pending, Published, Publisher},
     },
+    fail_point::{self, Point},
     pipeline::Hub,
     policy::pause::Pause,
     store::outbox::{PARTITIONS, Sent, Unsent},
@@ -164,6 +165,7 @@ async fn round(
             break;
         }
     }
+    fail_point::reach(Point::AfterPublishBeforeConfirm);
     let mut sent = Vec::with_capacity(rows.len());
     let mut failure = None;
     for (row, pending) in rows.iter().zip(pending) {
@@ -190,6 +192,7 @@ async fn round(
             }
         }
     }
+    fail_point::reach(Point::AfterConfirmBeforeOutboxDelete);
     hub.store.forget_sent(&sent).await?;
     failure.map_or(Ok(()), |error| Err(error.into()))
 }

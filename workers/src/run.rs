@@ -23,6 +23,7 @@ use crate::{
     broker::consumer::{self, Delivery, Health, Source},
     callback, clock,
     config::Config,
+    fail_point::{self, Point},
     inbound::{self, matching, pull},
     pipeline::{BuildError, Hub, admit, claim, decode, decode::Candidate, record},
     policy::{
@@ -64,6 +65,9 @@ pub enum Error {
          a demo or a test"
     )]
     Shifted(i64),
+    /// Fail points are armed where nobody may arm them.
+    #[error("{0}")]
+    FailPoints(&'static str),
     /// The schema is older than the program.
     #[error("the schema is at version {0}, this program needs {1}: run `hub migrate`")]
     Schema(i64, i64),
@@ -84,6 +88,7 @@ pub async fn run(
     only: Option<Vec<String>>,
     stop: CancellationToken,
 ) -> Result<(), Error> {
+    fail_point::permit(config.allow_shift).map_err(Error::FailPoints)?;
     let page = admin::install_recorder()?;
     let (hub, records) = Hub::build(config)?;
     let operations: Vec<_> = hub.catalogue.operations();
@@ -346,6 +351,7 @@ fn source(
     let (hub, admitting) = (hub.clone(), admitting.clone());
     tasks.push(tokio::spawn(async move {
         while let Some(delivery) = deliveries.recv().await {
+            fail_point::reach(Point::AfterDeliver);
             let candidate = decode::decode(&hub, delivery).await;
             if let Err(unsent) = admitting.send(candidate).await {
                 admit::leave(&hub, &unsent.0);

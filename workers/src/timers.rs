@@ -16,6 +16,7 @@ use contracts::state::{Phase, Sla, State};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    fail_point::{self, Point},
     pipeline::{Hub, consent, record},
     store::{
         Kind,
@@ -66,6 +67,7 @@ async fn fire(hub: &Hub) -> Result<usize, crate::store::Error> {
     if fired.done.is_empty() {
         return Ok(0);
     }
+    fail_point::reach(Point::AfterTimerCommit);
     let mut look = Vec::new();
     for (due, action) in &fired.done {
         let late = Duration::from_millis(u64::try_from(due.late_ms).unwrap_or(0));

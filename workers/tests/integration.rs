@@ -90,6 +90,9 @@ mod stories;
 #[path = "integration/told.rs"]
 mod told;
 #[cfg(test)]
+#[path = "integration/transactions.rs"]
+mod transactions;
+#[cfg(test)]
 #[path = "integration/upkeep.rs"]
 mod upkeep;
 #[cfg(test)]

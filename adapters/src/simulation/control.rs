@@ -33,7 +33,7 @@ use super::{
 type World = State<Arc<Simulation>>;
 
 const PATHS: &str = "state, journal, oracle, behaviours, cases, exchanges, exchanges/<id>, \
-    near-misses, pending, settings, phones, phone/<iin> (GET); next, answer, forget-orders, push-urls, \
+    near-misses, pending, settings, phones, phone/<iin> (GET); next, standing, answer, forget-orders, push-urls, \
     push-now, faults, latency, forge, begin, clock (POST)";
 
 /// The routes below `/control/`.
@@ -46,6 +46,7 @@ pub fn router(simulation: &Arc<Simulation>) -> Router {
         .route("/phone/{iin}", get(phone))
         .route("/next", post(next))
         .route("/answer", post(answer))
+        .route("/standing", post(standing))
         .merge(change::router())
         .merge(watch::router())
         .route("/forge", post(forge))
@@ -200,6 +201,29 @@ async fn answer(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wr
         return Err(Wrong::conflict("too many answers wait", "let requests use them up"));
     }
     Ok(Json(json!({ "ordered": 1 })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Standing {
+    system: String,
+    behaviour: Option<String>,
+}
+
+/// From now on every request to a system is treated so, or as before again.
+async fn standing(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wrong> {
+    let shape = r#"{"system":"kpsisu","behaviour":"server_error"}, or "behaviour":null"#;
+    let wanted: Standing = read(&body, shape)?;
+    let (system, names) = known_system(&simulation, &wanted.system)?;
+    let behaviour = match &wanted.behaviour {
+        None => None,
+        Some(wanted) => match names.iter().find(|name| *name == wanted) {
+            Some(name) => Some(*name),
+            None => return Err(Wrong::unknown("behaviour", names)),
+        },
+    };
+    simulation.orders().stand(system, behaviour);
+    Ok(Json(json!({ "standing": behaviour })))
 }
 
 /// Orders a recorded case.

@@ -1,8 +1,11 @@
 //! Behaviours that somebody ordered through the control API.
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use jiff::SignedDuration;
@@ -16,7 +19,9 @@ pub const ORDERS_MAX: usize = 10_000;
 #[derive(Default)]
 pub struct Orders {
     waiting: Mutex<Vec<Order>>,
-    /// Spares the lock on the hot path, where nothing was ordered.
+    /// How each request to a system is treated until somebody says otherwise.
+    standing: Mutex<BTreeMap<&'static str, &'static str>>,
+    /// Spares the locks on the hot path, where nothing was ordered.
     count: AtomicUsize,
 }
 
@@ -47,7 +52,7 @@ impl Orders {
         if fits {
             waiting.push(order);
         }
-        self.count.store(waiting.len(), Ordering::Release);
+        self.count(&waiting);
         fits
     }
 
@@ -60,7 +65,8 @@ impl Orders {
     pub fn clear(&self, system: &str) {
         let mut waiting = locked(&self.waiting);
         waiting.retain(|order| order.system != system);
-        self.count.store(waiting.len(), Ordering::Release);
+        locked(&self.standing).remove(system);
+        self.count(&waiting);
     }
 
     /// Takes the oldest order that fits this request.
@@ -69,14 +75,34 @@ impl Orders {
             return None;
         }
         let mut waiting = locked(&self.waiting);
-        let index = waiting.iter().position(|order| order.fits(system, number, iin))?;
+        let Some(index) = waiting.iter().position(|order| order.fits(system, number, iin)) else {
+            let standing = locked(&self.standing);
+            let (system, behaviour) = standing.get_key_value(system)?;
+            return Some(Order { system, behaviour, ..Order::default() });
+        };
         let taken = waiting[index].clone();
         waiting[index].count -= 1;
         if waiting[index].count == 0 {
             waiting.remove(index);
         }
-        self.count.store(waiting.len(), Ordering::Release);
+        self.count(&waiting);
         Some(taken)
+    }
+
+    /// From now on every request to this system is treated so; `None` ends that. Orders go first.
+    pub fn stand(&self, system: &'static str, behaviour: Option<&'static str>) {
+        let waiting = locked(&self.waiting);
+        match behaviour {
+            Some(behaviour) => drop(locked(&self.standing).insert(system, behaviour)),
+            None => drop(locked(&self.standing).remove(system)),
+        }
+        self.count(&waiting);
+    }
+
+    /// The caller holds the lock of the waiting orders: of two changes the later is counted.
+    fn count(&self, waiting: &[Order]) {
+        let standing = locked(&self.standing).len();
+        self.count.store(waiting.len() + standing, Ordering::Release);
     }
 }
 

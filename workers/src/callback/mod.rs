@@ -28,6 +28,7 @@ use crate::{
     chance::Chance,
     clock::real_now,
     config::Callbacks,
+    fail_point::{self, Point},
     pipeline::Hub,
     policy::pause::jittered,
     store::callback::{Due, Tried},
@@ -101,6 +102,7 @@ async fn deliver(hub: &Hub, client: &reqwest::Client, due: &Due) {
         Tried::Again(_) => "again",
         Tried::Stopped(_) => "stopped",
     };
+    fail_point::reach(Point::CallbackSentBeforeRecord);
     Metric::Callbacks.count([("result", result)]);
     match hub.store.note_callback(due, tried, status).await {
         Ok(true) => tracing::error!("a callback host was disabled after days without a success"),

@@ -29,6 +29,9 @@ pub const STOP_WAIT_MAX: Duration = Duration::from_secs(30);
 /// The system whose section is written last, so that a plan's settings can go on in it.
 const LAST: &str = "gbdfl";
 
+/// What talks to the control pages.
+pub type Http = reqwest::Client;
+
 const NOT_OWN: &str = "the servers of this stage belong to somebody else";
 
 /// What to put on the stage.

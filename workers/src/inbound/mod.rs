@@ -40,6 +40,7 @@ use secrecy::SecretString;
 
 use crate::{
     clock::business_now,
+    fail_point::{self, Point},
     pipeline::{Hub, destination::Destination},
     store::inbound::Arrival,
     telemetry::metric::{INBOUND_RESULTS, Metric},
@@ -131,6 +132,7 @@ async fn store_message(hub: &Hub, message: &Message, peer: IpAddr, raw: &Bytes) 
                 if stored.is_none() {
                     count(arrival.system, "duplicate");
                 }
+                fail_point::reach(Point::AfterInboundStoreBeforeReply);
                 let text = shep_async::write_push_ack(message, business_now());
                 Receipt { outcome: Ok(stored), answer: xml(StatusCode::OK, text) }
             }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{INBOUND, count, kind_name, matching, printable};
 use crate::{
+    fail_point::{self, Point},
     pipeline::{Hub, destination::Destination},
     store::inbound::Arrival,
 };
@@ -102,6 +103,7 @@ async fn drain(
         for message in page.messages {
             keep(hub, system, &message).await?;
         }
+        fail_point::reach(Point::AfterPullBeforeConfirm);
         total += ids.len();
         channel.confirm(&ids, hub.store.business_now().await?).await.map_err(Error::Gateway)?;
         last = ids;

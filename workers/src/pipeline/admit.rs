@@ -27,6 +27,7 @@ use super::{
     settle::settle,
 };
 use crate::{
+    fail_point::{self, Point},
     policy::pause::Pause,
     store::{
         Kind, Outside,
@@ -130,7 +131,9 @@ async fn admit(hub: &Arc<Hub>, candidates: Vec<Candidate>, stop: &CancellationTo
         }
     }
     // Deliveries are acknowledged in their order: what is missing here was never settled.
+    fail_point::reach(Point::AfterAdmitCommitBeforeAck);
     settle(acks).await;
+    fail_point::reach(Point::AfterAck);
 }
 
 enum Unsettled {

@@ -22,7 +22,12 @@ use super::{
     prepare, protect,
     record::{self, Finished},
 };
-use crate::{policy::breaker::Verdict, store::protection::Probe, telemetry::metric::Metric};
+use crate::{
+    fail_point::{self, Point},
+    policy::breaker::Verdict,
+    store::protection::Probe,
+    telemetry::metric::Metric,
+};
 
 /// An adapter keeps its own time limit; past it by this much, the hub ends the attempt itself.
 pub const OVERTIME_MAX: Duration = Duration::from_secs(2);
@@ -33,6 +38,7 @@ pub fn spawn(hub: &Arc<Hub>, start: Start) {
     tokio::spawn(async move {
         let id = start.id;
         let finished = attempt(&hub, start).await;
+        fail_point::reach(Point::AfterCallBeforeRecord);
         record::send(&hub, id, finished).await;
     });
 }
@@ -57,7 +63,10 @@ async fn attempt(hub: &Hub, start: Start) -> Finished {
     let mut errors = Vec::new();
     let mut sent = true;
     let attempt = match prepare::prepare(hub, call, phase).await {
-        Ok(call) => bounded(hub, &call, phase).await,
+        Ok(call) => {
+            fail_point::reach(Point::BeforeCall);
+            bounded(hub, &call, phase).await
+        }
         Err(unready) => {
             errors = unready.errors;
             sent = false;

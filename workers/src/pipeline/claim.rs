@@ -17,6 +17,7 @@ use super::{
     record::{self, Record},
 };
 use crate::{
+    fail_point::{self, Point},
     policy::retry::{self, Waiting},
     store::{
         Error,
@@ -112,6 +113,9 @@ async fn claim(hub: &Arc<Hub>, destination: &Destination) -> Result<(), Error> {
             hub.registry.enter(job.id, job.run);
         }
         drop(claiming);
+        if !claimed.is_empty() {
+            fail_point::reach(Point::AfterClaimBeforeStart);
+        }
         let drained = claimed.len() < asked;
         if claimed.is_empty() {
             // Nothing is there, or the system is not called any more: a look tells which.

@@ -29,6 +29,7 @@ use uuid::Uuid;
 use super::{Hub, follow_up, record::failure_summary};
 use crate::{
     clock::real_now,
+    fail_point::{self, Point},
     store::{
         Error,
         admission::{Body, Entry, Fate, KeptCode},
@@ -137,6 +138,9 @@ async fn look(hub: &Hub, which: &Which) -> Result<(), Error> {
     let operations: Vec<&'static OperationSpec> = hub.operations.values().copied().collect();
     let life = rules(hub).life;
     let settled = hub.store.settle_consents(which, life, &operations, decide).await?;
+    if settled.iter().any(|(_, opened)| *opened) {
+        fail_point::reach(Point::AfterConsentOpened);
+    }
     for (operation, opened) in &settled {
         let result = if *opened { "opened" } else { "refused" };
         Metric::Consents.count([("operation", operation.name), ("result", result)]);

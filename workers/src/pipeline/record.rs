@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use super::{Hub, admit::count, consent, exchange, follow_up, links, protect};
 use crate::{
+    fail_point::{self, Point},
     policy::{
         pause::Pause,
         retry::{self, Failed, Spent},
@@ -301,6 +302,7 @@ async fn record(hub: &Arc<Hub>, batch: Vec<Record>) {
         let changes: Vec<Change> = batch.iter().map(|record| record.change.clone()).collect();
         match hub.store.record(&changes).await {
             Ok(recorded) => {
+                fail_point::reach(Point::AfterRecordCommit);
                 pause.reset();
                 for (record, recorded) in batch.into_iter().zip(recorded) {
                     finish(hub, record, recorded);

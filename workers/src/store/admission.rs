@@ -28,7 +28,10 @@ use uuid::Uuid;
 use super::{
     Error, NOW_MICROS, Store, Tx, calendar, consent, instant, outbox, portal, timer, within,
 };
-use crate::seal::Sealed;
+use crate::{
+    fail_point::{self, Point},
+    seal::Sealed,
+};
 
 /// One message that has an id and is to become a job.
 #[derive(Debug, Clone)]
@@ -160,8 +163,9 @@ impl Store {
         quarantined: &[Quarantined],
     ) -> Result<Vec<Admitted>, Error> {
         within(async {
-            let mut tx = self.admitting.begin().await?;
+            let mut tx = super::begin(&self.admitting).await?;
             let admitted = admit(&mut tx, worker, entries, quarantined).await?;
+            fail_point::reach(Point::BeforeAdmitCommit);
             tx.commit().await?;
             Ok(admitted)
         })

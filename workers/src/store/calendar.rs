@@ -77,7 +77,7 @@ impl Store {
         calendar: &Calendar,
     ) -> Result<Result<Loaded, Conflict>, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             // One at a time; who only reads is not held up.
             sqlx::query("LOCK TABLE hub.calendar_year IN SHARE ROW EXCLUSIVE MODE")
                 .execute(&mut *tx)

@@ -182,7 +182,7 @@ impl Store {
         };
         let host = host_of(&due.url);
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             sqlx::query(
                 "UPDATE hub.callback SET state = $3, why = $4, http_status = $5,
                     due_at = CASE WHEN $6::bigint IS NULL THEN due_at
@@ -256,7 +256,7 @@ impl Store {
         act: &Act,
     ) -> Result<u64, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let opened = sqlx::query(
                 "UPDATE hub.callback c SET state = 'open', why = NULL, tries = 0, ended_at = NULL,
                         due_at = statement_timestamp()

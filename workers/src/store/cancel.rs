@@ -37,7 +37,7 @@ impl Store {
     /// Withdraws a job, if nothing of it can have been sent. `reason` is told in its event.
     pub async fn cancel(&self, id: Uuid, reason: &str) -> Result<Cancelled, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let cancelled = cancel(&mut tx, id, reason).await?;
             tx.commit().await?;
             Ok(cancelled)
@@ -48,7 +48,7 @@ impl Store {
     /// The same, for an operator.
     pub async fn cancel_by(&self, id: Uuid, act: &Act) -> Result<Outcome, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let outcome = match cancel(&mut tx, id, BY_OPERATOR).await? {
                 Cancelled::Done => {
                     audit::note(&mut tx, act, "jobs.cancel", &id.to_string(), "cancelled").await?;

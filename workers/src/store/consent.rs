@@ -241,7 +241,7 @@ impl Store {
     /// check too short a time ago. Asked again by the same job, it answers the same.
     pub async fn note_sending(&self, job: Uuid, rules: Rules) -> Result<bool, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             // Two presses at once: the second sees what the first wrote.
             sqlx::query(
                 "SELECT pg_advisory_xact_lock(hashtextextended(concat_ws('|', j.input ->> 'iin',
@@ -295,7 +295,7 @@ impl Store {
         takes: impl Fn(&Code) -> bool,
     ) -> Result<Option<Code>, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let row = sqlx::query(
                 "SELECT s.code_ref, s.otp_id, s.attempts_left, s.used_by IS NOT NULL AS used,
                         s.iin_hash = sha256(convert_to(v.input ->> 'iin', 'UTF8')) AS same_person,
@@ -350,7 +350,7 @@ impl Store {
         decide: impl Fn(&Waiting) -> Verdict,
     ) -> Result<Vec<(&'static OperationSpec, bool)>, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let waiting = load_waiting(&mut tx, which, life, operations).await?;
             let mut settled = Vec::new();
             let mut refused = Vec::new();

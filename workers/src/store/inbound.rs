@@ -70,7 +70,7 @@ impl Store {
     /// Stores a message; `None` where a verified message with this id was stored before.
     pub async fn store_arrival(&self, arrival: &Arrival) -> Result<Option<i64>, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let state = if arrival.verified { "stored" } else { "refused" };
             let id: i64 = sqlx::query_scalar(
                 "INSERT INTO hub.inbound (received_at, system, source, peer, verified, message_id,
@@ -242,7 +242,7 @@ impl Store {
     /// its story here are one commit. What changes no row is told to nobody.
     pub async fn receive(&self, id: i64, received: &Received) -> Result<Intake, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let taken = sqlx::query(
                 "UPDATE hub.inbound SET state = 'applied', look_at = NULL
                   WHERE id = $1 AND state IN ('stored', 'parked')",

@@ -137,7 +137,7 @@ impl Store {
     /// Makes a job disappear: the demo's sabotage, to see that its check notices.
     pub async fn sabotage_lose(&self, id: Uuid) -> Result<(), Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             // Locked first: a record under way may still write timers, and a timer without its job
             // would be due for ever.
             sqlx::query("SELECT 1 FROM hub.job WHERE id = $1 FOR UPDATE")

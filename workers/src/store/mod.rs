@@ -164,8 +164,19 @@ impl Store {
 
     /// A connection of its own, for the demo's and the tests' questions.
     pub async fn begin(&self) -> Result<sqlx::Transaction<'static, Postgres>, Error> {
-        Ok(self.pool.begin().await?)
+        Ok(begin(&self.pool).await?)
     }
+}
+
+/// Begins a transaction, also where the caller gives up meanwhile. The driver counts a transaction
+/// when its BEGIN is answered: one that is dropped before goes back to the pool as a connection that is
+/// inside of a transaction and does not know it; whatever is written over it next seems to be done,
+/// and is rolled back when the server's patience ends. In a task of its own the BEGIN is answered
+/// whatever becomes of the caller, and what nobody takes is rolled back.
+async fn begin(pool: &PgPool) -> Result<sqlx::Transaction<'static, Postgres>, sqlx::Error> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin().await });
+    begun.await.map_err(|_| sqlx::Error::PoolClosed)?
 }
 
 /// The operation of this name, where this build knows it.

@@ -247,7 +247,7 @@ impl Store {
     /// Takes and returns partitions so that each live worker has its share.
     pub async fn balance_partitions(&self, me: Uuid) -> Result<Vec<i16>, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             sqlx::query("SELECT partition FROM hub.relay_partition ORDER BY partition FOR UPDATE")
                 .execute(&mut *tx)
                 .await?;

@@ -111,7 +111,7 @@ impl Store {
     /// The sealed content, after the audit knows who reads it. `None`: dropped, or no such message.
     pub async fn reveal(&self, id: i64, act: &Act) -> Result<Option<Sealed>, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let sealed = sealed(&mut tx, id).await?;
             audit::note(&mut tx, act, "quarantine.reveal", &id.to_string(), "shown").await?;
             tx.commit().await?;
@@ -138,7 +138,7 @@ impl Store {
         act: &Act,
     ) -> Result<Outcome, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let left = sqlx::query(
                 "UPDATE hub.quarantine SET state = $2,
                     sealed = CASE $2 WHEN 'dropped' THEN ''::bytea ELSE sealed END

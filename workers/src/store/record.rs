@@ -27,7 +27,10 @@ use super::{
     file::{self, FileRow},
     instant, millis, outbox, portal, timer, within,
 };
-use crate::seal::Sealed;
+use crate::{
+    fail_point::{self, Point},
+    seal::Sealed,
+};
 
 /// Who may make a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,8 +211,9 @@ impl Store {
     /// Records a batch; `None` for changes that lost their job.
     pub async fn record(&self, changes: &[Change]) -> Result<Vec<Option<Recorded>>, Error> {
         within(async {
-            let mut tx = self.recording.begin().await?;
+            let mut tx = super::begin(&self.recording).await?;
             let recorded = record(&mut tx, changes).await?;
+            fail_point::reach(Point::BeforeRecordCommit);
             tx.commit().await?;
             Ok(recorded)
         })

@@ -49,7 +49,7 @@ impl Store {
         act: &Act,
     ) -> Result<Outcome, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let outcome = match held::hold(&mut tx, id).await? {
                 Hold::Job(job) => resolve(&mut tx, &job, resolution, act).await?,
                 Hold::Unknown => Outcome::unknown_job(),

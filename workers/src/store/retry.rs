@@ -43,7 +43,7 @@ impl Store {
     /// Makes a new job of one that ended without success.
     pub async fn retry(&self, id: Uuid, retry: &Retry, act: &Act) -> Result<Outcome, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let outcome = match held::hold(&mut tx, id).await? {
                 Hold::Job(job) => repeat(&mut tx, &job, retry, act).await?,
                 Hold::Unknown => Outcome::unknown_job(),

@@ -215,7 +215,7 @@ impl Store {
     /// A job's story; `None` where there is no such job.
     pub async fn story(&self, id: Uuid) -> Result<Option<Story>, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 .execute(&mut *tx)
                 .await?;

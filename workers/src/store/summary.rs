@@ -33,7 +33,7 @@ impl Store {
     /// Reads the figures. Counts stop at 100 000 rows: a scrape must not become a load.
     pub async fn summary(&self) -> Result<Summary, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             // These few questions are about whole tables: an index would not serve them.
             sqlx::query("SET LOCAL enable_seqscan = on").execute(&mut *tx).await?;
             let mut summary = Summary::default();

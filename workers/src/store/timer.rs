@@ -24,6 +24,7 @@ use super::{
     record::{self, Change, Guard, Recorded},
     sla, within,
 };
+use crate::fail_point::{self, Point};
 
 /// Writes the timers that the present state of these jobs needs; `wake_ms` delays waiting ones.
 pub(super) async fn arm(tx: Tx<'_>, seqs: &[i64], wake_ms: &[(i64, i64)]) -> Result<(), Error> {
@@ -261,7 +262,7 @@ impl Store {
         operations: &HashMap<&'static str, &'static OperationSpec>,
     ) -> Result<Fired, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let due = lock_due(&mut tx, limit).await?;
             if due.is_empty() {
                 return Ok(Fired::default());
@@ -277,6 +278,7 @@ impl Store {
             postpone(&mut tx, &of(Action::LookAtConsent), "wake", LOOK_AGAIN_MS).await?;
             drop_timers(&mut tx, &done).await?;
             let ended = end_jobs(&mut tx, &done, operations).await?;
+            fail_point::reach(Point::BeforeTimerCommit);
             tx.commit().await?;
             Ok(Fired { done, moved, ended })
         })

@@ -20,6 +20,7 @@ use super::{
     record::{self, Change, Guard},
     timer, within,
 };
+use crate::fail_point::{self, Point};
 
 /// A worker as others see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +104,7 @@ impl Store {
             return Ok(0);
         }
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let seqs: Vec<i64> = sqlx::query_scalar(
                 "UPDATE hub.job_live j SET state = 'accepted', owner = NULL, run = j.run + 1
                    FROM UNNEST($1::bigint[], $2::int[]) u (seq, run)
@@ -128,7 +129,7 @@ impl Store {
         operations: &HashMap<&'static str, &'static OperationSpec>,
     ) -> Result<Option<Rescued>, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let dead = sqlx::query("DELETE FROM hub.worker WHERE id = $1 AND beat = $2")
                 .bind(seen.worker)
                 .bind(seen.beat)
@@ -138,6 +139,7 @@ impl Store {
                 return Ok(None);
             }
             let rescued = rescue_jobs(&mut tx, seen.worker, operations).await?;
+            fail_point::reach(Point::BeforeRescueCommit);
             tx.commit().await?;
             Ok(Some(rescued))
         })
@@ -158,7 +160,7 @@ impl Store {
             .await?;
             let mut all = Rescued::default();
             for owner in owners {
-                let mut tx = self.pool.begin().await?;
+                let mut tx = super::begin(&self.pool).await?;
                 let rescued = rescue_jobs(&mut tx, owner, operations).await?;
                 tx.commit().await?;
                 all.returned += rescued.returned;

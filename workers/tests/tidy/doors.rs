@@ -27,6 +27,14 @@ fn only_the_store_runs_sql() {
 }
 
 #[test]
+fn transactions_begin_where_nobody_can_give_up_halfway() {
+    door(
+        &["pool.begin()", "admitting.begin()", "recording.begin()"],
+        &["workers/src/store/mod.rs"],
+    );
+}
+
+#[test]
 fn invariant_6_only_settle_acknowledges() {
     door(&["basic_ack"], &["workers/src/broker/consumer.rs"]);
     let own = ["workers/src/broker/consumer.rs", "workers/src/pipeline/settle.rs"];

@@ -1,0 +1,337 @@
+//! A campaign: drawn faults against a hub under load, for as long as wanted.
+//!
+//! ```text
+//! round: load ─ gap ─ fault (or two that overlap) ─ back to full rate? ─ gap ─ fault …
+//!        load stops ─ business time leaps until everything has ended ─ oracle
+//! ```
+//!
+//! *Guarantee*: the seed decides the faults, their order, their lengths and the gaps before them. A
+//! promise that was broken is reported with the faults in their order and the rows that show it.
+//!
+//! *Limits*: every worker is back to its rate within [`BACK_MAX`] of a fault's end; a round is judged
+//! by its own jobs, and has ended within [`LEAPS_WAIT_MAX`](crate::world::LEAPS_WAIT_MAX).
+
+pub mod draw;
+pub mod rate;
+pub mod report;
+
+use std::time::{Duration, Instant};
+
+use jiff::SignedDuration;
+use workers::chance::Chance;
+
+use self::{
+    draw::{Drawn, Ground, KINDS, Kind},
+    rate::Sampler,
+    report::{Report, Round, Struck, Violation},
+};
+use crate::{
+    Outcome,
+    evidence::Evidence,
+    load::Load,
+    oracle,
+    world::{Since, Wanted, World, evidence_of},
+};
+
+/// Every worker is back to its full rate this long after a fault's end.
+pub const BACK_MAX: Duration = Duration::from_secs(10);
+/// After this nobody waits for the rate any more.
+const BACK_WAIT_MAX: Duration = Duration::from_secs(45);
+/// A rescue this long after a hub died or froze is one of its jobs.
+const RESCUE_AFTER_MAX: Duration = Duration::from_secs(40);
+/// People whose message does not come give up after this.
+const PATIENCE: Duration = Duration::from_secs(6);
+/// The broker takes what is not confirmed within this.
+const CONFIRM_MAX: Duration = Duration::from_secs(90);
+/// Business time leaps past a due moment by this.
+const LEAP: SignedDuration = SignedDuration::from_hours(12);
+/// One fault in so many has a companion.
+const COMPANION_ONE_IN: u64 = 5;
+/// One fault in so many comes with a burst.
+const BURST_ONE_IN: u64 = 4;
+/// The rate is up within this, also on a busy machine.
+const WARM_MAX: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// What a campaign is asked for.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Decides everything that is drawn.
+    pub seed: u64,
+    /// No more faults after this.
+    pub wait_max: Duration,
+    /// Faults in all.
+    pub faults: usize,
+    /// Hub processes.
+    pub hubs: usize,
+    /// Names of the kinds that are drawn; empty: all.
+    pub only: Vec<String>,
+    /// Says what happens, to a person.
+    pub say: fn(&str),
+}
+
+/// A campaign that runs.
+struct Campaign {
+    plan: Plan,
+    world: World,
+    load: Load,
+    sampler: Sampler,
+    chance: Chance,
+    kinds: Vec<Kind>,
+    began: Instant,
+    /// Messages a second, of all hubs.
+    rate: u64,
+    /// When a hub last was dead or frozen.
+    last_death: Option<Instant>,
+    report: Report,
+}
+
+/// The kinds of these names; an unknown name is an error.
+pub fn kinds(only: &[String]) -> Result<Vec<Kind>, String> {
+    for name in only {
+        if !KINDS.iter().any(|kind| kind.name == name) {
+            let known: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+            return Err(format!("no fault is called {name}; these are: {}", known.join(", ")));
+        }
+    }
+    let wanted = |kind: &&Kind| only.is_empty() || only.iter().any(|name| name == kind.name);
+    Ok(KINDS.iter().filter(wanted).copied().collect())
+}
+
+/// Plays a campaign to its end. `Err` where it could not be played; promises that were broken stand
+/// in the report.
+pub async fn run(plan: Plan) -> Outcome<Report> {
+    let kinds = kinds(&plan.only).map_err(crate::Error::Told)?;
+    let wanted = Wanted {
+        name: "campaign",
+        jobs: 0,
+        hubs: plan.hubs,
+        latency: Duration::from_millis(40),
+        fault_permille: 40,
+    };
+    let mut world = World::seeded(wanted, plan.seed).await?;
+    world.quiet();
+    let mut campaign = Campaign {
+        load: Load::start(&world, plan.seed),
+        sampler: Sampler::start(&world.stage),
+        chance: Chance::seeded(plan.seed ^ 0xFA17),
+        report: Report::new(plan.seed),
+        world,
+        kinds,
+        began: Instant::now(),
+        rate: 0,
+        last_death: None,
+        plan,
+    };
+    let played = campaign.play().await;
+    let Campaign { world, mut report, began, .. } = campaign;
+    report.took = began.elapsed();
+    if let Err(error) = &played {
+        report.violations.push(Violation::new("the campaign could not go on", error.to_string()));
+    }
+    if !report.violations.is_empty() {
+        report.story = world.story("promises were broken");
+    }
+    world.stage.strike().await;
+    Ok(report)
+}
+
+impl Campaign {
+    async fn play(&mut self) -> Outcome<()> {
+        while self.report.count() < self.plan.faults && self.began.elapsed() < self.plan.wait_max {
+            let size = 12 + usize::try_from(self.chance.below(7)).unwrap_or(0);
+            self.rate = 12 + self.chance.below(5);
+            self.load.set_rate(self.rate);
+            self.warm().await;
+            for _ in 0..size {
+                if self.report.count() >= self.plan.faults
+                    || self.began.elapsed() > self.plan.wait_max
+                {
+                    break;
+                }
+                self.strike().await?;
+            }
+            self.judge().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the load has its rate.
+    async fn warm(&self) {
+        let began = Instant::now();
+        let share = self.share() * rate::FULL;
+        while began.elapsed() < WARM_MAX {
+            let rates = self.sampler.rates();
+            if !rates.is_empty() && rates.iter().all(|rate| *rate >= share) {
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// The rate of one worker when all share the load.
+    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+    fn share(&self) -> f64 {
+        self.rate as f64 / self.plan.hubs as f64
+    }
+
+    fn draw(&self) -> Vec<Drawn> {
+        let hubs = self.plan.hubs;
+        let Some(first) = draw::kind(&self.chance, &self.kinds) else { return Vec::new() };
+        let with = self.chance.below(COMPANION_ONE_IN) == 0 && first.ground != Ground::All;
+        let apart = |kind: &&Kind| kind.ground != first.ground && kind.ground != Ground::All;
+        let others: Vec<Kind> = self.kinds.iter().filter(apart).copied().collect();
+        let mut drawn = vec![first.draw(&self.chance, hubs)];
+        if let Some(second) = draw::kind(&self.chance, &others).filter(|_| with) {
+            drawn.push(second.draw(&self.chance, hubs));
+        }
+        drawn
+    }
+
+    /// One fault, or two that overlap, and the way back.
+    async fn strike(&mut self) -> Outcome<()> {
+        let gap = Duration::from_millis(1_500 + self.chance.below(1_500));
+        let (burst, drawn) = (self.chance.below(BURST_ONE_IN) == 0, self.draw());
+        let messages = 40 + usize::try_from(self.chance.below(80)).unwrap_or(0);
+        tokio::time::sleep(gap).await;
+        // A fault that meets a worker on its way back would measure nothing.
+        self.warm().await;
+        // Making up for what was owed is more than the rate, and no measure for what comes after.
+        let share = self.share();
+        let before: Vec<f64> = self.sampler.rates().iter().map(|rate| rate.min(share)).collect();
+        if burst {
+            self.load.burst(messages);
+        }
+        let (at, doubts) = (Instant::now(), self.world.portal.doubts());
+        let in_flight = self.sampler.in_flight();
+        let names: Vec<&'static str> = drawn.iter().map(|drawn| drawn.kind.name).collect();
+        let deadly =
+            drawn.iter().any(|drawn| matches!(drawn.kind.ground, Ground::Workers | Ground::All));
+        self.hold(drawn).await?;
+        let ended = Instant::now();
+        if deadly {
+            self.last_death = Some(ended);
+        }
+        let back = self.wait_back(ended, &before).await;
+        let rescued = self.sampler.grown(at, |counters| counters.rescued);
+        let struck = Struck {
+            number: self.report.count() + names.len(),
+            names,
+            at: at.duration_since(self.began),
+            lasted: ended.duration_since(at),
+            before,
+            back,
+            in_flight,
+            burst: if burst { messages } else { 0 },
+            rescued,
+            fenced: self.sampler.grown(at, |counters| counters.fenced),
+            in_doubt: self.world.portal.doubts().saturating_sub(doubts),
+        };
+        (self.plan.say)(&struck.line());
+        self.look_for_violations(&struck);
+        self.report.faults.push(struck);
+        Ok(())
+    }
+
+    /// Begins what was drawn, holds it, and ends it; the second begins while the first holds.
+    async fn hold(&mut self, drawn: Vec<Drawn>) -> Outcome<()> {
+        let mut drawn = drawn.into_iter();
+        let Some(mut first) = drawn.next() else { return Ok(()) };
+        let Some(mut second) = drawn.next() else {
+            first.fault.begin(&mut self.world).await?;
+            tokio::time::sleep(first.lasts).await;
+            return first.fault.end(&mut self.world).await;
+        };
+        let apart = first.lasts.mul_f64(self.chance.fraction());
+        let second_ends_first = self.chance.below(2) == 0;
+        first.fault.begin(&mut self.world).await?;
+        tokio::time::sleep(apart).await;
+        second.fault.begin(&mut self.world).await?;
+        tokio::time::sleep(first.lasts.saturating_sub(apart).max(second.lasts / 2)).await;
+        if second_ends_first {
+            (first, second) = (second, first);
+        }
+        first.fault.end(&mut self.world).await?;
+        tokio::time::sleep(second.lasts / 4).await;
+        second.fault.end(&mut self.world).await
+    }
+
+    /// How long until every worker was back at its rate; `None`: nobody waited longer.
+    async fn wait_back(&self, ended: Instant, before: &[f64]) -> Option<Duration> {
+        while ended.elapsed() < BACK_WAIT_MAX {
+            if let Some(back) = self.sampler.back_at(ended, before) {
+                return Some(back.duration_since(ended));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        None
+    }
+
+    fn look_for_violations(&mut self, struck: &Struck) {
+        let name = struck.names.join(" + ");
+        let number = struck.number;
+        if struck.back.is_none_or(|back| back > BACK_MAX) {
+            let what = match struck.back {
+                Some(back) => {
+                    format!("fault {number} ({name}): back after {:.1} s", back.as_secs_f64())
+                }
+                None => format!("fault {number} ({name}): not back after {BACK_WAIT_MAX:?}"),
+            };
+            self.violate("a worker is not back at its full rate within 10 s", what);
+        }
+        let died =
+            self.last_death.is_some_and(|at| at.elapsed() < RESCUE_AFTER_MAX + struck.lasted);
+        if struck.rescued > 0.0 && !died {
+            let what = format!("fault {number} ({name}): {} jobs", struck.rescued);
+            self.violate("living workers were rescued", what);
+        }
+        for hub in 0..self.world.stage.hubs.len() {
+            let exit = self.world.stage.hubs[hub].as_ref().and_then(workers::services::Owned::exit);
+            if let Some(exit) = exit {
+                let what = format!("fault {number} ({name}): hub {hub}: {exit}");
+                self.violate("a hub ended by itself", what);
+            }
+        }
+    }
+
+    fn violate(&mut self, kind: &'static str, what: String) {
+        (self.plan.say)(&format!("  BROKEN: {kind}: {what}"));
+        self.report.violations.push(Violation::new(kind, what));
+    }
+
+    /// Everything of this round comes to its end; then promises are compared with what became of them.
+    async fn judge(&mut self) -> Outcome<()> {
+        self.load.settle(PATIENCE, CONFIRM_MAX).await?;
+        self.world.parts = self.load.take();
+        let began = Instant::now();
+        self.world.leap_to_the_end(LEAP).await;
+        let evidence = Evidence::gather(&self.world).await?;
+        let findings = oracle::judge(&self.world, &evidence);
+        let count = |words: &str| findings.iter().filter(|f| f.what.contains(words)).count();
+        let round = Round {
+            faults: self.report.count(),
+            messages: self.world.parts.len(),
+            jobs: evidence.jobs.len(),
+            lost: count(oracle::LOST),
+            doubled: count(oracle::TWICE),
+            findings: findings.len(),
+            took: began.elapsed(),
+            summary: evidence.summary(),
+        };
+        (self.plan.say)(&round.line());
+        for finding in findings.iter().take(oracle::SHOWN_MAX) {
+            let rows = match finding.job {
+                Some(id) => evidence_of(&self.world, id).await,
+                None => String::new(),
+            };
+            self.violate("the oracle found", format!("{}\n{rows}", finding.what));
+        }
+        self.report.rounds.push(round);
+        let newest = evidence.jobs.values().filter_map(|job| job["seq"].as_i64()).max();
+        let kept = self.world.count("SELECT coalesce(max(id), 0) FROM hub.quarantine").await?;
+        let job = newest.unwrap_or(0).max(self.world.since.job);
+        self.world.since = Since { job, quarantine: kept };
+        self.world.portal.forget();
+        Ok(())
+    }
+}

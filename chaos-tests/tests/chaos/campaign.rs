@@ -1,0 +1,31 @@
+//! A short campaign; `cargo run -p chaos-tests` plays long ones.
+
+use std::time::Duration;
+
+use chaos_tests::{
+    Error, Outcome,
+    campaign::{self, Plan},
+    world,
+};
+
+const FAULTS: usize = 10;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn drawn_faults_break_no_promise() -> Outcome<()> {
+    let report = campaign::run(Plan {
+        seed: world::seed(),
+        wait_max: Duration::from_secs(180),
+        faults: FAULTS,
+        hubs: 2,
+        only: Vec::new(),
+        say: |line| println!("{line}"),
+    })
+    .await?;
+    if report.violations.is_empty() { Ok(()) } else { Err(Error::Told(report.table())) }
+}
+
+#[test]
+fn a_kind_that_does_not_exist_is_refused_with_the_names_of_all() {
+    let refused = campaign::kinds(&["worker_kiled".to_owned()]).expect_err("no such kind");
+    assert!(refused.contains("worker_kiled") && refused.contains("worker_killed"), "{refused}");
+}
