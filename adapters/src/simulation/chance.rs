@@ -16,6 +16,7 @@ impl Chance {
     }
 
     /// The same numbers, for an answer in its plainest form.
+    #[must_use]
     pub fn plain(self) -> Self {
         Self { is_plain: true, ..self }
     }

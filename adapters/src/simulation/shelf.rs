@@ -8,7 +8,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     io,
     path::{Path, PathBuf},
     time::Duration,
@@ -118,17 +118,17 @@ impl Shelf {
 
     /// All cases that can be read, by name.
     pub fn titles(&self) -> Vec<Title> {
-        let mut all = BTreeMap::new();
+        let mut all = BTreeSet::new();
         for (path, _) in CONTRACTS {
             if let Some(name) = name_of(path) {
-                all.insert(name, ());
+                all.insert(name);
             }
         }
         let found = self.folder.as_deref().map(case::find).and_then(Result::ok);
         for one in found.into_iter().flatten() {
-            all.insert(format!("{}/{}", one.system, one.name), ());
+            all.insert(format!("{}/{}", one.system, one.name));
         }
-        all.into_keys().filter_map(|name| self.title(name)).collect()
+        all.into_iter().filter_map(|name| self.title(name)).collect()
     }
 
     /// Reads a case as a script.

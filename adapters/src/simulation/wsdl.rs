@@ -7,9 +7,11 @@
 //! *What this does not do*: a payload that travels as text (GBD UL) or names its type by `xsi:type`
 //! (MZ RK) stays `anyType`.
 
+use std::path::Path;
+
 use axum::{
     http::{HeaderMap, Uri, header},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 
 use super::{
@@ -79,35 +81,35 @@ pub(super) fn answer(simulation: &Simulation, uri: &Uri, headers: &HeaderMap) ->
         "xsd" => schema(value, speaks, &address),
         _ => return None,
     };
-    let reply = text.map(|text| Reply::Xml(200, text.into_bytes()));
-    Some(match reply {
-        Some(reply) => reply.into_response(&Line::default()),
-        None => {
-            let words = "there is no such WSDL or schema; ask a SOAP service for ?wsdl";
-            axum::response::IntoResponse::into_response(Misread::json(404, words, simulation.now()))
-        }
-    })
+    let Some(text) = text else {
+        let words = "there is no such WSDL or schema; ask a SOAP service for ?wsdl";
+        return Some(Misread::json(404, words, simulation.now()).into_response());
+    };
+    Some(Reply::Xml(200, text.into_bytes()).into_response(&Line::default()))
 }
 
 /// A schema, with its imports and the type of `data` made whole.
 fn schema(name: &str, speaks: &[Speaks], address: &str) -> Option<String> {
-    if !name.ends_with(".xsd") || name.contains("/cases/") {
+    let is_schema = Path::new(name).extension().is_some_and(|end| end == "xsd");
+    if !is_schema || name.contains("/cases/") {
         return None;
     }
     let text = String::from_utf8_lossy(built_in(name)?).into_owned();
     let folder = name.split_once('/').map_or("", |(folder, _)| folder);
     let mut text = with_addresses(&text, folder, address);
-    let data = speaks.iter().find_map(|speaks| match (speaks, name) {
-        (Speaks::Synchronous(data), "shep/sync.xsd")
-        | (Speaks::Asynchronous(data), "shep/async.xsd") => Some(data),
-        _ => None,
+    let data = speaks.iter().find_map(|speaks| match speaks {
+        Speaks::Synchronous(data) => (name == "shep/sync.xsd").then_some(data),
+        Speaks::Asynchronous(data) => (name == "shep/async.xsd").then_some(data),
+        Speaks::Own(..) => None,
     });
     if let Some(data) = data {
         text = with_payload(&text, *data, address);
     }
     let both = speaks.iter().find_map(|speaks| match speaks {
-        Speaks::Synchronous(Data::Type(file, _, both)) if *file == name => Some(both),
-        _ => None,
+        Speaks::Synchronous(Data::Type(file, _, both)) => (*file == name).then_some(both),
+        Speaks::Synchronous(Data::Any(..) | Data::Bare(..) | Data::Elements(..))
+        | Speaks::Asynchronous(_)
+        | Speaks::Own(..) => None,
     });
     Some(both.and_then(|both| one_way_each(&text, both)).unwrap_or(text))
 }
