@@ -6,20 +6,16 @@
 
 use contracts::topology::{Exchange, Queue};
 use lapin::{
-    BasicProperties, Channel, Connection, ErrorKind, ExchangeKind,
-    options::{
-        BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueDeclareOptions,
-    },
+    Channel, Connection, ErrorKind, ExchangeKind,
+    options::{ExchangeDeclareOptions, QueueDeclareOptions},
     types::FieldTable,
 };
 use secrecy::SecretString;
 
-use super::{Error, topology, within};
+use super::{Error, publisher, topology, within};
 
 /// An exchange that every broker has, and that nobody needs to configure.
 const FOREIGN: &str = "amq.direct";
-/// A queue that nobody has.
-const NOWHERE: &str = "hub.doctor.nowhere";
 
 const ACCESS_REFUSED: u16 = 403;
 const NOT_FOUND: u16 = 404;
@@ -140,13 +136,8 @@ impl Examiner {
     /// Publishes to a queue that does not exist, as a reply is published, and waits for the confirm.
     pub async fn reply(&self) -> Result<Reply, Error> {
         let channel = self.channel().await?;
-        within(channel.confirm_select(ConfirmSelectOptions { nowait: false })).await?;
-        let options = BasicPublishOptions { mandatory: false, immediate: false };
-        let properties = BasicProperties::default();
-        let sent = channel.basic_publish("".into(), NOWHERE.into(), options, b"", properties);
-        let confirmed = async { within(within(sent).await?).await };
-        match confirmed.await {
-            Ok(_) => {
+        match publisher::to_nowhere(&channel).await {
+            Ok(()) => {
                 within(channel.close(200, "asked".into())).await?;
                 Ok(Reply::Taken)
             }

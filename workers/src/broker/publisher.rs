@@ -18,6 +18,8 @@ use super::{Error, within};
 pub const CONFIRM_WAIT_MAX: Duration = Duration::from_secs(15);
 /// A reply that nobody fetched is dropped after this, in milliseconds.
 pub const REPLY_EXPIRES_MS: &str = "60000";
+/// A queue that nobody has.
+const NOWHERE: &str = "hub.doctor.nowhere";
 /// Persistent: the broker writes the message to disk.
 const DELIVERY_MODE_PERSISTENT: u8 = 2;
 
@@ -121,6 +123,17 @@ impl Publisher {
             tracing::debug!(%error, "the connection was gone already");
         }
     }
+}
+
+/// Publishes to a queue that nobody has, as a reply is published, and waits for the confirm: whether
+/// the user may, and the broker takes messages now. The broker drops it.
+pub(super) async fn to_nowhere(channel: &Channel) -> Result<(), Error> {
+    within(channel.confirm_select(ConfirmSelectOptions { nowait: false })).await?;
+    let options = BasicPublishOptions { mandatory: false, immediate: false };
+    let properties = BasicProperties::default();
+    let sent = channel.basic_publish("".into(), NOWHERE.into(), options, b"", properties);
+    within(within(sent).await?).await?;
+    Ok(())
 }
 
 impl Pending {
