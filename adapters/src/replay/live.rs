@@ -257,7 +257,7 @@ impl<'e> Live<'e> {
             return not("a command; --allow-commands sends it");
         }
         let (questions, note) = self.questions(found, case, peer)?;
-        let settings = self.settings(system.as_ref(), peer, case)?;
+        let settings = Self::settings(system.as_ref(), peer, case)?;
         let adapter = system.connect(&settings).map_err(|error| Not::Reached(error.to_string()))?;
         let fresh = self.fresh(found, case, peer);
         let mut scratch = Report::default();
@@ -335,7 +335,7 @@ impl<'e> Live<'e> {
         Ok((questions, note))
     }
 
-    fn settings(&self, system: &dyn System, peer: &Peer, case: &Case) -> Result<Settings, Not> {
+    fn settings(system: &dyn System, peer: &Peer, case: &Case) -> Result<Settings, Not> {
         match &peer.address {
             Address::Below(url) => {
                 let url = url.trim_end_matches('/');
@@ -479,8 +479,8 @@ impl Asking<'_> {
         seen: &mut Replayed,
     ) -> Result<(), Not> {
         // An attempt keeps its last exchange.
-        let answers = question.exchanges.iter().filter_map(|(_, answer)| answer.as_ref());
-        let Some(answer) = answers.last() else { return Ok(()) };
+        let mut answers = question.exchanges.iter().filter_map(|(_, answer)| answer.as_ref());
+        let Some(answer) = answers.next_back() else { return Ok(()) };
         let Some(file) = answer.file.as_deref().filter(|_| answer.transport == Transport::Answer)
         else {
             return Ok(());

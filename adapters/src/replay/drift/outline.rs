@@ -25,7 +25,7 @@ pub fn outline(form: Form, bytes: &[u8], codes: &Codes, shows_values: bool) -> V
     let mut write = Write { codes, shows_values, labels: Vec::new(), lines: &mut lines };
     // JSON has no root element.
     let path = if root.label.is_empty() { String::new() } else { step(&root.label, 1) };
-    write.place(&root, 0, path);
+    write.place(&root, 0, &path);
     lines
 }
 
@@ -53,7 +53,7 @@ struct Write<'a> {
 }
 
 impl Write<'_> {
-    fn place(&mut self, place: &Place, depth: usize, path: String) {
+    fn place(&mut self, place: &Place, depth: usize, path: &str) {
         if self.lines.len() >= LINES_MAX {
             return;
         }
@@ -63,12 +63,12 @@ impl Write<'_> {
         }
         let value = place.value.as_deref().map(|text| self.value(text.trim()));
         let label = place.label.clone();
-        self.lines.push(Line { depth, label, value, path: path.clone() });
+        self.lines.push(Line { depth, label, value, path: path.to_owned() });
         let mut before: Vec<&str> = Vec::new();
         for child in &place.children {
             before.push(&child.name);
             let nth = before.iter().filter(|name| **name == child.name).count();
-            self.place(child, depth + 1, format!("{path}{}", step(&child.label, nth)));
+            self.place(child, depth + 1, &format!("{path}{}", step(&child.label, nth)));
         }
         if is_named {
             self.labels.pop();

@@ -325,6 +325,6 @@ fn escaped(text: &str) -> String {
 fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing to a text does not fail.
     if out.write_fmt(text).is_err() {
-        out.push_str("…");
+        out.push('…');
     }
 }

@@ -28,6 +28,7 @@ use super::{
 use crate::{chance::Chance, clock};
 
 /// What to send where, and how to tell.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("where").required(true).args(["target", "stands"])))]
 pub(in crate::cli) struct Replay {
@@ -106,7 +107,9 @@ pub(super) async fn run(replay: Replay) -> Result<u8, u8> {
     if let Some(baseline) = &baseline {
         let floor = Duration::from_millis(replay.slower_floor_ms);
         let tolerance = Tolerance { factor: replay.slower_factor, floor };
-        cases.iter_mut().for_each(|one| baseline.judge(one, tolerance));
+        for one in &mut cases {
+            baseline.judge(one, tolerance);
+        }
     }
     let run = Run { target, started, took: clock.elapsed(), cases, chosen: chosen.len() };
     if replay.json {
@@ -160,7 +163,9 @@ impl Replay {
     async fn peers(&self) -> Result<(String, BTreeMap<String, Peer>), u8> {
         if let Some(file) = &self.stands {
             return stands::read(file, self.rate.unwrap_or(RATE)).map_err(|faults| {
-                faults.iter().for_each(|fault| complain(fault));
+                for fault in &faults {
+                    complain(fault);
+                }
                 WRONG_USE
             });
         }
@@ -203,7 +208,9 @@ impl Replay {
         if let Some(file) = &self.save_timings {
             faults.extend(Timings::of(&run.cases, baseline).write(file).err());
         }
-        faults.iter().for_each(|fault| complain(fault));
+        for fault in &faults {
+            complain(fault);
+        }
         if faults.is_empty() { Ok(()) } else { Err(FAILED) }
     }
 }

@@ -66,7 +66,7 @@ impl Run {
             *all.entry(reason.to_owned()).or_default() += 1;
         }
         let mut all: Vec<_> = all.into_iter().collect();
-        all.sort_by(|one, other| other.1.cmp(&one.1));
+        all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         all
     }
 
