@@ -4,6 +4,7 @@
 //! ```text
 //! program: builds `hub` once · world: stage, portal and faults of one test
 //! portal: publishes until confirmed, hears events on a durable queue, survives its broker
+//! proxy: a line between two programs that can be made bad · fault: what begins and ends
 //! oracle: confirmed × jobs × events × portal rows × what the simulators executed
 //! ```
 //!
@@ -17,6 +18,7 @@ pub mod fault;
 pub mod oracle;
 pub mod portal;
 pub mod program;
+pub mod proxy;
 pub mod world;
 
 /// What keeps a test from going on, as a sentence.
