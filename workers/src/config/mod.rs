@@ -25,7 +25,7 @@ use secrecy::SecretString;
 
 pub use self::reader::Problem;
 use self::reader::Reader;
-use crate::{callback::Secret, policy::calendar::Calendar};
+use crate::{broker::address, callback::Secret, policy::calendar::Calendar};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// A dead worker's jobs are rescued within 15 seconds: a lease and two of its quarters.
@@ -210,7 +210,7 @@ fn read(r: &mut Reader) -> Config {
         }
     }
     Config {
-        amqp_url: read_url(r, "amqp.url", &["amqp://", "amqps://"]),
+        amqp_url: read_amqp_url(r),
         database_url: read_url(r, "database.url", &["postgres://", "postgresql://"]),
         connections_max: u32::try_from(r.number("database.connections_max", 12, 6..=200))
             .unwrap_or(12),
@@ -286,6 +286,19 @@ fn read_url(r: &mut Reader, key: &str, schemes: &[&str]) -> SecretString {
     if !text.is_empty() && !schemes.iter().any(|scheme| text.starts_with(scheme)) {
         let expected = format!("a URL that begins with {}", schemes.join(" or "));
         r.problem(key, "(hidden)", &expected, ());
+    }
+    url
+}
+
+/// Every node of a list is looked at: the others are dialled only when the first is away.
+fn read_amqp_url(r: &mut Reader) -> SecretString {
+    let key = "amqp.url";
+    let url = read_url(r, key, &address::SCHEMES);
+    let text = secrecy::ExposeSecret::expose_secret(&url);
+    let begins = address::SCHEMES.iter().any(|scheme| text.starts_with(scheme));
+    if begins && !address::is_readable(&url) {
+        let expected = "URLs of the form amqp://user:password@host:port/vhost, with commas between";
+        r.problem(key, "(hidden)", expected, ());
     }
     url
 }

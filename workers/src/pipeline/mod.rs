@@ -45,7 +45,9 @@ use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
 use self::{destination::Destination, record::Record, registry::Registry};
-use crate::{chance::Chance, config::Config, seal::Sealer, store::Store};
+use crate::{
+    broker::publisher::Publishing, chance::Chance, config::Config, seal::Sealer, store::Store,
+};
 
 /// Results that wait for the record commit.
 pub const RECORD_QUEUE_MAX: usize = 4_096;
@@ -73,6 +75,8 @@ pub struct Hub {
     pub record: mpsc::Sender<Record>,
     /// Something was committed that a loop waits for.
     pub wake: Wake,
+    /// Whether events can be published.
+    pub publishing: Publishing,
     worker: RwLock<Uuid>,
 }
 
@@ -167,6 +171,7 @@ impl Hub {
             registry: Registry::default(),
             record,
             wake: Wake::default(),
+            publishing: Publishing::default(),
             config,
         };
         Ok((Arc::new(hub), records))
