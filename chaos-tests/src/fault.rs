@@ -3,9 +3,27 @@
 //! *Guarantee*: after `end` has returned, nothing of the fault is left but its traces. A fault that
 //! could not begin has changed nothing that its `end` would not mend.
 
+mod deleted;
+mod lines;
+mod memory;
+mod minority;
+mod node_lost;
+
+use std::time::{Duration, Instant};
+
 use async_trait::async_trait;
 
-use crate::{Outcome, world::World};
+pub use self::{
+    deleted::Deleted,
+    lines::{HalfOpen, SlowLink},
+    memory::MemoryAlarm,
+    minority::Minority,
+    node_lost::NodeLost,
+};
+use crate::{
+    Error, Outcome,
+    world::{LOOK_EVERY, World},
+};
 
 /// Something that goes wrong for a while.
 #[async_trait]
@@ -16,4 +34,13 @@ pub trait Fault: Send {
     async fn begin(&mut self, world: &mut World) -> Outcome<()>;
     /// Makes it right again.
     async fn end(&mut self, world: &mut World) -> Outcome<()>;
+}
+
+/// Between two looks at a condition; an error once they have taken too long.
+async fn look_again(what: &str, began: Instant, wait_max: Duration) -> Outcome<()> {
+    if began.elapsed() > wait_max {
+        return Err(Error::Late(wait_max, what.to_owned()));
+    }
+    tokio::time::sleep(LOOK_EVERY).await;
+    Ok(())
 }

@@ -13,12 +13,14 @@
 //!
 //! *Limits*: one world at a time; every wait has a named deadline.
 
+pub mod cluster;
 pub mod evidence;
 pub mod fault;
 pub mod oracle;
 pub mod portal;
 pub mod program;
 pub mod proxy;
+pub mod steady;
 pub mod world;
 
 /// What keeps a test from going on, as a sentence.
@@ -27,6 +29,9 @@ pub enum Error {
     /// The stage: servers, simulators, hubs.
     #[error(transparent)]
     Stage(#[from] workers::demo::stage::Error),
+    /// A port or a socket.
+    #[error("a socket: {0}")]
+    Socket(#[from] std::io::Error),
     /// PostgreSQL or RabbitMQ did not start, or a statement failed.
     #[error(transparent)]
     Services(#[from] workers::services::Error),

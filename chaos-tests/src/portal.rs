@@ -33,7 +33,10 @@ use lapin::{
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 use workers::{
-    broker::publisher::{Message, Published, Publisher},
+    broker::{
+        Address,
+        publisher::{Message, Published, Publisher},
+    },
     demo::cast::{Encore, Fate, Part},
 };
 
@@ -61,6 +64,8 @@ pub struct Told {
     pub state: State,
     /// The code in its summary.
     pub code: Option<String>,
+    /// Read from the table of events that no queue took, not heard.
+    pub late: bool,
 }
 
 #[derive(Debug, Default)]
@@ -72,7 +77,7 @@ struct Notes {
 /// The portal; clones share what was noted.
 #[derive(Debug, Clone)]
 pub struct Portal {
-    url: SecretString,
+    broker: Address,
     notes: Arc<Mutex<Notes>>,
     confirms: Arc<AtomicUsize>,
     repeated: Arc<AtomicUsize>,
@@ -109,9 +114,13 @@ pub fn letters(parts: &[Part]) -> Vec<Letter<'_>> {
 impl Portal {
     /// Declares the queue and hears events until the runtime ends.
     pub async fn open(url: SecretString) -> Outcome<Self> {
-        let portal =
-            Self { url, notes: Arc::default(), confirms: Arc::default(), repeated: Arc::default() };
-        let (connection, channel) = connect(&portal.url).await?;
+        let portal = Self {
+            broker: Address::new(&url),
+            notes: Arc::default(),
+            confirms: Arc::default(),
+            repeated: Arc::default(),
+        };
+        let (connection, channel) = portal.session().await?;
         declare(&channel).await?;
         let hearing = portal.clone();
         tokio::spawn(async move {
@@ -119,7 +128,7 @@ impl Portal {
             loop {
                 let session = match open.take() {
                     Some(session) => Ok(session),
-                    None => connect(&hearing.url).await,
+                    None => hearing.session().await,
                 };
                 let Ok((connection, channel)) = session else {
                     tokio::time::sleep(RECONNECT_EVERY).await;
@@ -146,39 +155,59 @@ impl Portal {
                 .await?;
         while let Some(delivery) = consumer.next().await {
             let delivery = delivery?;
-            self.note(delivery.routing_key.as_str(), &delivery.data);
+            self.note(delivery.routing_key.as_str(), &delivery.data, false);
             within(delivery.ack(BasicAckOptions { multiple: false })).await?;
         }
         Ok(())
     }
 
-    fn note(&self, key: &str, body: &[u8]) {
+    fn note(&self, key: &str, body: &[u8], late: bool) {
         let Ok(event) = serde_json::from_slice::<Event>(body) else { return };
         let told = Told {
             name: key.rsplit('.').next().unwrap_or_default().to_owned(),
             sequence: event.data.sequence,
             state: event.data.state,
             code: event.data.summary.get("code").and_then(|c| c.as_str()).map(str::to_owned),
+            late,
         };
-        self.notes().events.entry(event.data.job_id).or_default().push(told);
+        let mut notes = self.notes();
+        let heard = notes.events.entry(event.data.job_id).or_default();
+        if !late || heard.iter().all(|other| other.sequence != told.sequence) {
+            heard.push(told);
+        }
     }
 
     /// Publishes these messages, in order, until each is confirmed. Never gives up: the caller's
     /// deadline does.
     pub async fn publish(&self, letters: &[Letter<'_>]) {
+        self.publish_on(&mut None, letters).await;
+    }
+
+    /// As [`Portal::publish`], over a connection that is kept for the next time.
+    pub(crate) async fn publish_on(&self, line: &mut Option<Publisher>, letters: &[Letter<'_>]) {
         let mut open: VecDeque<Letter<'_>> = letters.iter().copied().collect();
         while !open.is_empty() {
-            match Publisher::connect(&self.url, "portal").await {
-                Ok(publisher) => {
-                    // An error says only that the connection is no more.
-                    drop(self.publish_over(&publisher, &mut open).await);
+            let Some(publisher) = line.take() else {
+                match self.connect().await {
+                    Ok(publisher) => *line = Some(publisher),
+                    Err(_) => tokio::time::sleep(RECONNECT_EVERY).await,
                 }
-                Err(_) => tokio::time::sleep(RECONNECT_EVERY).await,
+                continue;
+            };
+            // An error says only that the connection is no more.
+            if self.publish_over(&publisher, &mut open).await.is_ok() {
+                *line = Some(publisher);
             }
         }
     }
 
-    async fn publish_over(
+    /// A connection to publish over.
+    pub(crate) async fn connect(&self) -> Outcome<Publisher> {
+        Ok(Publisher::connect(&self.broker, "portal").await?)
+    }
+
+    /// Publishes what is open, until it is confirmed or the connection is gone.
+    pub(crate) async fn publish_over(
         &self,
         publisher: &Publisher,
         open: &mut VecDeque<Letter<'_>>,
@@ -233,6 +262,37 @@ impl Portal {
     /// The events of a job, in the order of their arrival.
     pub fn heard(&self, id: Uuid) -> Vec<Told> {
         self.notes().events.get(&id).cloned().unwrap_or_default()
+    }
+
+    /// How many of these jobs have ended, as far as was heard.
+    pub fn ended_of(&self, ids: &[Uuid]) -> usize {
+        let notes = self.notes();
+        let ended = |told: &Told| told.sequence > 0 && told.state.is_terminal();
+        let known = ids.iter().filter_map(|id| notes.events.get(id));
+        known.filter(|events| events.iter().any(ended)).count()
+    }
+
+    /// Reads an event that no queue took: what came meanwhile was heard before it.
+    pub(crate) fn read_unheard(&self, key: &str, body: &[u8]) {
+        self.note(key, body, true);
+    }
+
+    /// Binds the portal's queue, as at the beginning.
+    pub async fn bind(&self) -> Outcome<()> {
+        let (_connection, channel) = self.session().await?;
+        declare(&channel).await
+    }
+
+    /// A connection to a node that takes one, with a channel.
+    pub(crate) async fn session(&self) -> Outcome<(Connection, Channel)> {
+        let mut last = Error::Told("the broker has no address".into());
+        for url in self.broker.nodes() {
+            match connect(url).await {
+                Ok(session) => return Ok(session),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
     }
 
     /// Jobs of which an event with this code was heard.

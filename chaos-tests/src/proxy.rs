@@ -20,6 +20,7 @@
 mod carry;
 mod conditions;
 mod door;
+mod lines;
 
 use std::{
     io,
@@ -33,7 +34,10 @@ use std::{
 
 use tokio::{net::TcpSocket, sync::watch, task::JoinHandle};
 
-pub use self::conditions::{Conditions, Cut, Door, Ending, Flow, Way};
+pub use self::{
+    conditions::{Conditions, Cut, Door, Ending, Flow, Way},
+    lines::Lines,
+};
 
 /// Bytes of one direction of one connection that are under way.
 pub const IN_FLIGHT_BYTES_MAX: u32 = 256 * 1024;

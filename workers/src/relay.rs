@@ -72,6 +72,7 @@ pub async fn run(
     let mut pause = Pause::reconnecting(hub.chance.clone());
     let broker = Address::beginning_anywhere(&hub.config.amqp_url, &hub.chance);
     let mut publisher: Option<Publisher> = None;
+    hub.publishing.lost();
     loop {
         let ended = tokio::select! {
             () = stop.cancelled() => break,

@@ -146,9 +146,7 @@ mod tests {
     fn processes_begin_with_different_nodes() {
         let list = SecretString::from("amqp://a,amqp://b,amqp://c");
         let chance = Chance::seeded(1);
-        let begin = |_| {
-            Address::beginning_anywhere(&list, &chance).turn.load(Ordering::Relaxed)
-        };
+        let begin = |_| Address::beginning_anywhere(&list, &chance).turn.load(Ordering::Relaxed);
         let first: std::collections::BTreeSet<usize> = (0..50).map(begin).collect();
         assert_eq!(first.into_iter().collect::<Vec<_>>(), [0, 1, 2]);
     }

@@ -311,8 +311,7 @@ impl Stage {
 
     fn write_settings(&self, number: usize, reach: &Reach, more: &str) -> Result<(), Error> {
         let Addresses { admin, inbound } = self.addresses[number];
-        let (amqp, database) =
-            (reach.amqp_url.expose_secret(), reach.database_url.expose_secret());
+        let (amqp, database) = (reach.amqp_url.expose_secret(), reach.database_url.expose_secret());
         let key = self.key_file();
         let systems = simulated_systems(&reach.simulators);
         let text = format!(

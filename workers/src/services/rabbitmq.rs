@@ -111,7 +111,8 @@ impl RabbitMq {
             0 => word.to_owned(),
             _ => format!("{word}-{}", place + 1),
         };
-        let name = |place| format!("{}@localhost", numbered(&format!("hub-{}", instance.name()), place));
+        let name =
+            |place| format!("{}@localhost", numbered(&format!("hub-{}", instance.name()), place));
         let names: Vec<String> = (0..count).map(name).collect();
         let cookie = ports::random_word::<16>()?;
         let mut nodes: Vec<RabbitMq> = Vec::with_capacity(count);
