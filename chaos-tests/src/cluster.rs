@@ -31,10 +31,12 @@ use crate::proxy::{Conditions, Flow, Proxy};
 
 /// "Where is this node?", of the port mapper's protocol.
 const PORT_PLEASE: u8 = 122;
-/// Its answer, with the port in bytes 2 and 3 where the second byte is zero.
+/// "Whom do you know?"; its answer begins with the port mapper's own port, in four bytes.
+const NAMES: u8 = 110;
+/// The answer to the first, with the port in bytes 2 and 3 where the second byte is zero.
 const PORT: u8 = 119;
-/// The longest answer: a name of 255 bytes, 255 bytes of extra, and their frame.
-const ANSWER_BYTES_MAX: u64 = 1_024;
+/// The longest answer: a line of some hundred bytes for each node.
+const ANSWER_BYTES_MAX: u64 = 16_384;
 
 /// The lines of one cluster; clones share them.
 #[derive(Debug, Clone, Default)]
@@ -102,37 +104,59 @@ impl Wires {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
-        let front = serve(TcpListener::from_std(listener)?, all.mapper, Arc::new(doors));
+        let front = Front { port, mapper: all.mapper, doors };
+        let front = serve(TcpListener::from_std(listener)?, Arc::new(front));
         self.fronts.push(tokio::spawn(front).abort_handle());
         Ok(port)
     }
 }
 
-async fn serve(listener: TcpListener, mapper: u16, doors: Arc<HashMap<String, u16>>) {
+/// What one node takes for the port mapper.
+struct Front {
+    port: u16,
+    mapper: u16,
+    /// The proxies' ports, by the neighbours' names.
+    doors: HashMap<String, u16>,
+}
+
+async fn serve(listener: TcpListener, front: Arc<Front>) {
     while let Ok((asker, _)) = listener.accept().await {
-        let doors = doors.clone();
+        let front = front.clone();
         // Who asked in vain asks again.
-        tokio::spawn(async move { drop(ask(asker, mapper, &doors).await) });
+        tokio::spawn(async move { drop(ask(asker, &front).await) });
     }
 }
 
 /// Puts one question to the real port mapper. A registration lasts as long as its connection.
-async fn ask(mut asker: TcpStream, mapper: u16, doors: &HashMap<String, u16>) -> io::Result<()> {
+async fn ask(mut asker: TcpStream, front: &Front) -> io::Result<()> {
     let length = asker.read_u16().await?;
     let mut question = vec![0; usize::from(length)];
     asker.read_exact(&mut question).await?;
-    let mut real = TcpStream::connect(("127.0.0.1", mapper)).await?;
+    let mut real = TcpStream::connect(("127.0.0.1", front.mapper)).await?;
     real.write_all(&[&length.to_be_bytes(), question.as_slice()].concat()).await?;
-    if let Some((&PORT_PLEASE, name)) = question.split_first() {
-        let mut answer = Vec::new();
-        real.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await?;
-        let door = std::str::from_utf8(name).ok().and_then(|name| doors.get(name));
-        if let (Some(door), [PORT, 0, ..]) = (door, answer.as_slice())
-            && let Some(port) = answer.get_mut(2..4)
-        {
-            port.copy_from_slice(&door.to_be_bytes());
-        }
-        return asker.write_all(&answer).await;
+    if !matches!(question.first(), Some(&PORT_PLEASE | &NAMES)) {
+        return tokio::io::copy_bidirectional(&mut asker, &mut real).await.map(|_| ());
     }
-    tokio::io::copy_bidirectional(&mut asker, &mut real).await.map(|_| ())
+    let mut answer = Vec::new();
+    real.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await?;
+    front.put_itself_in(&question, &mut answer);
+    asker.write_all(&answer).await
+}
+
+impl Front {
+    fn put_itself_in(&self, question: &[u8], answer: &mut [u8]) {
+        match (question, answer) {
+            // A node takes no answer of a port mapper at another port.
+            ([NAMES, ..], [a, b, c, d, ..]) => {
+                [*a, *b, *c, *d] = u32::from(self.port).to_be_bytes();
+            }
+            ([PORT_PLEASE, name @ ..], [PORT, 0, high, low, ..]) => {
+                let door = std::str::from_utf8(name).ok().and_then(|name| self.doors.get(name));
+                if let Some(door) = door {
+                    [*high, *low] = door.to_be_bytes();
+                }
+            }
+            (_, _) => {}
+        }
+    }
 }
