@@ -41,6 +41,8 @@ const FULL_WAIT_MAX: Duration = Duration::from_secs(60);
 const ENOUGH: f64 = 0.9;
 /// Of its former rate, for one hub: the broker deals jobs out, not evenly.
 const ENOUGH_OF_ONE: f64 = 0.5;
+/// Of the former offer: below this the portal itself is not back.
+const OFFERED_MIN: f64 = 0.5;
 /// Rounds of publishing in a second.
 const ROUNDS: u32 = 10;
 /// Between two looks.
@@ -65,12 +67,15 @@ pub struct Full {
     pub all: f64,
     /// Jobs that each hub recorded in a second.
     pub each: Vec<f64>,
+    /// Probes that the broker was given in a second.
+    pub offered: f64,
 }
 
 /// A look at everything that counts.
 struct Look {
     at: Instant,
     heard: usize,
+    published: usize,
     recorded: Vec<Option<f64>>,
 }
 
@@ -112,11 +117,16 @@ impl World {
     /// first full stretch of time began.
     pub async fn back_to_rate(&mut self, steady: &Steady, full: &Full) -> Outcome<Duration> {
         let wait_max = BACK_WAIT_MAX + WINDOW;
+        // Nobody can end more than what is offered; a machine that is busy otherwise offers less.
+        let share = |rate: &Full| (rate.offered / full.offered).min(1.0);
         let each = |rate: &Full| {
             let mut both = rate.each.iter().zip(&full.each);
-            both.all(|(now, before)| *now >= ENOUGH_OF_ONE * before)
+            both.all(|(now, before)| *now >= ENOUGH_OF_ONE * before * share(rate))
         };
-        let enough = |rate: &Full| rate.all >= ENOUGH * full.all && each(rate);
+        let enough = |rate: &Full| {
+            let fair = share(rate) >= OFFERED_MIN;
+            fair && rate.all >= ENOUGH * full.all * share(rate) && each(rate)
+        };
         let (rate, took) = self.rate_that(steady, wait_max, enough).await?;
         let took = took.saturating_sub(WINDOW);
         self.fault(format_args!("back to {:.0} jobs a second after {took:.1?}", rate.all));
@@ -160,9 +170,10 @@ impl World {
                 line(
                     &mut told,
                     format_args!(
-                        "    {:.1} s: {:.0} jobs a second; the hubs: {}",
+                        "    {:.1} s: {:.0} jobs a second of {:.0}; the hubs: {}",
                         began.elapsed().as_secs_f64(),
                         rate.all,
+                        rate.offered,
                         each.join(", ")
                     ),
                 );
@@ -178,7 +189,8 @@ impl World {
         for hub in 0..self.stage.hubs.len() {
             recorded.push(self.metric(hub, "hub_job_duration_seconds_count").await.ok());
         }
-        Look { at: Instant::now(), heard: self.portal.ended_of(probes), recorded }
+        let heard = self.portal.ended_of(probes);
+        Look { at: Instant::now(), heard, published: probes.len(), recorded }
     }
 }
 
@@ -188,8 +200,11 @@ fn rate(old: &Look, new: &Look) -> Full {
         (Some(old), Some(new)) => (new - old) / seconds,
         (None | Some(_), _) => 0.0,
     });
-    let heard = u32::try_from(new.heard.saturating_sub(old.heard)).unwrap_or(u32::MAX);
-    Full { all: f64::from(heard) / seconds, each: each.collect() }
+    let between = |old: usize, new: usize| {
+        f64::from(u32::try_from(new.saturating_sub(old)).unwrap_or(u32::MAX)) / seconds
+    };
+    let (all, offered) = (between(old.heard, new.heard), between(old.published, new.published));
+    Full { all, each: each.collect(), offered }
 }
 
 async fn publish(
