@@ -107,7 +107,8 @@ impl World {
     pub async fn full_rate(&mut self, steady: &Steady) -> Outcome<Full> {
         let offered = f64::from(steady.rate);
         let enough =
-            |rate: &Full| rate.all >= ENOUGH * offered && rate.each.iter().all(|rate| *rate > 0.0);
+            |rate: &Full| let fair = rate.offered >= OFFERED_MIN * offered;
+            fair && rate.all >= ENOUGH * rate.offered && rate.each.iter().all(|rate| *rate > 0.0);
         let (full, _) = self.rate_that(steady, FULL_WAIT_MAX, enough).await?;
         self.fault(format_args!("the full rate is {:.0} jobs a second", full.all));
         Ok(full)
