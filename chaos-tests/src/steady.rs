@@ -106,9 +106,10 @@ impl World {
     /// Waits until probes end as fast as they are published, and says how fast that is.
     pub async fn full_rate(&mut self, steady: &Steady) -> Outcome<Full> {
         let offered = f64::from(steady.rate);
-        let enough =
-            |rate: &Full| let fair = rate.offered >= OFFERED_MIN * offered;
-            fair && rate.all >= ENOUGH * rate.offered && rate.each.iter().all(|rate| *rate > 0.0);
+        let enough = |rate: &Full| {
+            let fair = rate.offered >= OFFERED_MIN * offered;
+            fair && rate.all >= ENOUGH * rate.offered && rate.each.iter().all(|rate| *rate > 0.0)
+        };
         let (full, _) = self.rate_that(steady, FULL_WAIT_MAX, enough).await?;
         self.fault(format_args!("the full rate is {:.0} jobs a second", full.all));
         Ok(full)
