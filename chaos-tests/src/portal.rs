@@ -35,6 +35,7 @@ use uuid::Uuid;
 use workers::{
     broker::{
         Address,
+        address::NODE_WAIT_MAX,
         publisher::{Message, Published, Publisher},
     },
     demo::cast::{Encore, Fate, Part},
@@ -78,6 +79,7 @@ struct Notes {
 #[derive(Debug, Clone)]
 pub struct Portal {
     broker: Address,
+    turn: Arc<AtomicUsize>,
     notes: Arc<Mutex<Notes>>,
     confirms: Arc<AtomicUsize>,
     repeated: Arc<AtomicUsize>,
@@ -116,6 +118,7 @@ impl Portal {
     pub async fn open(url: SecretString) -> Outcome<Self> {
         let portal = Self {
             broker: Address::new(&url),
+            turn: Arc::default(),
             notes: Arc::default(),
             confirms: Arc::default(),
             repeated: Arc::default(),
@@ -283,11 +286,14 @@ impl Portal {
         declare(&channel).await
     }
 
-    /// A connection to a node that takes one, with a channel.
+    /// A connection to a node that takes one, with a channel. Begins with the node after the one that
+    /// was tried last: a node may take connections that it cannot serve.
     pub(crate) async fn session(&self) -> Outcome<(Connection, Channel)> {
+        let nodes = self.broker.nodes();
         let mut last = Error::Told("the broker has no address".into());
-        for url in self.broker.nodes() {
-            match connect(url).await {
+        for _ in nodes {
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed) % nodes.len();
+            match connect(&nodes[turn]).await {
                 Ok(session) => return Ok(session),
                 Err(error) => last = error,
             }
@@ -328,9 +334,12 @@ const fn message(part: &Part) -> Message<'_> {
 
 async fn connect(url: &SecretString) -> Outcome<(Connection, Channel)> {
     let properties = ConnectionProperties::default().with_connection_name("chaos portal".into());
-    let connection = within(Connection::connect(url.expose_secret(), properties)).await?;
-    let channel = within(connection.create_channel()).await?;
-    Ok((connection, channel))
+    let opening = async {
+        let connection = Connection::connect(url.expose_secret(), properties).await?;
+        let channel = connection.create_channel().await?;
+        Ok((connection, channel))
+    };
+    within_of(NODE_WAIT_MAX, opening).await
 }
 
 async fn declare(channel: &Channel) -> Outcome<()> {
@@ -350,8 +359,15 @@ async fn declare(channel: &Channel) -> Outcome<()> {
 }
 
 async fn within<T>(step: impl Future<Output = lapin::Result<T>>) -> Outcome<T> {
-    match tokio::time::timeout(STEP_WAIT_MAX, step).await {
+    within_of(STEP_WAIT_MAX, step).await
+}
+
+async fn within_of<T>(
+    wait_max: Duration,
+    step: impl Future<Output = lapin::Result<T>>,
+) -> Outcome<T> {
+    match tokio::time::timeout(wait_max, step).await {
         Ok(done) => Ok(done?),
-        Err(_) => Err(Error::Late(STEP_WAIT_MAX, "a step on the portal's connection".into())),
+        Err(_) => Err(Error::Late(wait_max, "a step on the portal's connection".into())),
     }
 }

@@ -89,6 +89,8 @@ pub struct World {
     pub destroyed_max: usize,
     /// Whether the portal reads events that no queue took, because its binding was deleted.
     pub reads_unheard: bool,
+    /// Rates that were not reached, with what was measured.
+    pub(crate) slow: Vec<String>,
     name: &'static str,
     seed: u64,
     began: Instant,
@@ -148,6 +150,7 @@ impl World {
             mesh,
             destroyed_max: 0,
             reads_unheard: false,
+            slow: Vec::new(),
             name: wanted.name,
             seed,
             began: Instant::now(),
@@ -384,6 +387,7 @@ impl World {
             Ok(()) => self.judge().await,
             Err(error) => Err(error),
         };
+        let judged = self.with_rates(judged);
         let report = self.report(&judged);
         let (confirmed, repeated) = self.portal.counts();
         let outcome = judged.map(|summary| {
@@ -417,6 +421,18 @@ impl World {
             }
         }
         Err(Error::Told(text))
+    }
+
+    /// A rate that was not reached fails a test that lost nothing; both are told.
+    fn with_rates(&self, judged: Outcome<String>) -> Outcome<String> {
+        if self.slow.is_empty() {
+            return judged;
+        }
+        let oracle = match judged {
+            Ok(summary) => format!("the oracle finds nothing wrong: {summary}"),
+            Err(error) => error.to_string(),
+        };
+        Err(Error::Told(format!("{}\n{oracle}", self.slow.join("\n"))))
     }
 
     /// What an operator destroyed is not lost; no more than the broker counted.

@@ -1,4 +1,5 @@
 //! The fault proxy in front of a real echo server.
+#![expect(clippy::unwrap_used, reason = "what a helper cannot do fails the test that called it")]
 
 use std::{
     io::ErrorKind,
@@ -40,7 +41,7 @@ async fn answer(mut stream: TcpStream, hears: mpsc::Sender<Result<Vec<u8>, Error
     let mut piece = vec![0; 4096];
     loop {
         let read = stream.read(&mut piece).await.map(|read| piece[..read].to_vec());
-        hears.send(read.as_ref().cloned().map_err(|error| error.kind())).await.unwrap();
+        hears.send(read.as_ref().cloned().map_err(std::io::Error::kind)).await.unwrap();
         let Ok(1..) = read.as_ref().map(Vec::len) else { return };
         if let Err(error) = stream.write_all(&read.unwrap()).await {
             hears.send(Err(error.kind())).await.unwrap();
@@ -62,7 +63,7 @@ async fn dial(proxy: &Proxy) -> TcpStream {
 async fn rest(stream: &mut TcpStream) -> Result<Vec<u8>, ErrorKind> {
     let mut bytes = Vec::new();
     let read = timeout(WAIT_MAX, stream.read_to_end(&mut bytes)).await.unwrap();
-    read.map(|_| bytes).map_err(|error| error.kind())
+    read.map(|_| bytes).map_err(std::io::Error::kind)
 }
 
 async fn expect(stream: &mut TcpStream, wanted: &[u8]) {
@@ -194,7 +195,7 @@ async fn a_refusing_door_keeps_its_port_and_what_stands() {
     proxy.change(|line| line.door = Door::Refusing);
     // One that dialled while the door was closing is reset, or was faster.
     let refused = async {
-        while TcpStream::connect(proxy.address()).await.map_err(|error| error.kind()).err()
+        while TcpStream::connect(proxy.address()).await.map_err(std::io::Error::kind).err()
             != Some(ErrorKind::ConnectionRefused)
         {
             tokio::task::yield_now().await;

@@ -44,7 +44,7 @@ async fn play(world: &mut World) -> Outcome<()> {
             half_open.end(world).await
         })
         .await?;
-    world.back_to_rate(&steady, &full).await?;
+    world.back_to_rate(&steady, &full).await;
     let mut slow = SlowLink { latency: Duration::from_millis(200), rate_max: 64 * 1024 };
     world
         .publish_while(JOBS / 2..JOBS, async |world| {
@@ -53,7 +53,7 @@ async fn play(world: &mut World) -> Outcome<()> {
             slow.end(world).await
         })
         .await?;
-    world.back_to_rate(&steady, &full).await?;
+    world.back_to_rate(&steady, &full).await;
     world.end_steady(steady).await
 }
 

@@ -39,10 +39,10 @@ async fn lose_nodes(world: &mut World) -> Outcome<()> {
         })
         .await?;
     // Two of three are a quorum: the hubs move on while the node is away.
-    world.back_to_rate(&steady, &full).await?;
+    world.moves_on(&steady, &full).await;
     let lost = first.killed().unwrap_or(0);
     first.end(world).await?;
-    world.back_to_rate(&steady, &full).await?;
+    world.back_to_rate(&steady, &full).await;
     // Now the majority needs the one that came back with old data.
     let mut second = NodeLost::of((lost + 1) % NODES);
     world
@@ -51,9 +51,9 @@ async fn lose_nodes(world: &mut World) -> Outcome<()> {
             second.begin(world).await
         })
         .await?;
-    world.back_to_rate(&steady, &full).await?;
+    world.moves_on(&steady, &full).await;
     second.end(world).await?;
-    world.back_to_rate(&steady, &full).await?;
+    world.back_to_rate(&steady, &full).await;
     world.end_steady(steady).await
 }
 
@@ -76,8 +76,8 @@ async fn cut_off(world: &mut World) -> Outcome<()> {
         })
         .await?;
     // The majority serves; nobody waits for the heal.
-    world.back_to_rate(&steady, &full).await?;
+    world.moves_on(&steady, &full).await;
     minority.end(world).await?;
-    world.back_to_rate(&steady, &full).await?;
+    world.back_to_rate(&steady, &full).await;
     world.end_steady(steady).await
 }

@@ -39,7 +39,7 @@ async fn play(world: &mut World) -> Outcome<()> {
                 deleted.end(world).await
             })
             .await?;
-        world.back_to_rate(&steady, &full).await?;
+        world.back_to_rate(&steady, &full).await;
     }
     world.end_steady(steady).await
 }

@@ -41,7 +41,7 @@ async fn play(world: &mut World) -> Outcome<()> {
             alarm.end(world).await
         })
         .await?;
-    world.back_to_rate(&steady, &full).await?;
+    world.back_to_rate(&steady, &full).await;
     world.end_steady(steady).await?;
     let blocked = world.metric_of_all("hub_broker_blocked").await?;
     if blocked > 0.0 {
