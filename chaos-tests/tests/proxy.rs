@@ -63,7 +63,7 @@ async fn dial(proxy: &Proxy) -> TcpStream {
 async fn rest(stream: &mut TcpStream) -> Result<Vec<u8>, ErrorKind> {
     let mut bytes = Vec::new();
     let read = timeout(WAIT_MAX, stream.read_to_end(&mut bytes)).await.unwrap();
-    read.map(|_| bytes).map_err(std::io::Error::kind)
+    read.map(|_| bytes).map_err(|error| error.kind())
 }
 
 async fn expect(stream: &mut TcpStream, wanted: &[u8]) {
@@ -195,7 +195,7 @@ async fn a_refusing_door_keeps_its_port_and_what_stands() {
     proxy.change(|line| line.door = Door::Refusing);
     // One that dialled while the door was closing is reset, or was faster.
     let refused = async {
-        while TcpStream::connect(proxy.address()).await.map_err(std::io::Error::kind).err()
+        while TcpStream::connect(proxy.address()).await.map_err(|error| error.kind()).err()
             != Some(ErrorKind::ConnectionRefused)
         {
             tokio::task::yield_now().await;
