@@ -5,14 +5,31 @@
 
 pub mod broker;
 pub mod database;
+mod deleted;
 pub mod disk;
+mod lines;
+mod memory;
+mod minority;
+mod node_lost;
 pub mod outside;
 pub mod session;
 pub mod worker;
 
+use std::time::{Duration, Instant};
+
 use async_trait::async_trait;
 
-use crate::{Outcome, world::World};
+pub use self::{
+    deleted::Deleted,
+    lines::{HalfOpen, SlowLink},
+    memory::MemoryAlarm,
+    minority::Minority,
+    node_lost::NodeLost,
+};
+use crate::{
+    Error, Outcome,
+    world::{LOOK_EVERY, World},
+};
 
 /// Something that goes wrong for a while.
 #[async_trait]
@@ -23,4 +40,13 @@ pub trait Fault: Send {
     async fn begin(&mut self, world: &mut World) -> Outcome<()>;
     /// Makes it right again.
     async fn end(&mut self, world: &mut World) -> Outcome<()>;
+}
+
+/// Between two looks at a condition; an error once they have taken too long.
+async fn look_again(what: &str, began: Instant, wait_max: Duration) -> Outcome<()> {
+    if began.elapsed() > wait_max {
+        return Err(Error::Late(wait_max, what.to_owned()));
+    }
+    tokio::time::sleep(LOOK_EVERY).await;
+    Ok(())
 }

@@ -4,6 +4,7 @@
 //! ```text
 //! program: builds `hub` once · world: stage, portal and faults of one test
 //! portal: publishes until confirmed, hears events on a durable queue, survives its broker
+//! proxy: a line between two programs that can be made bad · fault: what begins and ends
 //! oracle: confirmed × jobs × events × portal rows × what the simulators executed
 //! ```
 //!
@@ -13,6 +14,7 @@
 //! *Limits*: one world at a time; every wait has a named deadline.
 
 pub mod campaign;
+pub mod cluster;
 pub mod evidence;
 pub mod fail_points;
 pub mod fault;
@@ -21,7 +23,9 @@ pub mod mix;
 pub mod oracle;
 pub mod portal;
 pub mod program;
+pub mod proxy;
 pub mod receiver;
+pub mod steady;
 pub mod world;
 
 /// What keeps a test from going on, as a sentence.
@@ -30,6 +34,9 @@ pub enum Error {
     /// The stage: servers, simulators, hubs.
     #[error(transparent)]
     Stage(#[from] workers::demo::stage::Error),
+    /// A port or a socket.
+    #[error("a socket: {0}")]
+    Socket(#[from] std::io::Error),
     /// PostgreSQL or RabbitMQ did not start, or a statement failed.
     #[error(transparent)]
     Services(#[from] workers::services::Error),

@@ -30,6 +30,8 @@ use crate::{
     world::World,
 };
 
+/// What is said of a confirmed job that the hub does not know.
+pub const UNKNOWN: &str = "is lost: the hub does not know it";
 /// Findings that are shown with their rows.
 pub const SHOWN_MAX: usize = 8;
 
@@ -98,7 +100,7 @@ pub fn judge(world: &World, evidence: &Evidence) -> Vec<Finding> {
 
 fn judge_job(fate: Fate, id: Uuid, e: &Evidence, portal: &Portal, findings: &mut Vec<Finding>) {
     let Some(job) = e.jobs.get(&id) else {
-        findings.push(finding(id, format_args!("{LOST}: the hub does not know it")));
+        findings.push(finding(id, UNKNOWN));
         return;
     };
     let name = job["state"].as_str().unwrap_or_default();
@@ -121,6 +123,10 @@ fn judge_job(fate: Fate, id: Uuid, e: &Evidence, portal: &Portal, findings: &mut
         if !firsts.contains(&told.sequence) {
             firsts.push(told.sequence);
         }
+    }
+    // What was read from a table came after what was heard.
+    if heard.iter().any(|told| told.late) {
+        firsts.sort_unstable();
     }
     let all: Vec<i64> = (1..=job["events"].as_i64().unwrap_or(0)).collect();
     if firsts != all {

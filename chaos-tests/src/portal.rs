@@ -33,7 +33,11 @@ use lapin::{
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 use workers::{
-    broker::publisher::{Message, Published, Publisher},
+    broker::{
+        Address,
+        address::NODE_WAIT_MAX,
+        publisher::{Message, Published, Publisher},
+    },
     demo::cast::{Encore, Fate, Part},
 };
 
@@ -61,6 +65,8 @@ pub struct Told {
     pub state: State,
     /// The code in its summary.
     pub code: Option<String>,
+    /// Read from the table of events that no queue took, not heard.
+    pub late: bool,
 }
 
 /// A message of a government system that nobody asked for.
@@ -79,7 +85,8 @@ struct Notes {
 /// The portal; clones share what was noted.
 #[derive(Debug, Clone)]
 pub struct Portal {
-    url: SecretString,
+    broker: Address,
+    turn: Arc<AtomicUsize>,
     notes: Arc<Mutex<Notes>>,
     confirms: Arc<AtomicUsize>,
     repeated: Arc<AtomicUsize>,
@@ -116,9 +123,14 @@ pub fn letters(parts: &[Part]) -> Vec<Letter<'_>> {
 impl Portal {
     /// Declares the queue and hears events until the runtime ends.
     pub async fn open(url: SecretString) -> Outcome<Self> {
-        let portal =
-            Self { url, notes: Arc::default(), confirms: Arc::default(), repeated: Arc::default() };
-        let (connection, channel) = connect(&portal.url).await?;
+        let portal = Self {
+            broker: Address::new(&url),
+            turn: Arc::default(),
+            notes: Arc::default(),
+            confirms: Arc::default(),
+            repeated: Arc::default(),
+        };
+        let (connection, channel) = portal.session().await?;
         declare(&channel).await?;
         let hearing = portal.clone();
         tokio::spawn(async move {
@@ -126,7 +138,7 @@ impl Portal {
             loop {
                 let session = match open.take() {
                     Some(session) => Ok(session),
-                    None => connect(&hearing.url).await,
+                    None => hearing.session().await,
                 };
                 let Ok((connection, channel)) = session else {
                     tokio::time::sleep(RECONNECT_EVERY).await;
@@ -153,47 +165,60 @@ impl Portal {
                 .await?;
         while let Some(delivery) = consumer.next().await {
             let delivery = delivery?;
-            self.note(delivery.routing_key.as_str(), &delivery.data);
+            self.note(delivery.routing_key.as_str(), &delivery.data, false);
             within(delivery.ack(BasicAckOptions { multiple: false })).await?;
         }
         Ok(())
     }
 
-    fn note(&self, key: &str, body: &[u8]) {
+    fn note(&self, key: &str, body: &[u8], late: bool) {
         let Ok(event) = serde_json::from_slice::<Event>(body) else { return };
         let told = Told {
             name: key.rsplit('.').next().unwrap_or_default().to_owned(),
             sequence: event.data.sequence,
             state: event.data.state,
             code: event.data.summary.get("code").and_then(|c| c.as_str()).map(str::to_owned),
+            late,
         };
         let mut notes = self.notes();
-        if told.name == RECEIVED {
-            let id = event.data.summary.get("message_id").and_then(|id| id.as_str());
-            notes.messages.extend(id.map(str::to_owned));
+        let heard = notes.events.entry(event.data.job_id).or_default();
+        if late && heard.iter().any(|other| other.sequence == told.sequence) {
+            return;
         }
-        notes.doubts += usize::from(told.state == State::InDoubt);
-        notes.events.entry(event.data.job_id).or_default().push(told);
+        let is_doubt = told.state == State::InDoubt;
+        let message = event.data.summary.get("message_id").filter(|_| told.name == RECEIVED);
+        heard.push(told);
+        notes.messages.extend(message.and_then(|id| id.as_str()).map(str::to_owned));
+        notes.doubts += usize::from(is_doubt);
     }
 
     /// Publishes these messages, in order, until each is confirmed. Never gives up: the caller's
     /// deadline does.
     pub async fn publish(&self, letters: &[Letter<'_>]) {
+        self.publish_on(&mut None, letters).await;
+    }
+
+    /// As [`Portal::publish`], over a connection that is kept for the next time.
+    pub(crate) async fn publish_on(&self, line: &mut Option<Publisher>, letters: &[Letter<'_>]) {
         let mut open: VecDeque<Letter<'_>> = letters.iter().copied().collect();
         while !open.is_empty() {
-            match Publisher::connect(&self.url, "portal").await {
-                Ok(publisher) => {
-                    // An error says only that the connection is no more.
-                    drop(self.publish_over(&publisher, &mut open).await);
+            let Some(publisher) = line.take() else {
+                match self.connect().await {
+                    Ok(publisher) => *line = Some(publisher),
+                    Err(_) => tokio::time::sleep(RECONNECT_EVERY).await,
                 }
-                Err(_) => tokio::time::sleep(RECONNECT_EVERY).await,
+                continue;
+            };
+            // An error says only that the connection is no more.
+            if self.publish_over(&publisher, &mut open).await.is_ok() {
+                *line = Some(publisher);
             }
         }
     }
 
     /// A connection to publish over.
     pub(crate) async fn connect(&self) -> Outcome<Publisher> {
-        Ok(Publisher::connect(&self.url, "portal").await?)
+        Ok(Publisher::connect(&self.broker, "portal").await?)
     }
 
     /// Publishes what is open, until it is confirmed or the connection is gone.
@@ -277,6 +302,40 @@ impl Portal {
         self.notes().events.get(&id).cloned().unwrap_or_default()
     }
 
+    /// How many of these jobs have ended, as far as was heard.
+    pub fn ended_of(&self, ids: &[Uuid]) -> usize {
+        let notes = self.notes();
+        let ended = |told: &Told| told.sequence > 0 && told.state.is_terminal();
+        let known = ids.iter().filter_map(|id| notes.events.get(id));
+        known.filter(|events| events.iter().any(ended)).count()
+    }
+
+    /// Reads an event that no queue took: what came meanwhile was heard before it.
+    pub(crate) fn read_unheard(&self, key: &str, body: &[u8]) {
+        self.note(key, body, true);
+    }
+
+    /// Binds the portal's queue, as at the beginning.
+    pub async fn bind(&self) -> Outcome<()> {
+        let (_connection, channel) = self.session().await?;
+        declare(&channel).await
+    }
+
+    /// A connection to a node that takes one, with a channel. Begins with the node after the one that
+    /// was tried last: a node may take connections that it cannot serve.
+    pub(crate) async fn session(&self) -> Outcome<(Connection, Channel)> {
+        let nodes = self.broker.nodes();
+        let mut last = Error::Told("the broker has no address".into());
+        for _ in nodes {
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed) % nodes.len();
+            match connect(&nodes[turn]).await {
+                Ok(session) => return Ok(session),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
     /// Jobs of which an event with this code was heard.
     pub fn told_of(&self, code: &str) -> Vec<Uuid> {
         let notes = self.notes();
@@ -310,9 +369,12 @@ const fn message(part: &Part) -> Message<'_> {
 
 async fn connect(url: &SecretString) -> Outcome<(Connection, Channel)> {
     let properties = ConnectionProperties::default().with_connection_name("chaos portal".into());
-    let connection = within(Connection::connect(url.expose_secret(), properties)).await?;
-    let channel = within(connection.create_channel()).await?;
-    Ok((connection, channel))
+    let opening = async {
+        let connection = Connection::connect(url.expose_secret(), properties).await?;
+        let channel = connection.create_channel().await?;
+        Ok((connection, channel))
+    };
+    within_of(NODE_WAIT_MAX, opening).await
 }
 
 async fn declare(channel: &Channel) -> Outcome<()> {
@@ -332,8 +394,15 @@ async fn declare(channel: &Channel) -> Outcome<()> {
 }
 
 async fn within<T>(step: impl Future<Output = lapin::Result<T>>) -> Outcome<T> {
-    match tokio::time::timeout(STEP_WAIT_MAX, step).await {
+    within_of(STEP_WAIT_MAX, step).await
+}
+
+async fn within_of<T>(
+    wait_max: Duration,
+    step: impl Future<Output = lapin::Result<T>>,
+) -> Outcome<T> {
+    match tokio::time::timeout(wait_max, step).await {
         Ok(done) => Ok(done?),
-        Err(_) => Err(Error::Late(STEP_WAIT_MAX, "a step on the portal's connection".into())),
+        Err(_) => Err(Error::Late(wait_max, "a step on the portal's connection".into())),
     }
 }

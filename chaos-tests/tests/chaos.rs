@@ -2,19 +2,27 @@
 
 #[path = "chaos/all_down.rs"]
 mod all_down;
+#[path = "chaos/broker_line.rs"]
+mod broker_line;
 #[path = "chaos/broker_restarted.rs"]
 mod broker_restarted;
 #[path = "chaos/campaign.rs"]
 mod campaign;
 #[path = "chaos/clock_jump.rs"]
 mod clock_jump;
+#[path = "chaos/cluster.rs"]
+mod cluster;
 #[path = "chaos/database_restarted.rs"]
 mod database_restarted;
 #[path = "chaos/disk_full.rs"]
 mod disk_full;
+#[path = "chaos/deleted.rs"]
+mod deleted;
 #[path = "chaos/frozen.rs"]
 mod frozen;
 #[path = "chaos/hub_killed.rs"]
 mod hub_killed;
 #[path = "chaos/steps.rs"]
 mod steps;
+#[path = "chaos/memory_alarm.rs"]
+mod memory_alarm;

@@ -30,7 +30,7 @@ use crate::{
     evidence::Evidence,
     load::Load,
     oracle,
-    world::{Since, Wanted, World, evidence_of},
+    world::{Since, Scene, Wanted, World, evidence_of},
 };
 
 /// Every worker is back to its full rate this long after a fault's end.
@@ -109,7 +109,7 @@ pub async fn run(plan: Plan) -> Outcome<Report> {
         latency: Duration::from_millis(40),
         fault_permille: 40,
     };
-    let mut world = World::seeded(wanted, plan.seed).await?;
+    let mut world = World::seeded(wanted, Scene::default(), plan.seed).await?;
     world.quiet();
     let mut campaign = Campaign {
         load: Load::start(&world, plan.seed),

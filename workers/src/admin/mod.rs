@@ -1,7 +1,8 @@
 //! The admin listener: `/metrics`, `/health/live`, `/health/ready`, `/labels/<token>`.
 //!
 //! *Ready* means: the database answers, the consumer is connected and not stalled, and the schema is
-//! the one that this program knows. *Live* means that the process answers at all; it says nothing of
+//! the one that this program knows. Whether events can be published is shown beside it (`up`, `down`,
+//! `blocked`): jobs are taken all the same. *Live* means that the process answers at all; it says nothing of
 //! its neighbours, so that a broken database does not make an orchestrator restart healthy workers.
 
 mod labels;
@@ -135,6 +136,8 @@ async fn ready(State(admin): State<Admin>) -> Response {
     let current = matches!(schema, Ok((applied, known)) if applied >= known);
     let all = broker && database && current;
     let status = if all { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = json!({"ready": all, "broker": broker, "database": database, "schema": current});
+    let publishing = admin.hub.publishing.name();
+    let body = json!({"ready": all, "broker": broker, "database": database, "schema": current,
+        "publishing": publishing});
     (status, Json(body)).into_response()
 }

@@ -10,6 +10,9 @@
 //! are handed on in their order, so acknowledging the last of a batch with `multiple` acknowledges
 //! exactly the batch and what came before it.
 //!
+//! What somebody deleted is declared anew within [`STALL_LOOK_EVERY`]: a queue at once, as its
+//! consumer hears of it.
+//!
 //! *Limits*: prefetch unacknowledged deliveries a queue. A queue that has messages while its consumer
 //! has free slots and nothing came for [`STALL_AFTER`] is stalled: the connection is dropped.
 
@@ -36,7 +39,7 @@ use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, topology, within};
+use super::{Address, Error, topology, within};
 use crate::{chance::Chance, policy::pause::Pause, telemetry::metric::Metric};
 
 /// How often a queue's depth is compared with what came from it.
@@ -126,7 +129,7 @@ impl Health {
 /// What the supervisor needs.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The broker.
+    /// The broker: one URL, or those of its nodes.
     pub url: SecretString,
     /// The systems whose queues are declared.
     pub systems: Vec<&'static str>,
@@ -143,10 +146,11 @@ pub async fn supervise(
     chance: Chance,
     stop: CancellationToken,
 ) {
+    let address = Address::beginning_anywhere(&options.url, &chance);
     let mut pause = Pause::reconnecting(chance);
     while !stop.is_cancelled() {
         let ended = tokio::select! {
-            ended = consume(&options, &health, &mut pause) => ended,
+            ended = consume(&options, &address, &health, &mut pause) => ended,
             () = stop.cancelled() => break,
         };
         health.connected.store(false, Ordering::Relaxed);
@@ -176,8 +180,13 @@ impl Flow {
     }
 }
 
-async fn consume(options: &Options, health: &Health, pause: &mut Pause) -> Result<(), Error> {
-    let connection = super::connect(&options.url, "consume").await?;
+async fn consume(
+    options: &Options,
+    address: &Address,
+    health: &Health,
+    pause: &mut Pause,
+) -> Result<(), Error> {
+    let connection = address.connect("consume").await?;
     let setup = within(connection.create_channel()).await?;
     topology::declare(&setup, &options.systems).await?;
     health.connected.store(true, Ordering::Relaxed);
@@ -285,6 +294,8 @@ fn unwrap(queue: &Arc<str>, raw: Raw, session: &Arc<Session>) -> Delivery {
 }
 
 /// Returns when a queue has messages, is open, and gave nothing for several looks in a row.
+/// Declares everything anew at each look: an exchange or a binding that somebody deleted tells no
+/// consumer of it.
 async fn watch_for_stall(
     channel: &Channel,
     options: &Options,
@@ -295,6 +306,7 @@ async fn watch_for_stall(
     let mut idle: Vec<u32> = vec![0; sources.len()];
     loop {
         tokio::time::sleep(STALL_LOOK_EVERY).await;
+        topology::declare(channel, &options.systems).await?;
         for (i, source) in sources.iter().enumerate() {
             let passive = QueueDeclareOptions {
                 passive: true,

@@ -3,7 +3,9 @@
 //! *Guarantee*: one connection consumes and another publishes, so a blocked publisher never stops
 //! the acks. There is no recovery inside a connection: on any error the connection is dropped and
 //! opened anew after a jittered pause, because a half-recovered channel loses prefetch and confirms.
+//! Of a cluster, the next node is tried then.
 
+pub mod address;
 pub mod consumer;
 pub mod examine;
 pub mod greeting;
@@ -13,8 +15,7 @@ pub mod topology;
 
 use std::time::Duration;
 
-use lapin::{Connection, ConnectionProperties};
-use secrecy::{ExposeSecret, SecretString};
+pub use address::Address;
 
 /// Opening a connection or a channel, or any one operation on it, ends within this.
 pub const OPERATION_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -25,6 +26,9 @@ pub enum Error {
     /// The library's or the broker's error.
     #[error("broker: {0}")]
     Amqp(#[from] lapin::Error),
+    /// The address cannot be used.
+    #[error("the broker's address is not of the form amqp://user:password@host:port/vhost")]
+    Address,
     /// No answer in time.
     #[error("no answer from the broker in time")]
     Timeout,
@@ -33,15 +37,15 @@ pub enum Error {
     Ended(&'static str),
 }
 
-/// Opens a connection that ends at the first error.
-async fn connect(url: &SecretString, purpose: &str) -> Result<Connection, Error> {
-    let properties =
-        ConnectionProperties::default().with_connection_name(format!("hub {purpose}").into());
-    within(Connection::connect(url.expose_secret(), properties)).await
+async fn within<T>(call: impl Future<Output = lapin::Result<T>>) -> Result<T, Error> {
+    within_of(OPERATION_WAIT_MAX, call).await
 }
 
-async fn within<T>(call: impl Future<Output = lapin::Result<T>>) -> Result<T, Error> {
-    match tokio::time::timeout(OPERATION_WAIT_MAX, call).await {
+async fn within_of<T>(
+    wait_max: Duration,
+    call: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(wait_max, call).await {
         Ok(result) => Ok(result?),
         Err(_) => Err(Error::Timeout),
     }

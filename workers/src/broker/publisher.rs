@@ -3,16 +3,29 @@
 //! *Guarantee*: a publish is [`Published::Confirmed`] only when the broker has confirmed it. With
 //! `mandatory`, a message that no queue takes comes back before its confirm and is
 //! [`Published::Returned`]: the confirm alone would be an ack all the same.
+//!
+//! *States*: a broker that is short of memory or disk blocks who publishes. Then a confirm is waited
+//! for as long as the connection stands: the broker has not read the message, so publishing it anew
+//! would only make more of it.
 
-use std::time::Duration;
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
 
+use futures_util::{FutureExt, StreamExt};
 use lapin::{
-    BasicProperties, Channel, Confirmation, Connection, PublisherConfirm,
+    BasicProperties, Channel, Confirmation, Connection, ConnectionStatus, Event, PublisherConfirm,
     options::{BasicPublishOptions, ConfirmSelectOptions},
 };
-use secrecy::SecretString;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::{Error, within};
+use super::{Address, Error, within};
+use crate::telemetry::metric::Metric;
 
 /// The broker confirms within this, or the connection is dropped.
 pub const CONFIRM_WAIT_MAX: Duration = Duration::from_secs(15);
@@ -53,6 +66,14 @@ pub enum Published {
     Refused,
 }
 
+/// Whether events can be published, for who looks at this process; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Publishing(Arc<AtomicU8>);
+
+const DOWN: u8 = 0;
+const UP: u8 = 1;
+const BLOCKED: u8 = 2;
+
 /// A connection with one confirming channel.
 #[derive(Debug)]
 pub struct Publisher {
@@ -61,7 +82,10 @@ pub struct Publisher {
 }
 
 /// A publish whose confirm is awaited.
-pub struct Pending(PublisherConfirm);
+pub struct Pending {
+    confirm: PublisherConfirm,
+    connection: ConnectionStatus,
+}
 
 impl std::fmt::Debug for Pending {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -69,10 +93,33 @@ impl std::fmt::Debug for Pending {
     }
 }
 
+impl Publishing {
+    /// `up`, `down` or `blocked`.
+    pub fn name(&self) -> &'static str {
+        match self.0.load(Ordering::Relaxed) {
+            UP => "up",
+            BLOCKED => "blocked",
+            _ => "down",
+        }
+    }
+
+    /// The connection is gone.
+    pub fn lost(&self) {
+        self.set(DOWN);
+    }
+
+    fn set(&self, state: u8) {
+        self.0.store(state, Ordering::Relaxed);
+        let gauge = |holds: bool| f64::from(u8::from(holds));
+        Metric::BrokerUp.set(gauge(state != DOWN), [("connection", "publish")]);
+        Metric::BrokerBlocked.set(gauge(state == BLOCKED), []);
+    }
+}
+
 impl Publisher {
-    /// Connects.
-    pub async fn connect(url: &SecretString, purpose: &str) -> Result<Self, Error> {
-        let connection = super::connect(url, purpose).await?;
+    /// Connects to the broker, or to one of its nodes.
+    pub async fn connect(at: impl Into<Address>, purpose: &str) -> Result<Self, Error> {
+        let connection = at.into().connect(purpose).await?;
         let channel = within(connection.create_channel()).await?;
         within(channel.confirm_select(ConfirmSelectOptions { nowait: false })).await?;
         Ok(Self { connection, channel })
@@ -83,6 +130,23 @@ impl Publisher {
         let channel = within(self.connection.create_channel()).await?;
         super::topology::declare(&channel, systems).await?;
         within(channel.close(200, "declared".into())).await
+    }
+
+    /// Tells of this connection from now on, until the answer is dropped.
+    pub fn tell(&self, publishing: Publishing) -> AbortOnDropHandle<()> {
+        let mut events = Box::pin(self.connection.events_listener());
+        publishing.set(UP);
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            while let Some(event) = events.next().await {
+                if let Event::ConnectionBlocked(reason) = &event {
+                    tracing::warn!(reason, "the broker takes no publishes; events wait");
+                    publishing.set(BLOCKED);
+                } else if matches!(event, Event::ConnectionUnblocked) {
+                    tracing::info!("the broker takes publishes again");
+                    publishing.set(UP);
+                }
+            }
+        }))
     }
 
     /// Whether the connection still stands.
@@ -113,7 +177,7 @@ impl Publisher {
             properties,
         ))
         .await?;
-        Ok(Pending(confirm))
+        Ok(Pending { confirm, connection: self.connection.status().clone() })
     }
 
     /// Closes the connection in good order.
@@ -137,14 +201,29 @@ pub(super) async fn to_nowhere(channel: &Channel) -> Result<(), Error> {
 }
 
 impl Pending {
-    /// Waits for the confirm.
+    /// Waits for the confirm; while the broker blocks us, for as long as it does.
     pub async fn confirmed(self) -> Result<Published, Error> {
-        let confirmation =
-            tokio::time::timeout(CONFIRM_WAIT_MAX, self.0).await.map_err(|_| Error::Timeout)??;
-        Ok(match confirmation {
-            Confirmation::Ack(None) => Published::Confirmed,
-            Confirmation::Ack(Some(_)) => Published::Returned,
-            Confirmation::Nack(_) | Confirmation::NotRequested => Published::Refused,
-        })
+        let mut confirm = pin!(self.confirm);
+        loop {
+            match tokio::time::timeout(CONFIRM_WAIT_MAX, confirm.as_mut()).await {
+                Ok(confirmation) => return Ok(published(&confirmation?)),
+                Err(_) if self.connection.connected() && self.connection.blocked() => {}
+                Err(_) => return Err(Error::Timeout),
+            }
+        }
+    }
+
+    /// The confirm that is there already.
+    pub fn confirmed_already(self) -> Result<Published, Error> {
+        let confirmation = self.confirm.now_or_never().ok_or(Error::Timeout)?;
+        Ok(published(&confirmation?))
+    }
+}
+
+const fn published(confirmation: &Confirmation) -> Published {
+    match confirmation {
+        Confirmation::Ack(None) => Published::Confirmed,
+        Confirmation::Ack(Some(_)) => Published::Returned,
+        Confirmation::Nack(_) | Confirmation::NotRequested => Published::Refused,
     }
 }

@@ -8,7 +8,7 @@ use lapin::{
 };
 use secrecy::SecretString;
 
-use super::{Error, within};
+use super::{Address, Error, within};
 
 /// A subscription with a queue of its own, which goes when the subscription goes.
 pub struct Subscriber {
@@ -26,7 +26,7 @@ impl std::fmt::Debug for Subscriber {
 impl Subscriber {
     /// Subscribes to everything on an exchange that matches the binding.
     pub async fn bind(url: &SecretString, exchange: &str, binding: &str) -> Result<Self, Error> {
-        let connection = super::connect(url, "subscribe").await?;
+        let connection = Address::new(url).connect("subscribe").await?;
         let channel = within(connection.create_channel()).await?;
         let options = QueueDeclareOptions {
             passive: false,

@@ -33,6 +33,7 @@ pub use self::{
     stands::{Stand, stands},
 };
 use crate::{
+    broker::address,
     callback::Secret,
     policy::{calendar::Calendar, retry::Policy},
 };
@@ -258,7 +259,7 @@ fn read(r: &mut Reader) -> Config {
         }
     }
     Config {
-        amqp_url: read_url(r, "amqp.url", &["amqp://", "amqps://"]),
+        amqp_url: read_amqp_url(r),
         database_url: read_url(r, "database.url", &["postgres://", "postgresql://"]),
         connections_max: u32::try_from(r.number("database.connections_max", 12, 6..=200))
             .unwrap_or(12),
@@ -335,6 +336,19 @@ fn read_url(r: &mut Reader, key: &str, schemes: &[&str]) -> SecretString {
     if !text.is_empty() && !schemes.iter().any(|scheme| text.starts_with(scheme)) {
         let expected = format!("a URL that begins with {}", schemes.join(" or "));
         r.problem(key, "(hidden)", &expected, ());
+    }
+    url
+}
+
+/// Every node of a list is looked at: the others are dialled only when the first is away.
+fn read_amqp_url(r: &mut Reader) -> SecretString {
+    let key = "amqp.url";
+    let url = read_url(r, key, &address::SCHEMES);
+    let text = secrecy::ExposeSecret::expose_secret(&url);
+    let begins = address::SCHEMES.iter().any(|scheme| text.starts_with(scheme));
+    if begins && !address::is_readable(&url) {
+        let expected = "URLs of the form amqp://user:password@host:port/vhost, with commas between";
+        r.problem(key, "(hidden)", expected, ());
     }
     url
 }

@@ -84,6 +84,15 @@ fn the_environment_overrides_the_file_and_files_hold_secrets() {
 }
 
 #[test]
+fn every_node_of_a_broker_needs_an_address_that_can_be_used() {
+    let nodes = |url: &str| load(&MINIMAL.replace("amqp://guest:guest@127.0.0.1/%2f", url), &[]);
+    assert!(nodes("amqps://hub:a@one:5671/%2f,amqps://hub:a@two:5671/%2f").is_ok());
+    let found = problems(nodes("amqps://hub:a@one:5671/%2f,amqps://hub:a@two:567100/%2f"));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("amqp.url: (hidden); expected URLs of the form"), "{found:?}");
+}
+
+#[test]
 fn a_setting_and_its_file_together_are_a_fault() {
     let found = problems(load(MINIMAL, &[("HUB_AMQP__URL_FILE", "/nowhere")]));
     assert!(found[0].starts_with("amqp.url: (hidden); expected either this or amqp.url_file"));

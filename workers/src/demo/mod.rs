@@ -12,6 +12,7 @@
 pub mod cast;
 pub mod check;
 pub mod portal;
+pub mod reach;
 pub mod sabotage;
 pub mod stage;
 pub mod stories;

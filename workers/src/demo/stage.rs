@@ -14,6 +14,7 @@ use adapters::system::System;
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
 
+use super::reach::{Reach, Surroundings};
 use crate::{
     chance::Chance,
     policy::calendar::Calendar,
@@ -132,9 +133,14 @@ pub enum Error {
 impl Stage {
     /// Builds the stage and waits until every hub is ready.
     pub async fn build(plan: &Plan) -> Result<Self, Error> {
+        Self::build_in(plan, &Surroundings::default()).await
+    }
+
+    /// As [`Stage::build`], with more than one broker, or lines that go through something.
+    pub async fn build_in(plan: &Plan, surroundings: &Surroundings) -> Result<Self, Error> {
         let (services, servers) = match &plan.servers {
             Some(servers) => (None, servers.clone()),
-            None => start_services(plan).await?,
+            None => start_services(plan, surroundings).await?,
         };
         let store = Store::new(&servers.database_url, 8)?;
         store.migrate().await?;
@@ -164,7 +170,11 @@ impl Stage {
             http,
         };
         for number in 0..plan.hubs {
-            stage.write_settings(number, &plan.settings)?;
+            let mut reach = stage.reach();
+            if let Some(detour) = &surroundings.detour {
+                reach = detour(number, reach).map_err(|e| Error::Io("a detour", e))?;
+            }
+            stage.write_settings(number, &reach, &plan.settings)?;
             stage.hubs.push(None);
             stage.start_hub(number)?;
         }
@@ -295,12 +305,19 @@ impl Stage {
         }
     }
 
-    fn write_settings(&self, number: usize, more: &str) -> Result<(), Error> {
+    fn reach(&self) -> Reach {
+        Reach {
+            amqp_url: self.servers.amqp_url.clone(),
+            database_url: self.servers.database_url.clone(),
+            simulators: self.simulators.clone(),
+        }
+    }
+
+    fn write_settings(&self, number: usize, reach: &Reach, more: &str) -> Result<(), Error> {
         let Addresses { admin, inbound } = self.addresses[number];
-        let (amqp, database) =
-            (self.servers.amqp_url.expose_secret(), self.servers.database_url.expose_secret());
+        let (amqp, database) = (reach.amqp_url.expose_secret(), reach.database_url.expose_secret());
         let key = self.key_file();
-        let systems = simulated_systems(&self.simulators);
+        let systems = simulated_systems(&reach.simulators);
         let text = format!(
             r#"
 [amqp]
@@ -361,13 +378,16 @@ fn free_address() -> Result<SocketAddr, Error> {
     listener.and_then(|l| l.local_addr()).map_err(|e| Error::Io("free port", e))
 }
 
-async fn start_services(plan: &Plan) -> Result<(Option<Services>, Servers), Error> {
+async fn start_services(
+    plan: &Plan,
+    surroundings: &Surroundings,
+) -> Result<(Option<Services>, Servers), Error> {
     let say = plan.say;
     let options = Options { fsync: plan.fsync, say: Box::new(say), ..Options::default() };
-    let services = Services::start(&options).await?;
+    let services = Services::start_cluster(&options, &surroundings.cluster).await?;
     let servers = Servers {
         database_url: SecretString::from(services.postgres.url()),
-        amqp_url: SecretString::from(services.rabbitmq.url()),
+        amqp_url: SecretString::from(services.amqp_urls()),
     };
     Ok((Some(services), servers))
 }

@@ -48,6 +48,7 @@ use uuid::Uuid;
 
 use self::{destination::Destination, record::Record, registry::Registry};
 use crate::{
+    broker::publisher::Publishing,
     chance::Chance,
     config::{Config, Protection},
     seal::Sealer,
@@ -80,6 +81,8 @@ pub struct Hub {
     pub record: mpsc::Sender<Record>,
     /// Something was committed that a loop waits for.
     pub wake: Wake,
+    /// Whether events can be published.
+    pub publishing: Publishing,
     worker: RwLock<Uuid>,
     retries_disabled: RwLock<Vec<String>>,
 }
@@ -180,6 +183,7 @@ impl Hub {
             registry: Registry::default(),
             record,
             wake: Wake::default(),
+            publishing: Publishing::default(),
             config,
         };
         Ok((Arc::new(hub), records))

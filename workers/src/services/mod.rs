@@ -22,6 +22,7 @@
 //! over loopback. It is for machines where that is harmless. It needs Linux.
 
 mod account;
+mod cluster;
 mod error;
 mod install;
 mod instance;
@@ -38,6 +39,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use cluster::{Cluster, Member, Neighbours, Wiring};
 pub use error::Error;
 pub use launch::{Launch, Output};
 pub use owned::Owned;
@@ -78,32 +80,58 @@ impl Default for Options {
 pub struct Services {
     /// The database server.
     pub postgres: Postgres,
-    /// The message broker.
+    /// The message broker: its only node, or the first.
     pub rabbitmq: RabbitMq,
+    /// The other nodes of its cluster.
+    pub others: Vec<RabbitMq>,
 }
 
 impl Services {
     /// Starts both, each on a free loopback port, and returns when both answer.
     pub async fn start(opts: &Options) -> Result<Services, Error> {
+        Self::start_cluster(opts, &Cluster::default()).await
+    }
+
+    /// As [`Services::start`], with several nodes of RabbitMQ.
+    pub async fn start_cluster(opts: &Options, cluster: &Cluster) -> Result<Services, Error> {
         let started = Instant::now();
         let programs = install::programs(opts).await?;
         let instance = Arc::new(Instance::claim(&opts.root, &opts.say).await?);
         (opts.say)("Starting a private PostgreSQL and a private RabbitMQ.");
-        let (postgres, rabbitmq) = tokio::try_join!(
+        let (postgres, mut nodes) = tokio::try_join!(
             Postgres::create(&programs.postgres, &instance, opts.fsync),
-            RabbitMq::create(&programs.rabbitmq, &instance),
+            RabbitMq::create(&programs.rabbitmq, &instance, cluster),
         )?;
+        let others = nodes.split_off(1);
+        let rabbitmq = nodes.remove(0);
         (opts.say)(&format!(
             "PostgreSQL is ready on 127.0.0.1:{} and RabbitMQ on 127.0.0.1:{} after {:.1} s.",
             postgres.port(),
             rabbitmq.port(),
             started.elapsed().as_secs_f64(),
         ));
-        Ok(Services { postgres, rabbitmq })
+        Ok(Services { postgres, rabbitmq, others })
     }
 
     /// Ends both without waiting for an orderly shutdown, as their data goes too.
     pub async fn stop(mut self) {
-        tokio::join!(self.postgres.discard(), self.rabbitmq.discard());
+        let others = self.others.iter_mut().map(RabbitMq::discard);
+        let brokers = async {
+            futures_util::future::join_all(others).await;
+            // Last: the port mapper of all is its.
+            self.rabbitmq.discard().await;
+        };
+        tokio::join!(self.postgres.discard(), brokers);
+    }
+
+    /// The addresses of all nodes, as `amqp.url` takes them.
+    pub fn amqp_urls(&self) -> String {
+        let nodes = std::iter::once(&self.rabbitmq).chain(&self.others);
+        nodes.map(RabbitMq::url).collect::<Vec<_>>().join(",")
+    }
+
+    /// A node of RabbitMQ, by its place.
+    pub fn node(&mut self, place: usize) -> Option<&mut RabbitMq> {
+        std::iter::once(&mut self.rabbitmq).chain(&mut self.others).nth(place)
     }
 }

@@ -1,4 +1,5 @@
-//! A private RabbitMQ: one node and the Erlang port mapper (`epmd`) it registers with.
+//! A private RabbitMQ: a node, alone or in a cluster, and the Erlang port mapper (`epmd`) that it
+//! registers with.
 //!
 //! *States.* `running ⇄ down` by [`RabbitMq::start`], [`RabbitMq::stop`] and [`RabbitMq::kill`];
 //! the data, the ports and the node's name stay the same until the value is dropped. The port
@@ -6,6 +7,7 @@
 //!
 //! *Guarantee.* When `stop` or `kill` returns, no process of the node is left. Node and port
 //! mapper listen on 127.0.0.1 only, and know neither the machine's own node nor its port mapper.
+//! The nodes of a cluster share the port mapper of the first.
 
 use std::ffi::OsString;
 use std::fs;
@@ -17,6 +19,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+use super::cluster::{Cluster, Member, Neighbours};
 use super::error::Error;
 use super::instance::{Instance, KILL_WAIT_MAX};
 use super::launch::{Launch, Output};
@@ -35,6 +38,8 @@ const STOP_WAIT_MAX: Duration = Duration::from_secs(30);
 const CTL_WAIT_MAX: Duration = Duration::from_mins(1);
 /// Sets of ports tried when others are faster to take them.
 const PORT_TRIES_MAX: u32 = 5;
+/// The net tick of a cluster's nodes; Erlang's own is 60 s.
+const NET_TICK_S: u32 = 8;
 /// Calls of `rabbitmqctl` that find a port to listen on at the same time.
 const CTL_PORTS: u16 = 20;
 
@@ -47,7 +52,13 @@ pub struct RabbitMq {
     programs: RabbitMqPrograms,
     folder: PathBuf,
     node: Option<Owned>,
+    /// Of the first node of a cluster only.
     epmd: Option<Owned>,
+    cookie: String,
+    /// The names of all nodes, where there are several.
+    cluster: Vec<String>,
+    /// Its place among them.
+    place: usize,
     /// Last, as it removes the folder when nobody uses it any more.
     _instance: Arc<Instance>,
 }
@@ -58,48 +69,106 @@ struct Ports {
     /// Erlang's own protocol, which `rabbitmqctl` speaks.
     distribution: u16,
     epmd: u16,
+    /// The port mapper that the node asks for the others; `rabbitmqctl` asks the real one.
+    asked: u16,
     /// The first of those that `rabbitmqctl` itself listens on.
     ctl: u16,
 }
 
 impl RabbitMq {
-    /// Starts a node without data.
+    /// Starts nodes without data: the first, then those that join it.
     pub(super) async fn create(
         programs: &RabbitMqPrograms,
         instance: &Arc<Instance>,
-    ) -> Result<RabbitMq, Error> {
-        let mut rabbitmq = RabbitMq {
-            ports: Ports::default(),
-            url: String::new(),
-            node_name: format!("hub-{}@localhost", instance.name()),
-            programs: programs.clone(),
-            folder: instance.folder().join("rabbitmq"),
-            node: None,
-            epmd: None,
-            _instance: Arc::clone(instance),
-        };
+        cluster: &Cluster,
+    ) -> Result<Vec<RabbitMq>, Error> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let [amqp, distribution, epmd, ctl] = ports::free()?;
-            rabbitmq.ports = Ports { amqp, distribution, epmd, ctl };
-            rabbitmq.prepare()?;
-            match rabbitmq.start().await {
+            let mut nodes = Self::plan(programs, instance, cluster)?;
+            match Self::start_all(&mut nodes, cluster).await {
                 Err(error) if error.is_port_taken() && tries < PORT_TRIES_MAX => {
-                    rabbitmq.discard().await;
-                    fs::remove_dir_all(&rabbitmq.folder)
-                        .map_err(Error::io("remove", &rabbitmq.folder))?;
+                    for node in &mut nodes {
+                        node.discard().await;
+                        fs::remove_dir_all(&node.folder)
+                            .map_err(Error::io("remove", &node.folder))?;
+                    }
                 }
-                started => break started?,
+                Err(error) => return Err(error),
+                Ok(()) => return Ok(nodes),
             }
         }
-        rabbitmq.url = format!("amqp://guest:guest@127.0.0.1:{}/%2f", rabbitmq.ports.amqp);
-        Ok(rabbitmq)
+    }
+
+    /// Names, ports and folders of all nodes.
+    fn plan(
+        programs: &RabbitMqPrograms,
+        instance: &Arc<Instance>,
+        cluster: &Cluster,
+    ) -> Result<Vec<RabbitMq>, Error> {
+        let count = cluster.nodes.max(1);
+        let numbered = |word: &str, place: usize| match place {
+            0 => word.to_owned(),
+            _ => format!("{word}-{}", place + 1),
+        };
+        let name =
+            |place| format!("{}@localhost", numbered(&format!("hub-{}", instance.name()), place));
+        let names: Vec<String> = (0..count).map(name).collect();
+        let cookie = ports::random_word::<16>()?;
+        let mut nodes: Vec<RabbitMq> = Vec::with_capacity(count);
+        for (place, node_name) in names.iter().enumerate() {
+            let [amqp, distribution, own_epmd, ctl] = ports::free()?;
+            let epmd = nodes.first().map_or(own_epmd, |first| first.ports.epmd);
+            let node = RabbitMq {
+                ports: Ports { amqp, distribution, epmd, asked: epmd, ctl },
+                url: format!("amqp://guest:guest@127.0.0.1:{amqp}/%2f"),
+                node_name: node_name.clone(),
+                programs: programs.clone(),
+                folder: instance.folder().join(numbered("rabbitmq", place)),
+                node: None,
+                epmd: None,
+                cookie: cookie.clone(),
+                cluster: if count > 1 { names.clone() } else { Vec::new() },
+                place,
+                _instance: Arc::clone(instance),
+            };
+            node.prepare()?;
+            nodes.push(node);
+        }
+        Ok(nodes)
+    }
+
+    async fn start_all(nodes: &mut [RabbitMq], cluster: &Cluster) -> Result<(), Error> {
+        let members = nodes.iter().map(|node| Member {
+            name: node.node_name.split('@').next().unwrap_or_default().to_owned(),
+            distribution: node.ports.distribution,
+        });
+        let members = members.collect();
+        let Some((first, others)) = nodes.split_first_mut() else { return Ok(()) };
+        first.start_epmd().await?;
+        if let Some(wiring) = &cluster.wiring {
+            let asked = wiring(&Neighbours { mapper: first.ports.epmd, members });
+            let program = "the lines between the nodes".to_owned();
+            let asked = asked.map_err(|source| Error::Spawn { program, source })?;
+            let nodes = std::iter::once(&mut *first).chain(others.iter_mut());
+            for (node, port) in nodes.zip(asked) {
+                node.ports.asked = port;
+            }
+        }
+        // A node that finds nobody begins a cluster of its own, so the first goes first.
+        first.start().await?;
+        futures_util::future::try_join_all(others.iter_mut().map(RabbitMq::start)).await?;
+        Ok(())
     }
 
     /// The address of the default virtual host, as an `amqp://` URL.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The node's name, as `rabbitmqctl` tells it.
+    pub fn node_name(&self) -> &str {
+        &self.node_name
     }
 
     /// The AMQP port on 127.0.0.1.
@@ -129,9 +198,13 @@ impl RabbitMq {
         if self.pid().is_some() {
             return Ok(());
         }
-        self.start_epmd().await?;
+        if self.place == 0 {
+            self.start_epmd().await?;
+        }
         let log = self.folder.join("node.log");
-        let node = self.launch("rabbitmq-server").output(Output::Log(log.clone())).spawn()?;
+        let mapper = ("ERL_EPMD_PORT", self.ports.asked.to_string());
+        let node = self.launch("rabbitmq-server").env(mapper.0, mapper.1);
+        let node = node.output(Output::Log(log.clone())).spawn()?;
         let node = self.node.insert(node);
         let probe = (Probe::Amqp, self.ports.amqp);
         ready::wait(node, ("RabbitMQ", &log), probe, START_WAIT_MAX).await
@@ -201,11 +274,11 @@ impl RabbitMq {
             open.and_then(|mut file| file.write_all(text.as_bytes()))
                 .map_err(Error::io("write", &path))
         };
-        write("rabbitmq.conf", 0o644, &settings(self.ports.amqp))?;
+        write("rabbitmq.conf", 0o644, &settings(self.ports.amqp, &self.cluster))?;
         write("rabbitmq-env.conf", 0o644, "")?;
         write("enabled_plugins", 0o644, "[].\n")?;
         // Erlang refuses a cookie that others may read.
-        write(".erlang.cookie", 0o400, &ports::random_word::<16>()?)
+        write(".erlang.cookie", 0o400, &self.cookie)
     }
 
     fn launch(&self, script: &str) -> Launch {
@@ -249,8 +322,8 @@ fn running(process: Option<&Owned>) -> Option<u32> {
     process.filter(|process| process.exit().is_none()).map(Owned::pid)
 }
 
-fn settings(amqp_port: u16) -> String {
-    format!(
+fn settings(amqp_port: u16, cluster: &[String]) -> String {
+    let mut settings = format!(
         "listeners.tcp.1 = 127.0.0.1:{amqp_port}
 # Also what protects the machine: publishers are slowed down beyond these.
 vm_memory_high_watermark.absolute = 1GB
@@ -261,13 +334,26 @@ log.file = false
 log.console = true
 log.console.level = info
 "
-    )
+    );
+    if !cluster.is_empty() {
+        settings.push_str("cluster_partition_handling = pause_minority\n");
+        settings.push_str("cluster_formation.peer_discovery_backend = classic_config\n");
+        // The leaders of the queues are dealt out, whoever declares them.
+        settings.push_str("queue_leader_locator = balanced\n");
+    }
+    for (place, name) in cluster.iter().enumerate() {
+        let number = place + 1;
+        settings.push_str(&format!("cluster_formation.classic_config.nodes.{number} = {name}\n"));
+    }
+    settings
 }
 
 /// Every folder, file, port and name is ours; what the scripts would default to is the machine's.
 fn environment(folder: &Path, node_name: &str, ports: Ports) -> Vec<(&'static str, OsString)> {
     let path = |name: &str| folder.join(name).into_os_string();
     let loopback = "-kernel inet_dist_use_interface {127,0,0,1}";
+    // A silent neighbour counts as gone after this many seconds, a quarter more or less.
+    let node = format!("{loopback} net_ticktime {NET_TICK_S}");
     // No port mapper but ours. Idle schedulers sleep, as the cores are shared. Threads that read
     // files spin for a moment first: a start loads hundreds of modules, and where waking a core is
     // slow, as on virtual machines, it would else take nearly twice as long.
@@ -286,7 +372,7 @@ fn environment(folder: &Path, node_name: &str, ports: Ports) -> Vec<(&'static st
         ("RABBITMQ_DIST_PORT", ports.distribution.to_string().into()),
         ("RABBITMQ_CTL_DIST_PORT_MIN", ports.ctl.to_string().into()),
         ("RABBITMQ_CTL_DIST_PORT_MAX", (ports.ctl + CTL_PORTS).to_string().into()),
-        ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", loopback.into()),
+        ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", node.into()),
         ("RABBITMQ_CTL_ERL_ARGS", loopback.into()),
         // Bound schedulers of several nodes would all sit on the same cores.
         ("RABBITMQ_SCHEDULER_BIND_TYPE", "u".into()),

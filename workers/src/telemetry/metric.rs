@@ -49,6 +49,8 @@ pub enum Metric {
     Fenced,
     /// Broker connection.
     BrokerUp,
+    /// The broker takes no publishes.
+    BrokerBlocked,
     /// Database connection.
     DatabaseUp,
     /// Jobs in a commit.
@@ -94,7 +96,7 @@ enum Kind {
 
 impl Metric {
     /// All metrics.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::Admitted,
         Self::Quarantined,
         Self::Consents,
@@ -110,6 +112,7 @@ impl Metric {
         Self::Rescued,
         Self::Fenced,
         Self::BrokerUp,
+        Self::BrokerBlocked,
         Self::DatabaseUp,
         Self::BatchSize,
         Self::Jobs,
@@ -197,6 +200,11 @@ impl Metric {
             Self::BrokerUp => {
                 ("hub_broker_up", Gauge, "1 while connected, by connection (consume, publish)")
             }
+            Self::BrokerBlocked => (
+                "hub_broker_blocked",
+                Gauge,
+                "1 while the broker, short of memory or disk, takes no publishes; events wait",
+            ),
             Self::DatabaseUp => {
                 ("hub_database_up", Gauge, "1 while the last heartbeat reached the database")
             }
@@ -456,6 +464,7 @@ pub fn series_max(systems: usize, operations: usize) -> usize {
             Metric::Jobs => (systems + 1) * states,
             Metric::Quarantined
             | Metric::Fenced
+            | Metric::BrokerBlocked
             | Metric::DatabaseUp
             | Metric::OutboxOldest
             | Metric::OutboxRows
