@@ -69,7 +69,7 @@ pub enum Reply {
 impl Examiner {
     /// Logs in.
     pub async fn connect(url: &SecretString) -> Result<Self, Refused> {
-        let connected = super::connect(url, "doctor").await;
+        let connected = super::address::Address::new(url).connect("doctor").await;
         connected.map(|connection| Self { connection }).map_err(|error| match code(&error) {
             Some(ACCESS_REFUSED) => Refused::Login,
             Some(NOT_ALLOWED) => Refused::VirtualHost,

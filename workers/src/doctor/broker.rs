@@ -10,6 +10,7 @@ use super::{
     reach::Target,
 };
 use crate::broker::{
+    address::Address,
     examine::{Examiner, Known, Refused, Reply},
     greeting::{self, Greeting, NoGreeting},
 };
@@ -20,28 +21,37 @@ const OLDEST: (u32, u32) = (3, 10);
 const NEWEST_MAJOR: u32 = 4;
 
 pub(super) async fn look(subject: &Subject, findings: &mut Findings) {
-    let url = &subject.settings.config.amqp_url;
+    let mut inside = None;
+    for url in Address::new(&subject.settings.config.amqp_url).nodes() {
+        let greeted = look_at_node(url, subject, findings).await;
+        inside = inside.or_else(|| greeted.then(|| url.clone()));
+    }
+    // What stands behind one node stands behind all of them.
+    if let Some(url) = inside {
+        look_inside(&url, subject, findings).await;
+    }
+}
+
+/// Whether the node is there and greets as a broker does.
+async fn look_at_node(url: &SecretString, subject: &Subject, findings: &mut Findings) -> bool {
     let Some(target) = Target::of(url.expose_secret()) else {
         let mend = "amqp.url is missing or no URL: see the settings above";
         findings.add("reachable", Verdict::fail("not looked at", mend));
-        return;
+        return false;
     };
     let at = format!("{}:{}", target.host, target.port);
     let mut reached = match target.reach().await {
         Ok(reached) => reached,
         Err(why) => {
             findings.add_about("reachable", Some(&at), unreached(&why, "amqp.url", subject.now));
-            return;
+            return false;
         }
     };
     findings.add_about("reachable", Some(&at), Verdict::ok("takes connections"));
-    findings.add("encryption", encryption(&target, reached.tls, subject.now));
+    findings.add_about("encryption", Some(&at), encryption(&target, reached.tls, subject.now));
     let greeted = greeting::greet(&mut reached.stream).await;
-    findings.add("version", version(&greeted));
-    drop(reached);
-    if greeted.is_ok() {
-        look_inside(url, subject, findings).await;
-    }
+    findings.add_about("version", Some(&at), version(&greeted));
+    greeted.is_ok()
 }
 
 async fn look_inside(url: &SecretString, subject: &Subject, findings: &mut Findings) {
