@@ -15,7 +15,11 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use crate::{pipeline::Hub, policy::pause::Pause, store::Store};
+use crate::{
+    pipeline::Hub,
+    policy::pause::Pause,
+    store::{Store, clock::Heard},
+};
 
 /// Without a jump, partitions are looked after this often.
 pub const MAINTENANCE_EVERY: Duration = Duration::from_secs(600);
@@ -41,7 +45,8 @@ pub async fn refresh(store: &Store) -> Result<i64, crate::store::Error> {
     Ok(shift)
 }
 
-/// Follows jumps of business time and wakes whoever waits for it.
+/// Follows jumps of business time, and what the relays of other processes say, and wakes whoever waits
+/// for it.
 pub async fn follow(hub: Arc<Hub>, stop: CancellationToken) {
     let mut pause = Pause::reconnecting(hub.chance.clone());
     loop {
@@ -78,10 +83,16 @@ async fn hear(hub: &Hub, pause: &mut Pause) -> Result<(), crate::store::Error> {
         if dropped > 0 {
             tracing::info!(dropped, "months of raw exchanges were dropped");
         }
-        hub.wake.timers.notify_one();
+        hub.wake.timers.now();
         hub.wake.pull.notify_one();
-        if let Ok(heard) = tokio::time::timeout(MAINTENANCE_EVERY, jumps.next()).await {
-            heard?;
+        let jumped = async {
+            while jumps.hear().await? == Heard::Events {
+                hub.wake.unsent.notify_one();
+            }
+            Ok::<(), crate::store::Error>(())
+        };
+        if let Ok(jumped) = tokio::time::timeout(MAINTENANCE_EVERY, jumped).await {
+            jumped?;
         }
     }
 }

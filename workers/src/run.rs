@@ -12,7 +12,7 @@ use axum::Router;
 use contracts::topology;
 use tokio::{
     net::TcpListener,
-    sync::{mpsc, watch},
+    sync::{mpsc, watch as channel},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
@@ -32,7 +32,7 @@ use crate::{
     relay, rescue,
     store::{Store, calendar::Conflict},
     telemetry::metric,
-    timers,
+    timers, watch,
 };
 
 /// Deliveries of one queue that wait for their decoding.
@@ -210,7 +210,7 @@ impl Loops {
     ) -> Self {
         let relay_stop = CancellationToken::new();
         let recording = tokio::spawn(record::run(hub.clone(), records));
-        let (partitions, mine) = watch::channel(Vec::new());
+        let (partitions, mine) = channel::channel(Vec::new());
         // Beating first: a long look at what waited must not make this worker look dead.
         tokio::spawn(rescue::run(hub.clone(), partitions, background.clone()));
         // Answers before timers: what waited for us is read before anything is given up.
@@ -223,6 +223,7 @@ impl Loops {
         tokio::spawn(matching::run(hub.clone(), background.clone()));
         tokio::spawn(pull::run(hub.clone(), background.clone()));
         tokio::spawn(timers::run(hub.clone(), background.clone()));
+        tokio::spawn(watch::run(hub.clone(), background.clone()));
         tokio::spawn(callback::run(hub.clone(), background.clone()));
         let relaying = tokio::spawn(relay::run(hub.clone(), mine, relay_stop.clone()));
         Self { recording, relaying, relay_stop }
@@ -301,7 +302,7 @@ fn start_consuming(
         tokio::spawn(claim::run(hub.clone(), stop.clone())),
     ];
     let mut sources = Vec::new();
-    let (open, never_closed) = watch::channel(false);
+    let (open, never_closed) = channel::channel(false);
     for destination in hub.destinations.values() {
         let name = destination.spec.name;
         // What the hub does itself, every process does.
@@ -334,7 +335,7 @@ fn start_consuming(
 fn source(
     hub: &Arc<Hub>,
     queue: &str,
-    closed: watch::Receiver<bool>,
+    closed: channel::Receiver<bool>,
     admitting: &mpsc::Sender<Candidate>,
     tasks: &mut Vec<JoinHandle<()>>,
 ) -> Source {

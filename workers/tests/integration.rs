@@ -27,6 +27,9 @@ mod events;
 #[path = "integration/everything.rs"]
 mod everything;
 #[cfg(test)]
+#[path = "integration/idle.rs"]
+mod idle;
+#[cfg(test)]
 #[path = "integration/invariants.rs"]
 mod invariants;
 #[cfg(test)]

@@ -45,7 +45,7 @@ use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
 use self::{destination::Destination, record::Record, registry::Registry};
-use crate::{chance::Chance, config::Config, seal::Sealer, store::Store};
+use crate::{alarm::Alarm, chance::Chance, config::Config, seal::Sealer, store::Store};
 
 /// Results that wait for the record commit.
 pub const RECORD_QUEUE_MAX: usize = 4_096;
@@ -79,14 +79,18 @@ pub struct Hub {
 /// Bells of the loops.
 #[derive(Debug, Default)]
 pub struct Wake {
-    /// Events were written.
+    /// Events were written here.
     pub relay: Notify,
     /// Jobs were stored, or permits came free.
     pub claim: Notify,
-    /// Business time jumped, or a timer was written.
-    pub timers: Notify,
+    /// Events that another process wrote wait in our partitions.
+    pub unsent: Notify,
+    /// A timer may be due at that moment.
+    pub timers: Alarm,
     /// A pull may be due.
     pub pull: Notify,
+    /// Messages are to be looked at again.
+    pub sweep: Notify,
     /// A conversation became known.
     pub rematch: Notify,
     /// A delivery by HTTP may be due.

@@ -44,7 +44,7 @@ impl Store {
         .await
     }
 
-    /// A connection that hears of jumps.
+    /// A connection that hears of jumps, and of events that another process wrote.
     pub async fn listen_for_jumps(&self) -> Result<Jumps, Error> {
         let options = self.options.clone();
         let pool = sqlx::postgres::PgPoolOptions::new()
@@ -52,12 +52,26 @@ impl Store {
             .acquire_timeout(super::CONNECTION_WAIT_MAX)
             .connect_lazy_with(options);
         let mut listener = PgListener::connect_with(&pool).await?;
-        listener.listen("hub_clock").await?;
+        listener.listen_all([CLOCK, EVENTS]).await?;
         Ok(Jumps(listener))
     }
 }
 
-/// Hears of jumps of business time.
+/// Told by a trigger.
+const CLOCK: &str = "hub_clock";
+/// Told by a relay.
+const EVENTS: &str = "hub_events";
+
+/// What was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// Business time jumped.
+    Jump,
+    /// Events were written.
+    Events,
+}
+
+/// Hears of jumps of business time, and of events.
 pub struct Jumps(PgListener);
 
 impl std::fmt::Debug for Jumps {
@@ -67,9 +81,15 @@ impl std::fmt::Debug for Jumps {
 }
 
 impl Jumps {
+    /// Returns what is heard next.
+    pub async fn hear(&mut self) -> Result<Heard, Error> {
+        let told = self.0.recv().await?;
+        Ok(if told.channel() == EVENTS { Heard::Events } else { Heard::Jump })
+    }
+
     /// Returns at the next jump.
     pub async fn next(&mut self) -> Result<(), Error> {
-        self.0.recv().await?;
+        while self.hear().await? != Heard::Jump {}
         Ok(())
     }
 }
