@@ -6,7 +6,7 @@
 
 mod labels;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     broker::consumer::Health,
     pipeline::Hub,
+    store::summary::Summary,
     telemetry::metric::{BATCH_BUCKETS, CALL_BUCKETS, JOB_BUCKETS, Metric},
 };
 
@@ -73,14 +74,16 @@ pub fn router(hub: Arc<Hub>, health: Arc<Health>, page: PrometheusHandle) -> Rou
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {
-    match admin.hub.store.summary().await {
+    let operations: Vec<&str> = admin.hub.catalogue.operations().iter().map(|o| o.name).collect();
+    match admin.hub.store.summary(&operations).await {
         Ok(summary) => {
             clear_service_gauges(&admin.hub);
             for ((system, state), count) in &summary.jobs {
                 Metric::Jobs.set_read(as_gauge(*count), &[("system", system), ("state", state)]);
             }
-            for (system, age) in &summary.oldest_s {
-                Metric::OldestJob.set_read(*age, &[("system", system)]);
+            Metric::JobsCounted.set(summary.jobs_age_s, []);
+            for (system, age) in oldest_by_system(&summary) {
+                Metric::OldestJob.set_read(age, &[("system", system)]);
             }
             for (operation, left) in &summary.sla_left_s {
                 Metric::SlaRemaining.set_read(*left, &[("operation", operation)]);
@@ -90,6 +93,9 @@ async fn metrics(State(admin): State<Admin>) -> Response {
             Metric::QuarantineRows.set(as_gauge(summary.quarantined), []);
             Metric::Workers.set(as_gauge(summary.workers), []);
             Metric::CalendarRemaining.set(summary.calendar_left_s, []);
+            if summary.recount {
+                tokio::spawn(recount(admin.hub.clone()));
+            }
         }
         // The instance metrics are shown all the same; this one tells why the others are old.
         Err(error) => {
@@ -99,6 +105,23 @@ async fn metrics(State(admin): State<Admin>) -> Response {
     }
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (kind, admin.page.render()).into_response()
+}
+
+/// The next scrape is answered with what this counts.
+async fn recount(hub: Arc<Hub>) {
+    if let Err(error) = hub.store.recount().await {
+        tracing::debug!(%error, "live jobs were not counted");
+    }
+}
+
+fn oldest_by_system(summary: &Summary) -> BTreeMap<&str, f64> {
+    let mut oldest = BTreeMap::new();
+    for (operation, age) in &summary.oldest_s {
+        let system = operation.split('.').next().unwrap_or(operation);
+        let known = oldest.entry(system).or_insert(*age);
+        *known = known.max(*age);
+    }
+    oldest
 }
 
 /// A state that no job is in any more must read zero, not its last value.

@@ -57,8 +57,7 @@ impl Store {
             .await?;
             let next_ms: Option<i64> = row.try_get("next_ms")?;
             Ok(Seen {
-                next_timer: next_ms
-                    .map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))),
+                next_timer: next_ms.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))),
                 events: row.try_get("events")?,
                 callbacks: row.try_get("callbacks")?,
                 messages: row.try_get("messages")?,

@@ -8,7 +8,8 @@ use crate::{
 };
 
 /// How long is counted. A backend hands in its counts every second while it is asked something.
-const WINDOW: Duration = Duration::from_secs(20);
+const WINDOW: Duration = Duration::from_secs(10);
+const WINDOWS_MAX: usize = 6;
 const HUBS: usize = 2;
 /// Of one hub, with all systems configured.
 const QUERIES_PER_SECOND_MAX: f64 = 5.0;
@@ -23,6 +24,15 @@ async fn transactions(world: &World) -> f64 {
     row["n"].as_f64().unwrap()
 }
 
+/// Every statement of an idle hub is a transaction of its own.
+async fn rate(world: &World) -> f64 {
+    let (began, before) = (Instant::now(), transactions(world).await);
+    within(WINDOW * 6, "the window is over", async || (began.elapsed() >= WINDOW).then_some(()))
+        .await;
+    let asked = transactions(world).await - before;
+    asked / began.elapsed().as_secs_f64() / f64::from(u32::try_from(HUBS).unwrap())
+}
+
 #[test]
 fn an_idle_hub_asks_the_database_less_than_five_times_a_second() {
     run(async {
@@ -35,18 +45,15 @@ fn an_idle_hub_asks_the_database_less_than_five_times_a_second() {
             world.rows("SELECT 1 FROM hub.outbox").await.is_empty().then_some(())
         })
         .await;
-        let (began, before) = (Instant::now(), transactions(&world).await);
-        within(WINDOW * 3, "the window is over", async || {
-            (began.elapsed() >= WINDOW).then_some(())
-        })
-        .await;
-        // Every statement of an idle hub is a transaction of its own.
-        let asked = transactions(&world).await - before;
-        let hubs = u32::try_from(HUBS).unwrap();
-        let rate = asked / began.elapsed().as_secs_f64() / f64::from(hubs);
-        println!("an idle hub asks {rate:.1} times a second");
-        assert!(asked > 0.0, "the hubs look at their database");
-        assert!(rate < QUERIES_PER_SECOND_MAX, "{rate:.1} queries a second");
+        // What is left of the work before is handed in during the first windows; a hub that asks too
+        // much does so in all of them.
+        let mut rates = Vec::new();
+        while rates.last().is_none_or(|rate| *rate >= QUERIES_PER_SECOND_MAX) {
+            assert!(rates.len() < WINDOWS_MAX, "queries a second in each window: {rates:.1?}");
+            rates.push(rate(&world).await);
+        }
+        println!("queries a second of an idle hub: {rates:.1?}");
+        assert!(rates.iter().all(|rate| *rate > 0.0), "the hubs look at their database: {rates:?}");
         world.strike().await;
     });
 }
