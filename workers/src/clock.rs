@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     pipeline::Hub,
     policy::pause::Pause,
-    store::{Store, clock::Heard},
+    store::{Store, clock::Heard, maintenance::Maintained},
 };
 
 /// Without a jump, partitions are looked after this often.
@@ -67,10 +67,10 @@ async fn hear(hub: &Hub, pause: &mut Pause) -> Result<(), crate::store::Error> {
     loop {
         refresh(&hub.store).await?;
         // The partitions of the month that time may have moved into.
-        let dropped = hub.store.maintain().await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "the partitions of the months to come are not made");
-            0
-        });
+        match hub.store.maintain(&hub.config.retention).await {
+            Ok(done) => tell(&done),
+            Err(error) => tracing::warn!(%error, "months to come, or past their time, wait"),
+        }
         if let Err(error) = hub.store.forget_callbacks().await {
             tracing::warn!(%error, "deliveries that ended long ago are still there");
         }
@@ -79,9 +79,6 @@ async fn hear(hub: &Hub, pause: &mut Pause) -> Result<(), crate::store::Error> {
         }
         if let Err(error) = hub.store.forget_files().await {
             tracing::warn!(%error, "files whose links have expired are still there");
-        }
-        if dropped > 0 {
-            tracing::info!(dropped, "months of raw exchanges were dropped");
         }
         hub.wake.timers.now();
         hub.wake.pull.notify_one();
@@ -94,5 +91,17 @@ async fn hear(hub: &Hub, pause: &mut Pause) -> Result<(), crate::store::Error> {
         if let Ok(jumped) = tokio::time::timeout(MAINTENANCE_EVERY, jumped).await {
             jumped?;
         }
+    }
+}
+
+fn tell(done: &Maintained) {
+    for (table, month) in &done.dropped {
+        tracing::info!(table, month, "a month of history was dropped");
+    }
+    for (table, month, why) in &done.held {
+        tracing::info!(table, month, why, "a month of history stays although its time is over");
+    }
+    if done.keys > 0 {
+        tracing::info!(keys = done.keys, "ids of jobs that are long gone were forgotten");
     }
 }

@@ -81,6 +81,9 @@ mod status;
 #[path = "integration/stories.rs"]
 mod stories;
 #[cfg(test)]
+#[path = "integration/timers.rs"]
+mod timers;
+#[cfg(test)]
 #[path = "integration/told.rs"]
 mod told;
 #[cfg(test)]

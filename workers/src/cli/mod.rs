@@ -14,6 +14,7 @@ mod jobs;
 mod migrate;
 mod print;
 mod quarantine;
+mod retention;
 mod run;
 mod simulate;
 
@@ -61,6 +62,9 @@ enum Command {
     /// What people did, and why.
     #[command(subcommand)]
     Audit(audit::Arguments),
+    /// How long history is kept, and which month goes next.
+    #[command(subcommand)]
+    Retention(retention::Arguments),
     /// Working time of Kazakhstan, and deadlines in business days.
     #[command(subcommand)]
     Calendar(calendar::Command),
@@ -90,6 +94,7 @@ pub async fn main() -> ExitCode {
         Command::Jobs(jobs) => jobs::run(config, jobs).await,
         Command::Quarantine(quarantine) => quarantine::run(config, quarantine).await,
         Command::Audit(audit) => audit::run(config, audit).await,
+        Command::Retention(retention) => retention::run(config, retention).await,
         Command::Calendar(question) => calendar::run(config, &question),
         Command::Callbacks(callbacks) => callbacks::run(config, callbacks).await,
         Command::Contracts(command) => contracts::run(command).await,

@@ -5,6 +5,7 @@
 
 mod promise;
 mod reader;
+mod retention;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ use secrecy::SecretString;
 
 pub use self::reader::Problem;
 use self::reader::Reader;
+pub use self::retention::Retention;
 use crate::{callback::Secret, policy::calendar::Calendar};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -65,6 +67,8 @@ pub struct Config {
     pub operations: BTreeMap<&'static str, OperationSettings>,
     /// Links to files.
     pub links: Links,
+    /// How long history is kept.
+    pub retention: Retention,
     /// Events delivered by HTTP as well.
     pub callbacks: Callbacks,
     /// `[systems.<name>]`: the systems that have an address.
@@ -228,6 +232,7 @@ fn read(r: &mut Reader) -> Config {
         ),
         pipeline: read_pipeline(r),
         links: read_links(r),
+        retention: retention::read(r),
         callbacks: read_callbacks(r),
         operations,
         systems: configured,
