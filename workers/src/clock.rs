@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     pipeline::Hub,
-    policy::pause::Pause,
+    policy::{calendar::day_of, pause::Pause},
     store::{Store, clock::Heard, maintenance::Maintained},
 };
 
@@ -64,33 +64,50 @@ pub async fn follow(hub: Arc<Hub>, stop: CancellationToken) {
 async fn hear(hub: &Hub, pause: &mut Pause) -> Result<(), crate::store::Error> {
     let mut jumps = hub.store.listen_for_jumps().await?;
     pause.reset();
+    let mut month = None;
     loop {
         refresh(&hub.store).await?;
         // The partitions of the month that time may have moved into.
-        match hub.store.maintain(&hub.config.retention).await {
-            Ok(done) => tell(&done),
-            Err(error) => tracing::warn!(%error, "months to come, or past their time, wait"),
-        }
-        if let Err(error) = hub.store.forget_callbacks().await {
-            tracing::warn!(%error, "deliveries that ended long ago are still there");
-        }
-        if let Err(error) = hub.store.forget_codes().await {
-            tracing::warn!(%error, "codes whose time is over are still there, sealed");
-        }
-        if let Err(error) = hub.store.forget_files().await {
-            tracing::warn!(%error, "files whose links have expired are still there");
+        if let Err(error) = hub.store.make_months().await {
+            tracing::warn!(%error, "the partitions of the months to come are not made");
         }
         hub.wake.timers.now();
         hub.wake.pull.notify_one();
+        let now = day_of(business_now());
+        // A jump within a month makes nothing too old.
+        if month.replace((now.year(), now.month())) != Some((now.year(), now.month())) {
+            let_go(hub).await;
+        }
+        forget(hub).await;
         let jumped = async {
             while jumps.hear().await? == Heard::Events {
                 hub.wake.unsent.notify_one();
             }
             Ok::<(), crate::store::Error>(())
         };
-        if let Ok(jumped) = tokio::time::timeout(MAINTENANCE_EVERY, jumped).await {
-            jumped?;
+        match tokio::time::timeout(MAINTENANCE_EVERY, jumped).await {
+            Ok(jumped) => jumped?,
+            Err(_) => month = None,
         }
+    }
+}
+
+async fn let_go(hub: &Hub) {
+    match hub.store.let_go(&hub.config.retention).await {
+        Ok(done) => tell(&done),
+        Err(error) => tracing::warn!(%error, "months that are past their time are still there"),
+    }
+}
+
+async fn forget(hub: &Hub) {
+    if let Err(error) = hub.store.forget_callbacks().await {
+        tracing::warn!(%error, "deliveries that ended long ago are still there");
+    }
+    if let Err(error) = hub.store.forget_codes().await {
+        tracing::warn!(%error, "codes whose time is over are still there, sealed");
+    }
+    if let Err(error) = hub.store.forget_files().await {
+        tracing::warn!(%error, "files whose links have expired are still there");
     }
 }
 

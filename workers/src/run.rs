@@ -163,7 +163,7 @@ async fn introduce(hub: &Hub) -> Result<(), Introduce> {
         return Err(Introduce::Fatal(Error::Shifted(shift)));
     }
     load_calendar(hub).await?;
-    if let Err(error) = hub.store.maintain(&hub.config.retention).await {
+    if let Err(error) = hub.store.make_months().await {
         // Rows go to the default partitions meanwhile; maintenance tries again and moves them.
         tracing::warn!(%error, "the partitions of the months to come are not made");
     }

@@ -79,9 +79,14 @@ fn keeps(retention: &Retention) -> [Keep; 7] {
 }
 
 impl Store {
-    /// Makes the partitions of this month and the next two, in business time, and lets go what has had
-    /// its time.
+    /// Makes the months to come, and lets go what has had its time.
     pub async fn maintain(&self, retention: &Retention) -> Result<Maintained, Error> {
+        self.make_months().await?;
+        self.let_go(retention).await
+    }
+
+    /// Makes the partitions of this month and the next two, in business time.
+    pub async fn make_months(&self) -> Result<(), Error> {
         within(async {
             sqlx::query(
                 "SELECT hub.ensure_month(((hub.now() + n * interval '1 month')
@@ -92,12 +97,15 @@ impl Store {
             sqlx::query("SELECT hub.mark_month()").execute(&self.pool).await?;
             Ok(())
         })
-        .await?;
+        .await
+    }
+
+    /// Lets go what has had its time.
+    pub async fn let_go(&self, retention: &Retention) -> Result<Maintained, Error> {
         let mut done = Maintained::default();
         self.drop_months(retention, &mut done).await?;
         for _ in 0..COMMITS_MAX {
-            let keys = self.forget_keys(retention).await?;
-            let Some(keys) = keys else { break };
+            let Some(keys) = self.forget_keys(retention).await? else { break };
             done.keys += keys;
         }
         self.forget_inbound_keys().await?;

@@ -75,6 +75,8 @@ impl Store {
             let mut tx = self.pool.begin().await?;
             let wait = format!("SET LOCAL statement_timeout = {}", RECOUNT_WAIT_MAX.as_millis());
             sqlx::query(sqlx::AssertSqlSafe(wait)).execute(&mut *tx).await?;
+            // One core, for a little longer: nobody waits for it.
+            sqlx::query("SET LOCAL max_parallel_workers_per_gather = 0").execute(&mut *tx).await?;
             let mine = sqlx::query(
                 "UPDATE hub.job_counting SET began_at = clock_timestamp()
                   WHERE id = (SELECT id FROM hub.job_counting FOR UPDATE SKIP LOCKED)

@@ -87,7 +87,7 @@ const KEPT: Retention = Retention {
 
 impl World {
     /// Jumps so many days ahead and maintains.
-    async fn pass(&self, days: i64) -> Maintained {
+    async fn after_days(&self, days: i64) -> Maintained {
         let now = self.stage.store.business_now().await.unwrap();
         let to = now.checked_add(jiff::SignedDuration::from_hours(days * 24)).unwrap();
         self.stage.store.jump_to(to).await.unwrap();
@@ -100,7 +100,7 @@ impl World {
     }
 
     /// Jobs that ended now, with a key and an attempt each.
-    async fn ended(&self, count: usize) {
+    async fn end_jobs(&self, count: usize) {
         self.execute(&format!(
             "WITH n AS (SELECT nextval('hub.job_seq') AS seq FROM generate_series(1, {count})),
              k AS (INSERT INTO hub.job_key SELECT gen_random_uuid(), seq, sha256('x') FROM n
@@ -148,8 +148,8 @@ fn months_of_raw_exchanges_are_dropped_when_their_last_day_is_thirty_days_old() 
         let exchanges = |done: Maintained| {
             done.dropped.into_iter().filter(|(table, _)| table == "exchange").count()
         };
-        assert_eq!(exchanges(world.pass(29).await), 0, "no month is that old");
-        assert!(exchanges(world.pass(34).await) > 0, "the first month is");
+        assert_eq!(exchanges(world.after_days(29).await), 0, "no month is that old");
+        assert!(exchanges(world.after_days(34).await) > 0, "the first month is");
         world.strike().await;
     });
 }
@@ -158,22 +158,22 @@ fn months_of_raw_exchanges_are_dropped_when_their_last_day_is_thirty_days_old() 
 fn a_month_is_dropped_when_its_retention_is_over_and_not_before() {
     run(async {
         let world = quiet().await;
-        world.ended(3).await;
+        world.end_jobs(3).await;
         let attempts = async || world.rows("SELECT 1 FROM hub.attempt").await.len();
         let jobs = async || world.rows("SELECT 1 FROM hub.job").await.len();
-        world.pass(31).await;
-        world.pass(119).await;
+        world.after_days(31).await;
+        world.after_days(119).await;
         assert_eq!((attempts().await, jobs().await), (3, 3), "five months are less than six");
-        let done = world.pass(70).await;
+        let done = world.after_days(70).await;
         assert_eq!((attempts().await, jobs().await), (0, 3), "{done:?}");
-        world.pass(100).await;
+        world.after_days(100).await;
         assert_eq!(jobs().await, 3, "eleven months are less than twelve");
-        world.pass(90).await;
+        world.after_days(90).await;
         assert_eq!(jobs().await, 0);
         assert_eq!(world.rows("SELECT 1 FROM hub.job_key").await.len(), 3, "ids are still known");
-        world.pass(200).await;
+        world.after_days(200).await;
         assert_eq!(world.rows("SELECT 1 FROM hub.job_key").await.len(), 3, "for two years");
-        world.pass(200).await;
+        world.after_days(200).await;
         assert_eq!(world.rows("SELECT 1 FROM hub.job_key").await.len(), 0);
         assert_eq!(world.rows("SELECT 1 FROM hub.correlation").await.len(), 0);
         world.strike().await;
@@ -185,14 +185,14 @@ fn a_job_that_lives_keeps_the_attempts_of_its_time_and_its_id() {
     run(async {
         let world = quiet().await;
         started(&world).await;
-        world.ended(1).await;
-        world.pass(31).await;
-        let done = world.pass(800).await;
+        world.end_jobs(1).await;
+        world.after_days(31).await;
+        let done = world.after_days(800).await;
         assert!(done.held.iter().any(|(table, ..)| table == "attempt"), "{done:?}");
         assert_eq!(world.rows("SELECT 1 FROM hub.attempt").await.len(), 1);
         assert_eq!(world.rows("SELECT 1 FROM hub.job_key").await.len(), 2);
         world.execute("DELETE FROM hub.job_live").await;
-        world.pass(1).await;
+        world.after_days(1).await;
         assert_eq!(world.rows("SELECT 1 FROM hub.attempt").await.len(), 0);
         assert_eq!(world.rows("SELECT 1 FROM hub.job_key").await.len(), 0);
         world.strike().await;
@@ -203,7 +203,7 @@ fn a_job_that_lives_keeps_the_attempts_of_its_time_and_its_id() {
 fn what_a_killed_process_left_detached_is_dropped_by_the_next() {
     run(async {
         let world = quiet().await;
-        world.ended(2).await;
+        world.end_jobs(2).await;
         let first = "SELECT min(month)::text AS month FROM hub.month WHERE base = 'attempt'";
         let month = world.row(first).await["month"].as_str().unwrap().to_owned();
         let step = format!("SELECT hub.drop_month('attempt', '{month}') AS step");
@@ -223,7 +223,7 @@ fn what_a_killed_process_left_detached_is_dropped_by_the_next() {
 fn a_month_that_somebody_reads_is_dropped_later_and_holds_nobody_up() {
     run(async {
         let world = quiet().await;
-        world.ended(1).await;
+        world.end_jobs(1).await;
         let store = &world.stage.store;
         let mut reader = store.begin().await.unwrap();
         sqlx::query("SELECT * FROM hub.attempt").execute(&mut *reader).await.unwrap();
@@ -235,7 +235,7 @@ fn a_month_that_somebody_reads_is_dropped_later_and_holds_nobody_up() {
         assert_eq!(world.row(step).await["step"], "busy");
         reader.rollback().await.unwrap();
         assert!(world.months_of("attempt").await > 0);
-        world.pass(0).await;
+        world.after_days(0).await;
         assert_eq!(world.rows("SELECT 1 FROM hub.attempt").await.len(), 0);
         world.strike().await;
     });
