@@ -45,6 +45,8 @@ impl Rejection {
     pub const CONSENT_UNSUPPORTED: &'static str = "consent_unsupported";
     /// The id was used before with other content.
     pub const ID_REUSED: &'static str = "id_reused";
+    /// The id was used before with the same content; the job's history has had its time.
+    pub const HISTORY_GONE: &'static str = "history_gone";
     /// The hub cannot decode the message at all; it is kept in quarantine.
     pub const MALFORMED: &'static str = "malformed";
 

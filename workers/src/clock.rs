@@ -17,10 +17,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     pipeline::Hub,
-    policy::pause::Pause,
+    policy::{calendar::day_of, pause::Pause},
     store::{
         Store,
         clock::{Jumps, News},
+        maintenance::Maintained,
     },
 };
 
@@ -48,7 +49,8 @@ pub async fn refresh(store: &Store) -> Result<i64, crate::store::Error> {
     Ok(shift)
 }
 
-/// Follows jumps of business time and wakes whoever waits for it.
+/// Follows jumps of business time, and what the relays of other processes say, and wakes whoever waits
+/// for it.
 pub async fn follow(hub: Arc<Hub>, stop: CancellationToken) {
     let mut pause = Pause::reconnecting(hub.chance.clone());
     loop {
@@ -66,38 +68,67 @@ pub async fn follow(hub: Arc<Hub>, stop: CancellationToken) {
 async fn hear(hub: &Hub, pause: &mut Pause) -> Result<(), crate::store::Error> {
     let mut jumps = hub.store.listen_for_jumps().await?;
     pause.reset();
+    let mut month = None;
     loop {
         refresh(&hub.store).await?;
         // The partitions of the month that time may have moved into.
-        let dropped = hub.store.maintain().await.unwrap_or_else(|error| {
+        if let Err(error) = hub.store.make_months().await {
             tracing::warn!(%error, "the partitions of the months to come are not made");
-            0
-        });
-        if let Err(error) = hub.store.forget_callbacks().await {
-            tracing::warn!(%error, "deliveries that ended long ago are still there");
         }
-        if let Err(error) = hub.store.forget_codes().await {
-            tracing::warn!(%error, "codes whose time is over are still there, sealed");
-        }
-        if let Err(error) = hub.store.forget_files().await {
-            tracing::warn!(%error, "files whose links have expired are still there");
-        }
-        if dropped > 0 {
-            tracing::info!(dropped, "months of raw exchanges were dropped");
-        }
-        hub.wake.timers.notify_one();
+        hub.wake.timers.now();
         hub.wake.pull.notify_one();
         hub.wake.look.notify_one();
-        if let Ok(heard) = tokio::time::timeout(MAINTENANCE_EVERY, jumped(hub, &mut jumps)).await {
-            heard?;
+        let now = day_of(business_now());
+        // A jump within a month makes nothing too old.
+        if month.replace((now.year(), now.month())) != Some((now.year(), now.month())) {
+            let_go(hub).await;
+        }
+        forget(hub).await;
+        match tokio::time::timeout(MAINTENANCE_EVERY, jumped(hub, &mut jumps)).await {
+            Ok(jumped) => jumped?,
+            Err(_) => month = None,
         }
     }
 }
 
 /// Returns at the next jump; other news is passed on meanwhile.
 async fn jumped(hub: &Hub, jumps: &mut Jumps) -> Result<(), crate::store::Error> {
-    while jumps.next().await? == News::Destination {
-        hub.wake.look.notify_one();
+    loop {
+        match jumps.hear().await? {
+            News::Jump => return Ok(()),
+            News::Destination => hub.wake.look.notify_one(),
+            News::Events => hub.wake.unsent.notify_one(),
+        }
     }
-    Ok(())
+}
+
+async fn let_go(hub: &Hub) {
+    match hub.store.let_go(&hub.config.retention).await {
+        Ok(done) => tell(&done),
+        Err(error) => tracing::warn!(%error, "months that are past their time are still there"),
+    }
+}
+
+async fn forget(hub: &Hub) {
+    if let Err(error) = hub.store.forget_callbacks().await {
+        tracing::warn!(%error, "deliveries that ended long ago are still there");
+    }
+    if let Err(error) = hub.store.forget_codes().await {
+        tracing::warn!(%error, "codes whose time is over are still there, sealed");
+    }
+    if let Err(error) = hub.store.forget_files().await {
+        tracing::warn!(%error, "files whose links have expired are still there");
+    }
+}
+
+fn tell(done: &Maintained) {
+    for (table, month) in &done.dropped {
+        tracing::info!(table, month, "a month of history was dropped");
+    }
+    for (table, month, why) in &done.held {
+        tracing::info!(table, month, why, "a month of history stays although its time is over");
+    }
+    if done.keys > 0 {
+        tracing::info!(keys = done.keys, "ids of jobs that are long gone were forgotten");
+    }
 }

@@ -11,6 +11,7 @@
 //! *Guarantee*: the invariants of the README, each held by a named test.
 
 pub mod admin;
+pub mod alarm;
 pub mod broker;
 pub mod build;
 pub mod callback;
@@ -32,3 +33,4 @@ pub mod services;
 pub mod store;
 pub mod telemetry;
 pub mod timers;
+pub mod watch;

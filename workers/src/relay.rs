@@ -18,6 +18,7 @@ use std::{
 };
 
 use contracts::topology::EVENTS_EXCHANGE;
+use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -32,12 +33,6 @@ use crate::{
     store::outbox::{PARTITIONS, Sent, Unsent},
     telemetry::metric::Metric,
 };
-
-/// The outbox is looked at least this often: nobody wakes the owner of a partition for an event that
-/// another process wrote, so with several of them this is what most events wait.
-pub const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// A process that owns every partition wakes itself; it looks this often all the same.
-pub const LOOK_EVERY_ALONE: Duration = Duration::from_secs(1);
 
 /// An event that a full queue refused is tried again after this, and its job waits so long.
 pub const REFUSED_PAUSE: Duration = Duration::from_secs(5);
@@ -129,8 +124,8 @@ async fn publish(
         if rows.is_empty() {
             pause.reset();
             tokio::select! {
-                () = hub.wake.relay.notified() => {}
-                () = tokio::time::sleep(look_every(mine.len())) => {}
+                () = hub.wake.relay.notified() => tell_others(hub, mine.len()).await?,
+                () = hub.wake.unsent.notified() => {}
                 changed = partitions.changed() => if changed.is_err() { return Ok(()) },
             }
             if !connected.is_open() {
@@ -138,14 +133,21 @@ async fn publish(
             }
             continue;
         }
+        if hub.wake.relay.notified().now_or_never().is_some() {
+            tell_others(hub, mine.len()).await?;
+        }
         round(hub, connected, rows, &mut aside).await?;
         pause.reset();
     }
 }
 
-fn look_every(partitions: usize) -> Duration {
-    let all = usize::try_from(PARTITIONS).is_ok_and(|all| partitions == all);
-    if all { LOOK_EVERY_ALONE } else { LOOK_EVERY }
+/// Events were written here. Unless every partition is ours, some of them are somebody else's to
+/// publish: a process hears of them at once, and of those that nobody told it of by its watch.
+async fn tell_others(hub: &Hub, mine: usize) -> Result<(), crate::store::Error> {
+    if usize::try_from(PARTITIONS).is_ok_and(|all| mine == all) {
+        return Ok(());
+    }
+    hub.store.tell_of_events().await
 }
 
 /// Publishes one round and forgets what was confirmed, also where a later publish failed.

@@ -12,7 +12,7 @@ use axum::Router;
 use contracts::topology;
 use tokio::{
     net::TcpListener,
-    sync::{mpsc, watch},
+    sync::{mpsc, watch as channel},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
@@ -33,7 +33,7 @@ use crate::{
     relay, rescue,
     store::{Store, calendar::Conflict},
     telemetry::metric,
-    timers,
+    timers, watch,
 };
 
 /// Deliveries of one queue that wait for their decoding.
@@ -168,7 +168,7 @@ async fn introduce(hub: &Hub) -> Result<(), Introduce> {
         return Err(Introduce::Fatal(Error::Shifted(shift)));
     }
     load_calendar(hub).await?;
-    if let Err(error) = hub.store.maintain().await {
+    if let Err(error) = hub.store.make_months().await {
         // Rows go to the default partitions meanwhile; maintenance tries again and moves them.
         tracing::warn!(%error, "the partitions of the months to come are not made");
     }
@@ -221,7 +221,7 @@ impl Loops {
     ) -> Self {
         let relay_stop = CancellationToken::new();
         let recording = tokio::spawn(record::run(hub.clone(), records));
-        let (partitions, mine) = watch::channel(Vec::new());
+        let (partitions, mine) = channel::channel(Vec::new());
         // Beating first: a long look at what waited must not make this worker look dead.
         tokio::spawn(rescue::run(hub.clone(), partitions, background.clone()));
         // Answers before timers: what waited for us is read before anything is given up.
@@ -234,6 +234,7 @@ impl Loops {
         tokio::spawn(matching::run(hub.clone(), background.clone()));
         tokio::spawn(pull::run(hub.clone(), background.clone()));
         tokio::spawn(timers::run(hub.clone(), background.clone()));
+        tokio::spawn(watch::run(hub.clone(), background.clone()));
         tokio::spawn(callback::run(hub.clone(), background.clone()));
         let relaying = tokio::spawn(relay::run(hub.clone(), mine, relay_stop.clone()));
         Self { recording, relaying, relay_stop }
@@ -309,7 +310,7 @@ fn start_consuming(
     let (admitting, candidates) = mpsc::channel(admit::ADMISSION_QUEUE_MAX);
     let mut tasks = vec![tokio::spawn(admit::run(hub.clone(), candidates, stop.clone()))];
     let mut sources = Vec::new();
-    let (open, never_closed) = watch::channel(false);
+    let (open, never_closed) = channel::channel(false);
     for destination in hub.destinations.values() {
         let name = destination.spec.name;
         // What the hub does itself, every process does.
@@ -343,7 +344,7 @@ fn start_consuming(
 fn source(
     hub: &Arc<Hub>,
     queue: &str,
-    closed: watch::Receiver<bool>,
+    closed: channel::Receiver<bool>,
     admitting: &mpsc::Sender<Candidate>,
     tasks: &mut Vec<JoinHandle<()>>,
 ) -> Source {

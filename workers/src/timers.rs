@@ -1,7 +1,9 @@
 //! Timers: what was waiting, when its time has come.
 //!
-//! Every wait is a row (see `store/timer.rs`). This loop sleeps until the next one is due, at most
-//! [`LOOK_EVERY`], and fires what is due in one commit.
+//! Every wait is a row (see `store/timer.rs`). This loop sleeps until the next one that it knows of is
+//! due, and fires what is due in one commit. It learns of the next one by each firing, from whoever
+//! writes one in this process that is due within [`watch::LOOK_EVERY`], and from the watch, which also
+//! sees those of other processes.
 //!
 //! *Order after a downtime*: what came in is matched and what waits is pulled before any timer runs
 //! (see `run.rs`), and a job that they hold ends only after one successful look past its give-up
@@ -24,37 +26,48 @@ use crate::{
         timer::{Action, Due},
     },
     telemetry::metric::Metric,
+    watch,
 };
 
-/// Timers are looked at least this often.
-pub const LOOK_EVERY: Duration = Duration::from_millis(400);
+/// Timers that are due within this of one another are fired together: a commit each would cost more
+/// than so short a delay.
+pub const GATHER: Duration = Duration::from_millis(100);
 /// Timers fired in one commit.
 pub const FIRED_MAX: i64 = 500;
 
 /// Fires until cancelled.
 pub async fn run(hub: Arc<Hub>, stop: CancellationToken) {
-    let mut full = false;
     loop {
-        if !full {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-                () = hub.wake.timers.notified() => {}
-            }
-        } else if stop.is_cancelled() {
-            return;
+        tokio::select! { () = stop.cancelled() => return, () = hub.wake.timers.ring() => {} }
+        let began = Instant::now();
+        if let Err(error) = fire_all(&hub, &stop).await
+            && error.kind() != Kind::Conflict
+        {
+            tracing::warn!(%error, "timers wait for the database");
         }
-        full = match fire(&hub).await {
-            Ok(count) => i64::try_from(count).unwrap_or(FIRED_MAX) >= FIRED_MAX,
-            Err(error) => {
-                if error.kind() != Kind::Conflict {
-                    tracing::warn!(%error, "timers wait for the database");
-                    tokio::time::sleep(LOOK_EVERY).await;
-                }
-                false
-            }
-        };
+        // A conflict, or a database that was away: the watch sees what is due.
+        let rest = GATHER.saturating_sub(began.elapsed());
+        tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(rest) => {} }
     }
+}
+
+/// Fires until nothing is due, and sets the alarm for the next timer.
+async fn fire_all(hub: &Hub, stop: &CancellationToken) -> Result<(), crate::store::Error> {
+    loop {
+        let fired = fire(hub).await?;
+        if stop.is_cancelled() {
+            return Ok(());
+        }
+        if i64::try_from(fired).unwrap_or(FIRED_MAX) < FIRED_MAX {
+            break;
+        }
+    }
+    let next = hub.store.next_timer_ms().await?;
+    let wait = next.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
+    if let Some(wait) = wait.filter(|wait| *wait <= watch::LOOK_EVERY) {
+        hub.wake.timers.within(wait);
+    }
+    Ok(())
 }
 
 async fn fire(hub: &Hub) -> Result<usize, crate::store::Error> {

@@ -30,6 +30,9 @@ mod events;
 #[path = "integration/everything.rs"]
 mod everything;
 #[cfg(test)]
+#[path = "integration/idle.rs"]
+mod idle;
+#[cfg(test)]
 #[path = "integration/invariants.rs"]
 mod invariants;
 #[cfg(test)]
@@ -86,6 +89,9 @@ mod status;
 #[cfg(test)]
 #[path = "integration/stories.rs"]
 mod stories;
+#[cfg(test)]
+#[path = "integration/timers.rs"]
+mod timers;
 #[cfg(test)]
 #[path = "integration/told.rs"]
 mod told;

@@ -73,7 +73,10 @@ mod tests {
         let worker = store(&url, "hub_worker:change-me");
         let (applied, known) = worker.schema_versions().await.expect("may read the version");
         assert_eq!(applied, known);
-        worker.maintain().await.expect("may make and drop partitions");
+        worker
+            .maintain(&workers::config::Retention::default())
+            .await
+            .expect("may make and drop partitions");
         worker.ensure_destinations(&["gbdfl"], &[false]).await.expect("may write");
         worker.register_worker(Uuid::from_u128(1), "a test").await.expect("may write");
 

@@ -7,7 +7,7 @@
 
 mod labels;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -24,6 +24,7 @@ use crate::{
     broker::consumer::Health,
     pipeline::Hub,
     store::listing::WAITS_FOR,
+    store::summary::Summary,
     telemetry::metric::{BATCH_BUCKETS, CALL_BUCKETS, JOB_BUCKETS, Metric},
 };
 
@@ -75,18 +76,20 @@ pub fn router(hub: Arc<Hub>, health: Arc<Health>, page: PrometheusHandle) -> Rou
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {
-    match admin.hub.store.summary().await {
+    let operations: Vec<&str> = admin.hub.catalogue.operations().iter().map(|o| o.name).collect();
+    match admin.hub.store.summary(&operations).await {
         Ok(summary) => {
-            clear_service_gauges(&admin.hub);
+            clear_service_gauges(&admin.hub, summary.waiting.is_some());
             for ((system, state), count) in &summary.jobs {
                 Metric::Jobs.set_read(as_gauge(*count), &[("system", system), ("state", state)]);
             }
-            for ((system, reason), count) in &summary.waiting {
+            for ((system, reason), count) in summary.waiting.iter().flatten() {
                 let labels = [("system", system.as_str()), ("reason", reason.as_str())];
                 Metric::Waiting.set_read(as_gauge(*count), &labels);
             }
-            for (system, age) in &summary.oldest_s {
-                Metric::OldestJob.set_read(*age, &[("system", system)]);
+            Metric::JobsCounted.set(summary.jobs_age_s, []);
+            for (system, age) in oldest_by_system(&summary) {
+                Metric::OldestJob.set_read(age, &[("system", system)]);
             }
             for (operation, left) in &summary.sla_left_s {
                 Metric::SlaRemaining.set_read(*left, &[("operation", operation)]);
@@ -96,6 +99,9 @@ async fn metrics(State(admin): State<Admin>) -> Response {
             Metric::QuarantineRows.set(as_gauge(summary.quarantined), []);
             Metric::Workers.set(as_gauge(summary.workers), []);
             Metric::CalendarRemaining.set(summary.calendar_left_s, []);
+            if summary.recount {
+                tokio::spawn(recount(admin.hub.clone()));
+            }
         }
         // The instance metrics are shown all the same; this one tells why the others are old.
         Err(error) => {
@@ -107,15 +113,33 @@ async fn metrics(State(admin): State<Admin>) -> Response {
     (kind, admin.page.render()).into_response()
 }
 
+/// The next scrape is answered with what this counts.
+async fn recount(hub: Arc<Hub>) {
+    if let Err(error) = hub.store.recount().await {
+        tracing::debug!(%error, "live jobs were not counted");
+    }
+}
+
+fn oldest_by_system(summary: &Summary) -> BTreeMap<&str, f64> {
+    let mut oldest = BTreeMap::new();
+    for (operation, age) in &summary.oldest_s {
+        let system = operation.split('.').next().unwrap_or(operation);
+        let known = oldest.entry(system).or_insert(*age);
+        *known = known.max(*age);
+    }
+    oldest
+}
+
 /// A state that no job is in any more must read zero, not its last value.
-fn clear_service_gauges(hub: &Hub) {
+fn clear_service_gauges(hub: &Hub, waiting_is_counted: bool) {
+    let uncounted = if waiting_is_counted { 0.0 } else { f64::NAN };
     use contracts::state::State;
     for system in hub.systems() {
         for state in State::ALL.into_iter().filter(|state| !state.is_terminal()) {
             Metric::Jobs.set(0.0, [("system", system), ("state", state.name())]);
         }
         for reason in WAITS_FOR.into_iter().filter(|reason| *reason != "nothing") {
-            Metric::Waiting.set(0.0, [("system", system), ("reason", reason)]);
+            Metric::Waiting.set(uncounted, [("system", system), ("reason", reason)]);
         }
         Metric::OldestJob.set(0.0, [("system", system)]);
     }

@@ -35,8 +35,6 @@ use crate::{
     telemetry::metric::Metric,
 };
 
-/// Due deliveries are looked for at least this often.
-pub const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Deliveries under way at once, in one process.
 pub const IN_FLIGHT_MAX: usize = 32;
 /// A delivery ends within this.
@@ -61,7 +59,6 @@ pub async fn run(hub: Arc<Hub>, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(LOOK_EVERY) => {}
             () = hub.wake.callbacks.notified() => {}
         }
         while deliver_due(&hub, &client, &places).await {}

@@ -18,6 +18,7 @@ mod pause;
 mod print;
 mod quarantine;
 mod resume;
+mod retention;
 mod retries;
 mod run;
 mod simulate;
@@ -81,6 +82,9 @@ enum Command {
     /// What people did, and why.
     #[command(subcommand)]
     Audit(audit::Arguments),
+    /// How long history is kept, and which month goes next.
+    #[command(subcommand)]
+    Retention(retention::Arguments),
     /// Working time of Kazakhstan, and deadlines in business days.
     #[command(subcommand)]
     Calendar(calendar::Command),
@@ -116,6 +120,7 @@ pub async fn main() -> ExitCode {
         Command::Systems(systems) => systems::run(config, systems).await,
         Command::Retries(retries) => retries::run(config, retries).await,
         Command::Audit(audit) => audit::run(config, audit).await,
+        Command::Retention(retention) => retention::run(config, retention).await,
         Command::Calendar(question) => calendar::run(config, &question),
         Command::Callbacks(callbacks) => callbacks::run(config, callbacks).await,
         Command::Contracts(command) => contracts::run(command).await,

@@ -6,6 +6,7 @@
 mod promise;
 mod protection;
 mod reader;
+mod retention;
 mod retry;
 mod stands;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use self::reader::Reader;
 pub use self::{
     protection::Protection,
     reader::{Problem, Secrets},
+    retention::Retention,
     stands::{Stand, stands},
 };
 use crate::{
@@ -76,6 +78,8 @@ pub struct Config {
     pub operations: BTreeMap<&'static str, OperationSettings>,
     /// Links to files.
     pub links: Links,
+    /// How long history is kept.
+    pub retention: Retention,
     /// Events delivered by HTTP as well.
     pub callbacks: Callbacks,
     /// `[systems.<name>]`: the systems that have an address.
@@ -277,6 +281,7 @@ fn read(r: &mut Reader) -> Config {
         ),
         pipeline: read_pipeline(r),
         links: read_links(r),
+        retention: retention::read(r),
         callbacks: read_callbacks(r),
         operations,
         systems: configured,

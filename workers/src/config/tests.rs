@@ -281,3 +281,19 @@ fn protection_is_read_and_its_faults_are_told() {
         assert!(found.iter().any(|problem| problem.starts_with(key)), "{key}\n{found:#?}");
     }
 }
+
+#[test]
+fn an_id_is_not_forgotten_before_its_job_nor_an_attempt_kept_after_it() {
+    let with = |retention: &str| load(&format!("{MINIMAL}[retention]\n{retention}"), &[]);
+    assert_eq!(with("").expect("loads").retention, Retention::default());
+    let longer = with("jobs_months = 36\njob_keys_months = 36").expect("loads").retention;
+    assert_eq!((longer.jobs_months, longer.attempts_months), (36, 12));
+    let found = problems(with("jobs_months = 6\njob_keys_months = 5\nexchanges_days = 0"));
+    for wanted in [
+        "retention.job_keys_months: 5; expected at least retention.jobs_months",
+        "retention.attempts_months: 12; expected at most retention.jobs_months",
+        "retention.exchanges_days: 0; expected",
+    ] {
+        assert!(found.iter().any(|problem| problem.starts_with(wanted)), "{wanted}: {found:#?}");
+    }
+}

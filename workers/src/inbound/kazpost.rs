@@ -46,7 +46,7 @@ async fn receive(State((hub, callback)): Shared, body: Bytes) -> StatusCode {
     match hub.store.look_at_parcel(number.expose()).await {
         Ok(looked) => {
             count(SYSTEM, if looked { "applied" } else { "unmatched" });
-            hub.wake.timers.notify_one();
+            hub.wake.timers.now();
             StatusCode::NO_CONTENT
         }
         Err(error) => {

@@ -42,8 +42,6 @@ use crate::{
     },
 };
 
-/// The sweeper looks at least this often.
-pub const SWEEP_EVERY: Duration = Duration::from_secs(2);
 /// Messages in one sweep.
 pub const SWEEP_MAX: i64 = 200;
 /// Looks after which a message that nobody knows is left alone.
@@ -59,7 +57,7 @@ pub async fn run(hub: Arc<Hub>, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(SWEEP_EVERY) => look(&hub, Which::Due).await,
+            () = hub.wake.sweep.notified() => look(&hub, Which::Due).await,
             () = hub.wake.rematch.notified() => look(&hub, Which::Known).await,
         };
     }

@@ -19,8 +19,6 @@ use crate::{
     store::inbound::Arrival,
 };
 
-/// Due pulls are looked for at least this often.
-pub const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Pages in one drain.
 pub const PAGES_MAX: usize = 1_000;
 
@@ -32,12 +30,11 @@ enum Error {
     Store(#[from] crate::store::Error),
 }
 
-/// Pulls until cancelled.
+/// Pulls when one is due, until cancelled.
 pub async fn run(hub: Arc<Hub>, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(LOOK_EVERY) => {}
             () = hub.wake.pull.notified() => {}
         }
         pull_due(&hub).await;

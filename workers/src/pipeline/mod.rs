@@ -48,6 +48,7 @@ use uuid::Uuid;
 
 use self::{destination::Destination, record::Record, registry::Registry};
 use crate::{
+    alarm::Alarm,
     broker::publisher::Publishing,
     chance::Chance,
     config::{Config, Protection},
@@ -90,16 +91,20 @@ pub struct Hub {
 /// Bells of the loops.
 #[derive(Debug, Default)]
 pub struct Wake {
-    /// Events were written.
+    /// Events were written here.
     pub relay: Notify,
     /// Jobs were stored, or permits came free.
     pub claim: Notify,
     /// What all workers share has changed.
     pub look: Notify,
-    /// Business time jumped, or a timer was written.
-    pub timers: Notify,
+    /// Events that another process wrote wait in our partitions.
+    pub unsent: Notify,
+    /// A timer may be due at that moment.
+    pub timers: Alarm,
     /// A pull may be due.
     pub pull: Notify,
+    /// Messages are to be looked at again.
+    pub sweep: Notify,
     /// A conversation became known.
     pub rematch: Notify,
     /// A delivery by HTTP may be due.

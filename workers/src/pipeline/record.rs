@@ -390,6 +390,9 @@ fn finish(hub: &Arc<Hub>, record: Record, recorded: Option<Recorded>) {
         destination.note_stored(1);
         hub.wake.claim.notify_one();
     }
+    if let Some(wait) = change.delay_ms.filter(|_| recorded.is_some()) {
+        hub.wake.timers.within(Duration::from_millis(u64::try_from(wait).unwrap_or(0)));
+    }
     let operation = change.operation.name;
     if let Some(after) = &recorded {
         note_end(operation, after);

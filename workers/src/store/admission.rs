@@ -497,7 +497,15 @@ async fn load_known(tx: Tx<'_>, ids: &HashSet<Uuid>) -> Result<HashMap<Uuid, Kno
 impl Known {
     /// The last event of the first job again, with its own id and sequence; and the reply.
     fn again(&self, entry: &Entry, now: Timestamp) -> Vec<outbox::Row> {
-        let (Some(state), Some(event)) = (self.state, self.event) else { return Vec::new() };
+        let (Some(state), Some(event)) = (self.state, self.event) else {
+            let text = "this id was used before, and what became of it is kept no more; \
+                        a new job needs a new id";
+            return unanswerable(
+                entry,
+                now,
+                &Rejection::single(Rejection::HISTORY_GONE, "/id", text),
+            );
+        };
         let data = EventData {
             job_id: entry.id,
             subject: entry.subject.clone(),
@@ -556,14 +564,13 @@ fn reply_event(seq: i64, entry: &Entry, now: Timestamp) -> Option<outbox::Row> {
 
 fn reused_event(entry: &Entry, now: Timestamp) -> Vec<outbox::Row> {
     let text = "this id was used before with other content; a new job needs a new id";
-    let rejection = Rejection::single(Rejection::ID_REUSED, "/id", text);
-    let row = outbox::Row::event(
-        0,
-        EventName::Rejected,
-        entry.operation,
-        now,
-        rejected(entry, 0, &rejection),
-    );
+    unanswerable(entry, now, &Rejection::single(Rejection::ID_REUSED, "/id", text))
+}
+
+/// The answer to an id that stands for something else: about no job, so it has no sequence.
+fn unanswerable(entry: &Entry, now: Timestamp, why: &Rejection) -> Vec<outbox::Row> {
+    let data = rejected(entry, 0, why);
+    let row = outbox::Row::event(0, EventName::Rejected, entry.operation, now, data);
     let reply = entry.reply.as_ref().map(|reply| row.as_reply(reply));
     [Some(row), reply].into_iter().flatten().collect()
 }

@@ -44,7 +44,7 @@ impl Store {
         .await
     }
 
-    /// A connection that hears of jumps.
+    /// A connection that hears of jumps, and of events that another process wrote.
     pub async fn listen_for_jumps(&self) -> Result<Jumps, Error> {
         let options = self.options.clone();
         let pool = sqlx::postgres::PgPoolOptions::new()
@@ -52,10 +52,17 @@ impl Store {
             .acquire_timeout(super::CONNECTION_WAIT_MAX)
             .connect_lazy_with(options);
         let mut listener = PgListener::connect_with(&pool).await?;
-        listener.listen_all([CLOCK, DESTINATION]).await?;
+        listener.listen_all([CLOCK, DESTINATION, EVENTS]).await?;
         Ok(Jumps(listener))
     }
 }
+
+/// Told by a trigger.
+const CLOCK: &str = "hub_clock";
+/// Told by whoever changes what the workers share.
+const DESTINATION: &str = "hub_destination";
+/// Told by a relay.
+const EVENTS: &str = "hub_events";
 
 /// What can be heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,12 +71,11 @@ pub enum News {
     Jump,
     /// What the workers share about the systems has changed.
     Destination,
+    /// Events were written.
+    Events,
 }
 
-const CLOCK: &str = "hub_clock";
-const DESTINATION: &str = "hub_destination";
-
-/// Hears of jumps of business time.
+/// Hears of jumps of business time, of events, and of what the workers share.
 pub struct Jumps(PgListener);
 
 impl std::fmt::Debug for Jumps {
@@ -79,9 +85,19 @@ impl std::fmt::Debug for Jumps {
 }
 
 impl Jumps {
-    /// Returns at the next news.
-    pub async fn next(&mut self) -> Result<News, Error> {
-        let heard = self.0.recv().await?;
-        Ok(if heard.channel() == CLOCK { News::Jump } else { News::Destination })
+    /// Returns what is heard next.
+    pub async fn hear(&mut self) -> Result<News, Error> {
+        let told = self.0.recv().await?;
+        Ok(match told.channel() {
+            EVENTS => News::Events,
+            DESTINATION => News::Destination,
+            _ => News::Jump,
+        })
+    }
+
+    /// Returns at the next jump.
+    pub async fn next(&mut self) -> Result<(), Error> {
+        while self.hear().await? != News::Jump {}
+        Ok(())
     }
 }

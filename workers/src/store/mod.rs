@@ -42,6 +42,7 @@ mod sla;
 pub mod story;
 pub mod summary;
 pub mod timer;
+pub mod watch;
 pub mod worker;
 
 use std::{str::FromStr, time::Duration};

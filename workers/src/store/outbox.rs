@@ -200,6 +200,16 @@ impl Store {
         .await
     }
 
+    /// Tells the other processes that events may wait in their partitions. On its own, not in the
+    /// commit that writes them: a commit that notifies waits for every other one that does.
+    pub async fn tell_of_events(&self) -> Result<(), Error> {
+        within(async {
+            sqlx::query("SELECT pg_notify('hub_events', '')").execute(&self.relaying).await?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Whether events wait in the partitions of this worker.
     pub async fn has_unsent(&self, me: Uuid) -> Result<bool, Error> {
         within(async {
@@ -247,6 +257,9 @@ impl Store {
     /// Takes and returns partitions so that each live worker has its share.
     pub async fn balance_partitions(&self, me: Uuid) -> Result<Vec<i16>, Error> {
         within(async {
+            if let Some(mine) = self.balanced(me).await? {
+                return Ok(mine);
+            }
             let mut tx = super::begin(&self.pool).await?;
             sqlx::query("SELECT partition FROM hub.relay_partition ORDER BY partition FOR UPDATE")
                 .execute(&mut *tx)
@@ -275,5 +288,26 @@ impl Store {
             Ok(mine.into_iter().filter(|partition| *partition >= 0).collect())
         })
         .await
+    }
+
+    /// The worker's partitions, where it has its share and there is nothing for it to take: no lock,
+    /// as almost always nothing is to be done.
+    async fn balanced(&self, me: Uuid) -> Result<Option<Vec<i16>>, Error> {
+        let row = sqlx::query(
+            "SELECT coalesce(array_agg(p.partition) FILTER (WHERE p.owner = $1), '{}') AS mine,
+                    count(*) FILTER (WHERE p.owner = $1) > s.n OR (
+                      count(*) FILTER (WHERE p.owner = $1) < s.n
+                      AND count(*) FILTER (WHERE w.id IS NULL) > 0) AS moves
+               FROM hub.relay_partition p LEFT JOIN hub.worker w ON w.id = p.owner
+              CROSS JOIN (SELECT ceil($2::numeric / greatest(count(*), 1))::int AS n
+                            FROM hub.worker) s
+              GROUP BY s.n",
+        )
+        .bind(me)
+        .bind(PARTITIONS)
+        .fetch_one(&self.pool)
+        .await?;
+        let moves: bool = row.try_get("moves")?;
+        Ok(if moves { None } else { Some(row.try_get("mine")?) })
     }
 }

@@ -83,7 +83,7 @@ impl Store {
     /// All systems, or one.
     pub async fn destinations(&self, system: Option<&str>) -> Result<Vec<Destination>, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             destinations(&mut tx, system).await
         })
         .await
@@ -98,7 +98,7 @@ impl Store {
         act: &Act,
     ) -> Result<Outcome, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let paused = sqlx::query(
                 "UPDATE hub.destination SET paused_at = hub.now(), paused_by = $3,
                    paused_reason = $4, paused_until = to_timestamp(0) + $2 * interval '1 microsecond'
@@ -128,7 +128,7 @@ impl Store {
     /// Ends a pause.
     pub async fn resume(&self, system: &str, act: &Act) -> Result<Outcome, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let resumed = sqlx::query(
                 "UPDATE hub.destination SET paused_at = NULL, paused_by = NULL,
                    paused_reason = NULL, paused_until = NULL
@@ -154,7 +154,7 @@ impl Store {
     /// Closes the breaker and ends the holds of a system: the cause is mended.
     pub async fn reset(&self, system: &str, act: &Act) -> Result<Outcome, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let mut rows = protection::lock(&mut tx, &[system]).await?;
             let Some(row) = rows.first_mut() else { return Ok(unknown_system()) };
             let was = row.breaker.state.name();

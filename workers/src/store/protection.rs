@@ -197,7 +197,7 @@ impl Store {
         chance: &Chance,
     ) -> Result<Vec<Tended>, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let systems: Vec<&str> = reports.iter().map(|report| report.system).collect();
             let mut rows = lock(&mut tx, &systems).await?;
             let shares = sqlx::query_scalar(
@@ -248,7 +248,7 @@ impl Store {
         lasts: Duration,
     ) -> Result<Option<(Probe, Claimed)>, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let mut rows = lock(&mut tx, &[system]).await?;
             let Some(row) = rows.first_mut().filter(|row| row.is_only_broken) else {
                 return Ok(None);
@@ -277,7 +277,7 @@ impl Store {
         chance: &Chance,
     ) -> Result<Option<State>, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let mut rows = lock(&mut tx, &[system]).await?;
             let Some(row) = rows.first_mut() else { return Ok(None) };
             let now = row.now_ms;

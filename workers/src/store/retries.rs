@@ -65,7 +65,7 @@ impl Store {
     /// Stops the retries of an operation.
     pub async fn disable_retries(&self, operation: &str, act: &Act) -> Result<Outcome, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let done = sqlx::query(
                 "INSERT INTO hub.retries_disabled (operation, at, by, reason)
                  VALUES ($1, hub.now(), $2, $3) ON CONFLICT (operation) DO NOTHING",
@@ -92,7 +92,7 @@ impl Store {
     /// Allows the retries of an operation again.
     pub async fn enable_retries(&self, operation: &str, act: &Act) -> Result<Outcome, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let done = sqlx::query("DELETE FROM hub.retries_disabled WHERE operation = $1")
                 .bind(operation)
                 .execute(&mut *tx)
@@ -119,7 +119,7 @@ impl Store {
         let by_name: HashMap<&str, &'static OperationSpec> =
             operations.iter().map(|operation| (operation.name, *operation)).collect();
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             // Written like the partial index, so that it serves.
             let rows = sqlx::query(
                 "SELECT seq, operation, state, attempts, summary,

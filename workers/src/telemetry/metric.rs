@@ -57,6 +57,8 @@ pub enum Metric {
     BatchSize,
     /// Live jobs (service).
     Jobs,
+    /// How old the count of live jobs is (service).
+    JobsCounted,
     /// Oldest live job (service).
     OldestJob,
     /// Smallest time to a deadline (service).
@@ -96,7 +98,7 @@ enum Kind {
 
 impl Metric {
     /// All metrics.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::Admitted,
         Self::Quarantined,
         Self::Consents,
@@ -116,6 +118,7 @@ impl Metric {
         Self::DatabaseUp,
         Self::BatchSize,
         Self::Jobs,
+        Self::JobsCounted,
         Self::OldestJob,
         Self::SlaRemaining,
         Self::OutboxOldest,
@@ -214,6 +217,11 @@ impl Metric {
                 "Jobs in one commit, by commit (admit, record)",
             ),
             Self::Jobs => ("hub_jobs", Gauge, "Live jobs, by system and state"),
+            Self::JobsCounted => (
+                "hub_jobs_counted_seconds",
+                Gauge,
+                "How long ago the jobs of hub_jobs were counted; 0: by this scrape",
+            ),
             Self::OldestJob => (
                 "hub_oldest_job_seconds",
                 Gauge,
@@ -470,6 +478,7 @@ pub fn series_max(systems: usize, operations: usize) -> usize {
             | Metric::OutboxRows
             | Metric::QuarantineRows
             | Metric::Workers
+            | Metric::JobsCounted
             | Metric::CalendarRemaining => 1,
         })
         .sum()

@@ -136,7 +136,7 @@ async fn the_logins_migrate_work_and_read_and_may_do_no_more() {
     let calendar = workers::policy::calendar::Calendar::built_in();
     migrator.load_calendar(&calendar).await.unwrap().unwrap();
     let worker = store("hub_worker");
-    worker.maintain().await.unwrap();
+    worker.maintain(&workers::config::Retention::default()).await.unwrap();
     worker.register_worker(uuid::Uuid::from_u128(1), "a test").await.unwrap();
     assert!(!may(&worker, "CREATE TABLE hub.mine (id int)").await);
     assert!(!may(&worker, "CREATE TABLE public.mine (id int)").await);

@@ -5,14 +5,18 @@ use std::collections::HashMap;
 use adapters::systems::kpsisu::CHECK;
 use serde_json::json;
 use uuid::Uuid;
-use workers::store::{
-    admission::{Admitted, Body, Entry, Fate},
-    worker::{Beat, Rescued},
+use workers::{
+    config::Retention,
+    store::{
+        admission::{Admitted, Body, Entry, Fate},
+        maintenance::Maintained,
+        worker::{Beat, Rescued},
+    },
 };
 
 use crate::{
     servers::run,
-    world::{Scene, World, id, until},
+    world::{Scene, World, id, person, until},
 };
 
 /// A command that a worker started, and the worker.
@@ -64,12 +68,61 @@ fn a_command_that_this_build_does_not_know_is_not_returned_by_a_rescue() {
     });
 }
 
+/// A world without hubs, so that nobody else maintains, with the months of now.
+async fn quiet() -> World {
+    let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
+    world.stage.store.maintain(&KEPT).await.unwrap();
+    world
+}
+
+const KEPT: Retention = Retention {
+    jobs_months: 12,
+    attempts_months: 6,
+    exchanges_days: 30,
+    inbound_months: 12,
+    quarantine_months: 12,
+    audit_months: 60,
+    job_keys_months: 24,
+};
+
+impl World {
+    /// Jumps so many days ahead and maintains.
+    async fn after_days(&self, days: i64) -> Maintained {
+        let now = self.stage.store.business_now().await.unwrap();
+        let to = now.checked_add(jiff::SignedDuration::from_hours(days * 24)).unwrap();
+        self.stage.store.jump_to(to).await.unwrap();
+        self.stage.store.maintain(&KEPT).await.unwrap()
+    }
+
+    async fn months_of(&self, table: &str) -> usize {
+        let months = format!("SELECT 1 FROM hub.month WHERE base = '{table}' AND NOT detached");
+        self.rows(&months).await.len()
+    }
+
+    /// Jobs that ended now, with a key and an attempt each.
+    async fn end_jobs(&self, count: usize) {
+        self.execute(&format!(
+            "WITH n AS (SELECT nextval('hub.job_seq') AS seq FROM generate_series(1, {count})),
+             k AS (INSERT INTO hub.job_key SELECT gen_random_uuid(), seq, sha256('x') FROM n
+                   RETURNING id, seq),
+             a AS (INSERT INTO hub.attempt (job_seq, run, started_at, answered_at, recorded_at)
+                   SELECT seq, 1, hub.now(), hub.now(), hub.now() FROM n),
+             c AS (INSERT INTO hub.correlation SELECT 'kpsisu', seq::text, seq, 'm', hub.now() FROM n)
+             INSERT INTO hub.job (seq, id, system, operation, priority, requested_at, admitted_at,
+               at_risk_at, deadline_at, give_up_at, state, sla, ended_at, ended_on)
+             SELECT seq, id, 'gbdfl', 'gbdfl.person', 1, hub.now(), hub.now(), hub.now(), hub.now(),
+               hub.now(), 'succeeded', 'on_time', hub.now(), (hub.now() AT TIME ZONE 'UTC')::date
+               FROM k"
+        ))
+        .await;
+    }
+}
+
 #[test]
 fn rows_of_a_month_without_a_partition_move_there_when_it_is_made() {
     run(async {
-        let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
+        let world = quiet().await;
         let store = &world.stage.store;
-        store.maintain().await.unwrap();
         let now = store.business_now().await.unwrap();
         let far = now.checked_add(jiff::SignedDuration::from_hours(100 * 24)).unwrap();
         world
@@ -80,10 +133,10 @@ fn rows_of_a_month_without_a_partition_move_there_when_it_is_made() {
             .await;
         assert_eq!(world.rows("SELECT 1 FROM hub.attempt_other").await.len(), 1);
         store.jump_to(far).await.unwrap();
-        store.maintain().await.unwrap();
+        store.maintain(&KEPT).await.unwrap();
         assert_eq!(world.rows("SELECT 1 FROM hub.attempt_other").await.len(), 0);
         assert_eq!(world.rows("SELECT 1 FROM hub.attempt").await.len(), 1);
-        until("again without a fault", async || store.maintain().await.ok()).await;
+        until("again without a fault", async || store.maintain(&KEPT).await.ok()).await;
         world.strike().await;
     });
 }
@@ -91,16 +144,120 @@ fn rows_of_a_month_without_a_partition_move_there_when_it_is_made() {
 #[test]
 fn months_of_raw_exchanges_are_dropped_when_their_last_day_is_thirty_days_old() {
     run(async {
-        let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
+        let world = quiet().await;
+        let exchanges = |done: Maintained| {
+            done.dropped.into_iter().filter(|(table, _)| table == "exchange").count()
+        };
+        assert_eq!(exchanges(world.after_days(29).await), 0, "no month is that old");
+        assert!(exchanges(world.after_days(34).await) > 0, "the first month is");
+        world.strike().await;
+    });
+}
+
+#[test]
+fn a_month_is_dropped_when_its_retention_is_over_and_not_before() {
+    run(async {
+        let world = quiet().await;
+        world.end_jobs(3).await;
+        let attempts = async || world.rows("SELECT 1 FROM hub.attempt").await.len();
+        let jobs = async || world.rows("SELECT 1 FROM hub.job").await.len();
+        world.after_days(31).await;
+        world.after_days(119).await;
+        assert_eq!((attempts().await, jobs().await), (3, 3), "five months are less than six");
+        let done = world.after_days(70).await;
+        assert_eq!((attempts().await, jobs().await), (0, 3), "{done:?}");
+        world.after_days(100).await;
+        assert_eq!(jobs().await, 3, "eleven months are less than twelve");
+        world.after_days(90).await;
+        assert_eq!(jobs().await, 0);
+        assert_eq!(world.rows("SELECT 1 FROM hub.job_key").await.len(), 3, "ids are still known");
+        world.after_days(200).await;
+        assert_eq!(world.rows("SELECT 1 FROM hub.job_key").await.len(), 3, "for two years");
+        world.after_days(200).await;
+        assert_eq!(world.rows("SELECT 1 FROM hub.job_key").await.len(), 0);
+        assert_eq!(world.rows("SELECT 1 FROM hub.correlation").await.len(), 0);
+        world.strike().await;
+    });
+}
+
+#[test]
+fn a_job_that_lives_keeps_the_attempts_of_its_time_and_its_id() {
+    run(async {
+        let world = quiet().await;
+        started(&world).await;
+        world.end_jobs(1).await;
+        world.after_days(31).await;
+        let done = world.after_days(800).await;
+        assert!(done.held.iter().any(|(table, ..)| table == "attempt"), "{done:?}");
+        assert_eq!(world.rows("SELECT 1 FROM hub.attempt").await.len(), 1);
+        assert_eq!(world.rows("SELECT 1 FROM hub.job_key").await.len(), 2);
+        world.execute("DELETE FROM hub.job_live").await;
+        world.after_days(1).await;
+        assert_eq!(world.rows("SELECT 1 FROM hub.attempt").await.len(), 0);
+        assert_eq!(world.rows("SELECT 1 FROM hub.job_key").await.len(), 0);
+        world.strike().await;
+    });
+}
+
+#[test]
+fn what_a_killed_process_left_detached_is_dropped_by_the_next() {
+    run(async {
+        let world = quiet().await;
+        world.end_jobs(2).await;
+        let first = "SELECT min(month)::text AS month FROM hub.month WHERE base = 'attempt'";
+        let month = world.row(first).await["month"].as_str().unwrap().to_owned();
+        let step = format!("SELECT hub.drop_month('attempt', '{month}') AS step");
+        assert_eq!(world.row(&step).await["step"], "detached");
+        // Killed here: its rows are not seen any more, its table is.
+        let left = "SELECT name FROM hub.month WHERE detached";
+        assert!(world.row(left).await["name"].as_str().unwrap().starts_with("gone_attempt_"));
+        assert_eq!(world.rows("SELECT 1 FROM hub.attempt").await.len(), 0);
+        let done = world.stage.store.maintain(&KEPT).await.unwrap();
+        assert_eq!(done.dropped, [("attempt".to_owned(), month)]);
+        assert!(world.rows(left).await.is_empty());
+        world.strike().await;
+    });
+}
+
+#[test]
+fn a_month_that_somebody_reads_is_dropped_later_and_holds_nobody_up() {
+    run(async {
+        let world = quiet().await;
+        world.end_jobs(1).await;
         let store = &world.stage.store;
-        store.maintain().await.unwrap();
+        let mut reader = store.begin().await.unwrap();
+        sqlx::query("SELECT * FROM hub.attempt").execute(&mut *reader).await.unwrap();
         let now = store.business_now().await.unwrap();
-        let after =
-            |days: i64| now.checked_add(jiff::SignedDuration::from_hours(days * 24)).unwrap();
-        store.jump_to(after(29)).await.unwrap();
-        assert_eq!(store.maintain().await.unwrap(), 0, "no month is that old");
-        store.jump_to(after(63)).await.unwrap();
-        assert!(store.maintain().await.unwrap() > 0, "the first month is");
+        let later = now.checked_add(jiff::SignedDuration::from_hours(250 * 24)).unwrap();
+        store.jump_to(later).await.unwrap();
+        let step = "SELECT hub.drop_month('attempt', (SELECT min(month) FROM hub.month
+                     WHERE base = 'attempt')) AS step";
+        assert_eq!(world.row(step).await["step"], "busy");
+        reader.rollback().await.unwrap();
+        assert!(world.months_of("attempt").await > 0);
+        world.after_days(0).await;
+        assert_eq!(world.rows("SELECT 1 FROM hub.attempt").await.len(), 0);
+        world.strike().await;
+    });
+}
+
+#[test]
+fn an_id_whose_key_is_kept_is_still_answered_after_its_job_has_gone() {
+    run(async {
+        let world = World::build(Scene::default()).await;
+        let job = person("remembered");
+        let id = world.send(&job).await;
+        world.events.wait_for(id, "succeeded").await;
+        let now = world.stage.store.business_now().await.unwrap();
+        // Default retention: a year for jobs, two for ids.
+        let later = now.checked_add(jiff::SignedDuration::from_hours(410 * 24)).unwrap();
+        world.stage.store.jump_to(later).await.unwrap();
+        until("the job has gone", async || world.job(id).await.is_none().then_some(())).await;
+        world.send(&job).await;
+        let answer = world.events.wait_for(id, "rejected").await;
+        assert_eq!(answer["data"]["summary"]["code"], "history_gone");
+        assert_eq!(answer["data"]["sequence"], 0);
+        assert!(world.job(id).await.is_none(), "nothing is done again");
         world.strike().await;
     });
 }
