@@ -242,6 +242,7 @@ impl fmt::Debug for Exchange {
             .field("request_bytes", &self.request.len())
             .field("response_bytes", &self.response.len())
             .field("status", &self.status)
+            .field("retry_after", &self.retry_after)
             .finish()
     }
 }

@@ -146,7 +146,12 @@ mod tests {
                     text.push_str(&format!("{pad}- {}", inner.trim_start()));
                 }
             }
-            scalar => text.push_str(&format!("{scalar}\n")),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Object(_)
+            | Value::Array(_) => text.push_str(&format!("{value}\n")),
         }
     }
 

@@ -14,15 +14,15 @@ mod clock_jump;
 mod cluster;
 #[path = "chaos/database_restarted.rs"]
 mod database_restarted;
-#[path = "chaos/disk_full.rs"]
-mod disk_full;
 #[path = "chaos/deleted.rs"]
 mod deleted;
+#[path = "chaos/disk_full.rs"]
+mod disk_full;
 #[path = "chaos/frozen.rs"]
 mod frozen;
 #[path = "chaos/hub_killed.rs"]
 mod hub_killed;
-#[path = "chaos/steps.rs"]
-mod steps;
 #[path = "chaos/memory_alarm.rs"]
 mod memory_alarm;
+#[path = "chaos/steps.rs"]
+mod steps;

@@ -462,10 +462,9 @@ pub(super) fn settings_at(
             (_, Some(default)) => default.to_owned(),
             (OptionForm::Url, None) => format!("{url}/{}", option.name),
             (OptionForm::Secret, None) => SECRET.to_owned(),
-            (
-                OptionForm::Text | OptionForm::Link | OptionForm::Flag | OptionForm::Number,
-                None,
-            ) => continue,
+            (OptionForm::Text | OptionForm::Link | OptionForm::Flag | OptionForm::Number, None) => {
+                continue;
+            }
         };
         options.insert(option.name.to_owned(), value);
     }

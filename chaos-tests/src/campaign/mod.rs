@@ -30,7 +30,7 @@ use crate::{
     evidence::Evidence,
     load::Load,
     oracle,
-    world::{Since, Scene, Wanted, World, evidence_of},
+    world::{Scene, Since, Wanted, World, evidence_of},
 };
 
 /// Every worker is back to its full rate this long after a fault's end.

@@ -132,8 +132,8 @@ fn oldest_by_system(summary: &Summary) -> BTreeMap<&str, f64> {
 
 /// A state that no job is in any more must read zero, not its last value.
 fn clear_service_gauges(hub: &Hub, waiting_is_counted: bool) {
-    let uncounted = if waiting_is_counted { 0.0 } else { f64::NAN };
     use contracts::state::State;
+    let uncounted = if waiting_is_counted { 0.0 } else { f64::NAN };
     for system in hub.systems() {
         for state in State::ALL.into_iter().filter(|state| !state.is_terminal()) {
             Metric::Jobs.set(0.0, [("system", system), ("state", state.name())]);

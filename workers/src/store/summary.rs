@@ -194,9 +194,7 @@ async fn counts(connection: &mut PgConnection, summary: &mut Summary) -> Result<
 }
 
 /// Live jobs by system and what they wait for: reads the whole table.
-async fn waiting(
-    connection: &mut PgConnection,
-) -> Result<BTreeMap<(String, String), i64>, Error> {
+async fn waiting(connection: &mut PgConnection) -> Result<BTreeMap<(String, String), i64>, Error> {
     let statement = format!(
         "SELECT system, {WAITING_FOR} AS reason, count(*) AS jobs FROM hub.job_live j GROUP BY 1, 2"
     );
