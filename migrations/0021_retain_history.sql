@@ -152,7 +152,8 @@ BEGIN
   IF NOT pg_try_advisory_xact_lock(hashtext('hub.retention')) THEN
     RETURN 'busy';
   END IF;
-  SELECT * INTO one FROM hub.month m WHERE m.base = base_name AND m.month = old;
+  SELECT * INTO one FROM hub.month m WHERE m.base = base_name AND m.month = old
+   ORDER BY m.detached DESC LIMIT 1;
   IF one IS NULL THEN
     RETURN 'none';
   ELSIF one.held IS NOT NULL THEN

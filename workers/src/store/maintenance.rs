@@ -265,10 +265,11 @@ async fn range(tx: Tx<'_>, months: i32) -> Result<Option<(i64, i64)>, Error> {
            SELECT max(m.job_seq) AS seq FROM hub.month_mark m
             WHERE m.month::timestamp AT TIME ZONE 'UTC' + make_interval(months => $1 + 1) <= hub.now()),
          cut AS MATERIALIZED (
-           SELECT p.through AS low, least(p.through + $2, o.seq) AS high FROM place p, old o)
+           SELECT p.through AS low, least(p.through + $2, o.seq) AS high
+             FROM place p JOIN old o ON o.seq > p.through)
          SELECT c.low, least(c.high, (SELECT j.seq - 1 FROM hub.job j
              WHERE j.seq > c.low AND j.seq <= c.high ORDER BY j.seq LIMIT 1)) AS high
-           FROM cut c WHERE c.high > c.low",
+           FROM cut c",
     )
     .bind(months)
     .bind(KEYS_PER_COMMIT)

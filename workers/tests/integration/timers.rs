@@ -13,7 +13,7 @@ use crate::{
     world::{Scene, World, until},
 };
 
-/// Jobs that they hold, each with a warning: due `spread_ms` apart from the first, which is due after
+/// Jobs that they hold, with numbers past those that the hub gives here, each with a warning: due `spread_ms` apart from the first, which is due after
 /// `lead_ms`.
 async fn held(world: &World, count: usize, lead_ms: i64, spread_ms: i64) {
     world
@@ -22,7 +22,7 @@ async fn held(world: &World, count: usize, lead_ms: i64, spread_ms: i64) {
                INSERT INTO hub.job_live (seq, id, system, operation, subject, requested_by, priority,
                  input, requested_at, admitted_at, at_risk_at, deadline_at, give_up_at, state, sla,
                  run, attempts, events, event)
-               SELECT n, gen_random_uuid(), 'kpsisu', 'kpsisu.check', 'specialist:' || n,
+               SELECT m, gen_random_uuid(), 'kpsisu', 'kpsisu.check', 'specialist:' || n,
                  'organisation:990140000007', 1, '{{\"iin\": \"850100300012\"}}', c.now, c.now,
                  c.now + ({lead_ms} + n * {spread_ms}) * interval '1 millisecond',
                  c.now + interval '5 days', c.now + interval '20 days', 'pending', 'on_time',
@@ -80,7 +80,7 @@ fn ten_thousand_timers_of_one_instant_are_fired_in_bounded_batches_oldest_first(
         let store = &world.stage.store;
         held(&world, JOBS, -1_000, 0).await;
         let earlier = "UPDATE hub.timer SET due_at = due_at - interval '1 minute'
-                        WHERE job_seq = 10000 AND kind = 'sla'";
+                        WHERE job_seq = 1010000 AND kind = 'sla'";
         world.execute(earlier).await;
         let known = HashMap::from([(CHECK.name, &CHECK)]);
         let mut batches = Vec::new();
@@ -91,7 +91,10 @@ fn ten_thousand_timers_of_one_instant_are_fired_in_bounded_batches_oldest_first(
                 break;
             }
             if batches.is_empty() {
-                assert!(fired.done.iter().any(|(due, _)| due.seq == 10_000), "the oldest is first");
+                assert!(
+                    fired.done.iter().any(|(due, _)| due.seq == 1_010_000),
+                    "the oldest is first"
+                );
             }
             batches.push(fired.done.len());
         }

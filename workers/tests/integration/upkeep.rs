@@ -206,6 +206,9 @@ fn what_a_killed_process_left_detached_is_dropped_by_the_next() {
         world.end_jobs(2).await;
         let first = "SELECT min(month)::text AS month FROM hub.month WHERE base = 'attempt'";
         let month = world.row(first).await["month"].as_str().unwrap().to_owned();
+        let now = world.stage.store.business_now().await.unwrap();
+        let later = now.checked_add(jiff::SignedDuration::from_hours(70 * 24)).unwrap();
+        world.stage.store.jump_to(later).await.unwrap();
         let step = format!("SELECT hub.drop_month('attempt', '{month}') AS step");
         assert_eq!(world.row(&step).await["step"], "detached");
         // Killed here: its rows are not seen any more, its table is.
@@ -213,7 +216,7 @@ fn what_a_killed_process_left_detached_is_dropped_by_the_next() {
         assert!(world.row(left).await["name"].as_str().unwrap().starts_with("gone_attempt_"));
         assert_eq!(world.rows("SELECT 1 FROM hub.attempt").await.len(), 0);
         let done = world.stage.store.maintain(&KEPT).await.unwrap();
-        assert_eq!(done.dropped, [("attempt".to_owned(), month)]);
+        assert!(done.dropped.contains(&("attempt".to_owned(), month)), "{done:?}");
         assert!(world.rows(left).await.is_empty());
         world.strike().await;
     });
