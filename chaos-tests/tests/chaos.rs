@@ -1,7 +1,5 @@
 //! Faults against the built program, one file a fault; see the crate's README.
 
-#[path = "chaos/broker_line.rs"]
-mod broker_line;
 #[path = "chaos/broker_restarted.rs"]
 mod broker_restarted;
 #[path = "chaos/clock_jump.rs"]
@@ -10,11 +8,9 @@ mod clock_jump;
 mod cluster;
 #[path = "chaos/database_restarted.rs"]
 mod database_restarted;
-#[path = "chaos/deleted.rs"]
-mod deleted;
 #[path = "chaos/frozen.rs"]
 mod frozen;
 #[path = "chaos/hub_killed.rs"]
 mod hub_killed;
-#[path = "chaos/memory_alarm.rs"]
-mod memory_alarm;
+#[path = "chaos/one_broker.rs"]
+mod one_broker;
