@@ -6,7 +6,6 @@ use std::time::Duration;
 use chaos_tests::{
     Outcome,
     fault::{Fault, Minority, NodeLost},
-    steady::{Full, Steady},
     world::{Scene, Wanted, World},
 };
 
@@ -33,52 +32,44 @@ async fn nothing_is_lost_when_nodes_are_killed_and_one_is_cut_off() -> Outcome<(
 }
 
 async fn play(world: &mut World) -> Outcome<()> {
-    let steady = world.begin_steady(RATE);
-    let full = world.full_rate(&steady).await?;
-    lose_nodes(world, &steady, &full).await?;
-    cut_off(world, &steady, &full).await?;
-    world.end_steady(steady).await
-}
-
-async fn lose_nodes(world: &mut World, steady: &Steady, full: &Full) -> Outcome<()> {
+    let steady = world.begin_steady(RATE).await?;
     let mut first = NodeLost::default();
     world
         .publish_while(0..JOBS, async |world| {
             world.pass(world.drawn(100, 600)).await;
-            first.begin(world).await
+            first.begin(world).await?;
+            // Two of three are a quorum: the hubs move on while the node is away.
+            world.moves_on(&steady).await;
+            Ok(())
         })
         .await?;
-    // Two of three are a quorum: the hubs move on while the node is away.
-    world.moves_on(steady, full).await;
     let lost = first.killed().unwrap_or(0);
     first.end(world).await?;
-    world.back_to_rate(steady, full).await;
+    world.back_to_rate(&steady).await;
     // Now the majority needs the one that came back with old data.
     let mut second = NodeLost::of((lost + 1) % NODES);
     world
         .publish_while(JOBS..2 * JOBS, async |world| {
             world.pass(world.drawn(100, 600)).await;
-            second.begin(world).await
+            second.begin(world).await?;
+            world.moves_on(&steady).await;
+            second.end(world).await?;
+            world.back_to_rate(&steady).await;
+            Ok(())
         })
         .await?;
-    world.moves_on(steady, full).await;
-    second.end(world).await?;
-    world.back_to_rate(steady, full).await;
-    Ok(())
-}
-
-async fn cut_off(world: &mut World, steady: &Steady, full: &Full) -> Outcome<()> {
     let mut minority = Minority::default();
     world
         .publish_while(2 * JOBS..3 * JOBS, async |world| {
             world.pass(world.drawn(100, 600)).await;
             minority.begin(world).await?;
-            minority.noticed(world).await
+            minority.noticed(world).await?;
+            // The majority serves; nobody waits for the heal.
+            world.moves_on(&steady).await;
+            minority.end(world).await?;
+            world.back_to_rate(&steady).await;
+            Ok(())
         })
         .await?;
-    // The majority serves; nobody waits for the heal.
-    world.moves_on(steady, full).await;
-    minority.end(world).await?;
-    world.back_to_rate(steady, full).await;
-    Ok(())
+    world.end_steady(steady).await
 }

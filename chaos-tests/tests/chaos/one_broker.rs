@@ -6,7 +6,7 @@ use std::{ops::Range, time::Duration};
 use chaos_tests::{
     Outcome,
     fault::{Deleted, Fault, HalfOpen, MemoryAlarm, SlowLink},
-    steady::{Full, Steady},
+    steady::Steady,
     world::{Scene, Wanted, World},
 };
 
@@ -40,24 +40,19 @@ async fn a_broker_in_trouble_loses_nothing_that_it_confirmed_and_kept() -> Outco
 }
 
 async fn play(world: &mut World) -> Outcome<()> {
-    let steady = world.begin_steady(RATE);
-    let full = world.full_rate(&steady).await?;
-    let mut part = (0..6).map(|number| number * JOBS..(number + 1) * JOBS);
-    let mut next = || part.next().unwrap_or_default();
-    memory_alarm(world, next()).await?;
-    world.back_to_rate(&steady, &full).await;
+    let steady = world.begin_steady(RATE).await?;
+    let mut parts = (0..6).map(|number| number * JOBS..(number + 1) * JOBS);
+    let mut next = || parts.next().unwrap_or_default();
+    memory_alarm(world, &steady, next()).await?;
     for what in [Deleted::Queue("hub.jobs.gbdfl"), Deleted::Events, Deleted::Jobs] {
-        deleted(world, next(), what).await?;
-        world.back_to_rate(&steady, &full).await;
+        deleted(world, &steady, next(), what).await?;
     }
-    half_open(world, next()).await?;
-    world.back_to_rate(&steady, &full).await;
-    slow(world, next(), (&steady, &full)).await?;
-    world.back_to_rate(&steady, &full).await;
+    half_open(world, &steady, next()).await?;
+    slow(world, &steady, next()).await?;
     world.end_steady(steady).await
 }
 
-async fn memory_alarm(world: &mut World, cast: Range<usize>) -> Outcome<()> {
+async fn memory_alarm(world: &mut World, steady: &Steady, cast: Range<usize>) -> Outcome<()> {
     let mut alarm = MemoryAlarm;
     world
         .publish_while(cast, async |world| {
@@ -65,7 +60,9 @@ async fn memory_alarm(world: &mut World, cast: Range<usize>) -> Outcome<()> {
             alarm.begin(world).await?;
             blocked_is_said(world).await?;
             works_on(world).await?;
-            alarm.end(world).await
+            alarm.end(world).await?;
+            world.back_to_rate(steady).await;
+            Ok(())
         })
         .await?;
     let free = async |world: &World| Ok(world.metric_of_all("hub_broker_blocked").await? < 1.0);
@@ -96,17 +93,24 @@ async fn works_on(world: &mut World) -> Outcome<()> {
     Ok(())
 }
 
-async fn deleted(world: &mut World, cast: Range<usize>, mut what: Deleted) -> Outcome<()> {
+async fn deleted(
+    world: &mut World,
+    steady: &Steady,
+    cast: Range<usize>,
+    mut what: Deleted,
+) -> Outcome<()> {
     world
         .publish_while(cast, async |world| {
             world.pass(world.drawn(50, 300)).await;
             what.begin(world).await?;
-            what.end(world).await
+            what.end(world).await?;
+            world.back_to_rate(steady).await;
+            Ok(())
         })
         .await
 }
 
-async fn half_open(world: &mut World, cast: Range<usize>) -> Outcome<()> {
+async fn half_open(world: &mut World, steady: &Steady, cast: Range<usize>) -> Outcome<()> {
     let mut half_open = HalfOpen { hub: CUT_OFF };
     world
         .publish_while(cast, async |world| {
@@ -117,23 +121,23 @@ async fn half_open(world: &mut World, cast: Range<usize>) -> Outcome<()> {
             let what = "the hub says that both connections are down";
             let took = world.until(what, NOTICE_WAIT_MAX, down).await?;
             world.fault(format_args!("hub {CUT_OFF} has noticed after {took:.1?}"));
-            half_open.end(world).await
+            half_open.end(world).await?;
+            world.back_to_rate(steady).await;
+            Ok(())
         })
         .await
 }
 
-async fn slow(
-    world: &mut World,
-    cast: Range<usize>,
-    (steady, full): (&Steady, &Full),
-) -> Outcome<()> {
+async fn slow(world: &mut World, steady: &Steady, cast: Range<usize>) -> Outcome<()> {
     let mut slow = SlowLink { latency: Duration::from_millis(200), rate_max: 64 * 1024 };
     world
         .publish_while(cast, async |world| {
             slow.begin(world).await?;
             world.pass(SLOW).await;
-            world.moves_on(steady, full).await;
-            slow.end(world).await
+            world.moves_on(steady).await;
+            slow.end(world).await?;
+            world.back_to_rate(steady).await;
+            Ok(())
         })
         .await
 }
