@@ -9,8 +9,8 @@
 //!   that it publishes to, is not back, and the window counts for nobody;
 //! - each hub recorded at least [`ENOUGH_OF_ONE`] of its own former part, in the same proportion.
 //!
-//! *When*. [`World::back_to_rate`] is called when a fault has ended: when the node takes clients again,
-//! the line is healed, the queue is declared. From then on it is the hub's time, [`BACK_WAIT_MAX`].
+//! *When*. [`World::back_to_rate`] is called at once when a fault has ended: when the node takes clients
+//! again, the line is healed, the queue is declared. From then on it is the hub's time, [`BACK_WAIT_MAX`].
 //! [`World::moves_on`] is called while a fault lasts. Then the broker's own time counts as well: the net
 //! tick, the pause of a minority, the election of leaders; so its deadline, [`MOVE_ON_WAIT_MAX`], only
 //! says that somebody serves before the fault ends.
@@ -80,11 +80,16 @@ const TOLD_EVERY: usize = 5;
 /// The numbers of the probes' persons begin here; the cast's end below.
 const PERSONS_FROM: u32 = 150_000;
 
-/// Probes that are published until this is ended.
+/// Probes that are published until this is ended, and their rate when nothing was wrong.
 #[derive(Debug)]
 pub struct Steady {
+    probes: Probes,
+    full: Full,
+}
+
+#[derive(Debug)]
+struct Probes {
     first: usize,
-    rate: u32,
     ids: Vec<Uuid>,
     published: Arc<AtomicUsize>,
     ended: Arc<AtomicBool>,
@@ -92,16 +97,16 @@ pub struct Steady {
 }
 
 /// The baseline: the rate at which jobs end when nothing is wrong.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Full {
-    /// The mean.
+    /// The mean of the windows.
     pub rate: Rate,
     /// Whether the machine has time for this measure.
     pub is_steady: bool,
 }
 
 /// What happens in a second.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Rate {
     /// Terminal events that the portal heard.
     pub all: f64,
@@ -120,8 +125,14 @@ struct Look {
 }
 
 impl World {
-    /// Publishes probes at this rate from now on. One at a time.
-    pub fn begin_steady(&mut self, rate: u32) -> Steady {
+    /// Publishes probes at this rate from now on, and measures the baseline. One at a time.
+    pub async fn begin_steady(&mut self, rate: u32) -> Outcome<Steady> {
+        let probes = self.begin_probes(rate);
+        let full = self.full_rate(&probes, rate).await?;
+        Ok(Steady { probes, full })
+    }
+
+    fn begin_probes(&mut self, rate: u32) -> Probes {
         let first = self.parts.len();
         let chance = Chance::seeded(self.chance.below(u64::MAX));
         let now = real_now();
@@ -141,26 +152,26 @@ impl World {
             published.clone(),
             ended.clone(),
         );
-        Steady { first, rate, ids, published, ended, task: tokio::spawn(rounds) }
+        Probes { first, ids, published, ended, task: tokio::spawn(rounds) }
     }
 
     /// Waits until probes end as they are published, and measures the baseline.
-    pub async fn full_rate(&mut self, steady: &Steady) -> Outcome<Full> {
-        let asked = f64::from(steady.rate);
+    async fn full_rate(&mut self, probes: &Probes, rate_asked: u32) -> Outcome<Full> {
+        let asked = f64::from(rate_asked);
         let flows = |rate: &Rate| {
             let fair = rate.offered >= OFFERED_MIN * asked;
             fair && rate.all >= ENOUGH * rate.offered && rate.each.iter().all(|rate| *rate > 0.0)
         };
-        self.rate_that(steady, FULL_WAIT_MAX, flows).await?;
+        self.rate_that(probes, FULL_WAIT_MAX, flows).await?;
         let mut windows = Vec::new();
-        let mut last = self.look(steady).await;
+        let mut last = self.look(probes).await;
         for _ in 0..BASELINE_WINDOWS {
             self.pass(WINDOW).await;
-            let look = self.look(steady).await;
+            let look = self.look(probes).await;
             windows.push(rate(&last, &look));
             last = look;
         }
-        let full = baseline(&windows);
+        let full = Full::of(&windows);
         self.fault(format_args!("the full rate is {}", full.rate));
         if !full.is_steady {
             let shown: Vec<String> = windows.iter().map(ToString::to_string).collect();
@@ -175,22 +186,23 @@ impl World {
         Ok(full)
     }
 
-    /// Waits until everything, and every hub, is as fast as before the fault, which has ended. What
-    /// is too slow is told after the oracle's findings.
-    pub async fn back_to_rate(&mut self, steady: &Steady, full: &Full) {
-        let wait_max = if full.is_steady { BACK_WAIT_MAX } else { BACK_WAIT_MAX_BUSY };
-        self.as_before("back to", steady, full, wait_max).await;
+    /// Waits until everything, and every hub, is as fast as before the fault, which ends now. What is
+    /// too slow is told after the oracle's findings.
+    pub async fn back_to_rate(&mut self, steady: &Steady) {
+        let wait_max = if steady.full.is_steady { BACK_WAIT_MAX } else { BACK_WAIT_MAX_BUSY };
+        self.as_before("back to", steady, wait_max).await;
     }
 
     /// As [`World::back_to_rate`], while the fault lasts.
-    pub async fn moves_on(&mut self, steady: &Steady, full: &Full) {
-        self.as_before("the others move on at", steady, full, MOVE_ON_WAIT_MAX).await;
+    pub async fn moves_on(&mut self, steady: &Steady) {
+        self.as_before("moved on, to", steady, MOVE_ON_WAIT_MAX).await;
     }
 
-    async fn as_before(&mut self, what: &str, steady: &Steady, full: &Full, wait_max: Duration) {
+    async fn as_before(&mut self, what: &str, steady: &Steady, wait_max: Duration) {
+        let full = &steady.full;
         let is_full = |rate: &Rate| full.is_reached_by(rate);
         // The window that ends last began in time.
-        match self.rate_that(steady, wait_max + WINDOW, is_full).await {
+        match self.rate_that(&steady.probes, wait_max + WINDOW, is_full).await {
             Ok((rate, took)) => {
                 let took = took.saturating_sub(WINDOW);
                 self.fault(format_args!("{what} {rate} after {took:.1?}"));
@@ -204,13 +216,14 @@ impl World {
 
     /// Publishes no more; what was published is confirmed when this returns.
     pub async fn end_steady(&mut self, steady: Steady) -> Outcome<()> {
-        steady.ended.store(true, Ordering::Relaxed);
-        let ended = tokio::time::timeout(crate::world::END_WAIT_MAX, steady.task).await;
+        let Probes { first, published, ended, task, .. } = steady.probes;
+        ended.store(true, Ordering::Relaxed);
+        let ended = tokio::time::timeout(crate::world::END_WAIT_MAX, task).await;
         if !matches!(ended, Ok(Ok(()))) {
             return Err(Error::Told("the probes were not all confirmed".into()));
         }
-        let published = steady.published.load(Ordering::Relaxed);
-        let unpublished = steady.first + published..steady.first + PROBES_MAX;
+        let published = published.load(Ordering::Relaxed);
+        let unpublished = first + published..first + PROBES_MAX;
         self.parts.drain(unpublished);
         self.fault(format_args!("{published} probes were published"));
         Ok(())
@@ -219,7 +232,7 @@ impl World {
     /// The first window that holds what is asked, and the time until its end.
     async fn rate_that(
         &self,
-        steady: &Steady,
+        probes: &Probes,
         wait_max: Duration,
         holds: impl Fn(&Rate) -> bool,
     ) -> Outcome<(Rate, Duration)> {
@@ -227,7 +240,7 @@ impl World {
         let mut looks: Vec<Look> = Vec::new();
         let mut told = String::new();
         while began.elapsed() <= wait_max {
-            let look = self.look(steady).await;
+            let look = self.look(probes).await;
             let oldest = looks.iter().rev().find(|old| look.at - old.at >= WINDOW);
             if let Some(rate) = oldest.map(|old| rate(old, &look)) {
                 if holds(&rate) {
@@ -244,20 +257,36 @@ impl World {
         Err(Error::Late(wait_max, format!("the full rate\n{told}")))
     }
 
-    async fn look(&self, steady: &Steady) -> Look {
+    async fn look(&self, probes: &Probes) -> Look {
         let mut recorded = Vec::new();
         for hub in 0..self.stage.hubs.len() {
             recorded.push(self.metric(hub, "hub_job_duration_seconds_count").await.ok());
         }
-        let published = steady.published.load(Ordering::Relaxed);
-        let heard = self.portal.ended_of(&steady.ids[..published]);
+        let published = probes.published.load(Ordering::Relaxed);
+        let heard = self.portal.ended_of(&probes.ids[..published]);
         Look { at: Instant::now(), heard, published, recorded }
     }
 }
 
 impl Full {
+    /// The baseline of some windows.
+    pub fn of(windows: &[Rate]) -> Self {
+        let count = f64::from(u32::try_from(windows.len()).unwrap_or(u32::MAX));
+        let mean = |of: &dyn Fn(&Rate) -> f64| windows.iter().map(of).sum::<f64>() / count;
+        let hubs = windows.first().map_or(0, |rate| rate.each.len());
+        let rate = Rate {
+            all: mean(&|rate| rate.all),
+            each: (0..hubs).map(|hub| mean(&|rate| rate.each[hub])).collect(),
+            offered: mean(&|rate| rate.offered),
+        };
+        let most = windows.iter().map(|rate| rate.all).fold(0.0, f64::max);
+        let least = windows.iter().map(|rate| rate.all).fold(f64::INFINITY, f64::min);
+        let is_steady = most - least <= VARIATION_MAX * rate.all;
+        Self { rate, is_steady }
+    }
+
     /// Whether a window after a fault is as full as before it; see the module's own words.
-    fn is_reached_by(&self, now: &Rate) -> bool {
+    pub fn is_reached_by(&self, now: &Rate) -> bool {
         let share = (now.offered / self.rate.offered).min(1.0);
         let mut each = now.each.iter().zip(&self.rate.each);
         share >= OFFERED_MIN
@@ -272,21 +301,6 @@ impl fmt::Display for Rate {
         let (all, offered, each) = (self.all, self.offered, each.join(" and "));
         write!(f, "{all:.0} jobs a second of {offered:.0} offered, the hubs {each}")
     }
-}
-
-fn baseline(windows: &[Rate]) -> Full {
-    let count = f64::from(BASELINE_WINDOWS);
-    let mean = |of: &dyn Fn(&Rate) -> f64| windows.iter().map(of).sum::<f64>() / count;
-    let hubs = windows.first().map_or(0, |rate| rate.each.len());
-    let rate = Rate {
-        all: mean(&|rate| rate.all),
-        each: (0..hubs).map(|hub| mean(&|rate| rate.each[hub])).collect(),
-        offered: mean(&|rate| rate.offered),
-    };
-    let most = windows.iter().map(|rate| rate.all).fold(0.0, f64::max);
-    let least = windows.iter().map(|rate| rate.all).fold(f64::INFINITY, f64::min);
-    let is_steady = most - least <= VARIATION_MAX * rate.all;
-    Full { rate, is_steady }
 }
 
 fn rate(old: &Look, new: &Look) -> Rate {

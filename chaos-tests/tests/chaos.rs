@@ -2,8 +2,6 @@
 
 #[path = "chaos/all_down.rs"]
 mod all_down;
-#[path = "chaos/broker_line.rs"]
-mod broker_line;
 #[path = "chaos/broker_restarted.rs"]
 mod broker_restarted;
 #[path = "chaos/campaign.rs"]
@@ -14,15 +12,13 @@ mod clock_jump;
 mod cluster;
 #[path = "chaos/database_restarted.rs"]
 mod database_restarted;
-#[path = "chaos/deleted.rs"]
-mod deleted;
 #[path = "chaos/disk_full.rs"]
 mod disk_full;
 #[path = "chaos/frozen.rs"]
 mod frozen;
 #[path = "chaos/hub_killed.rs"]
 mod hub_killed;
-#[path = "chaos/memory_alarm.rs"]
-mod memory_alarm;
+#[path = "chaos/one_broker.rs"]
+mod one_broker;
 #[path = "chaos/steps.rs"]
 mod steps;

@@ -1,5 +1,5 @@
-//! Three nodes of RabbitMQ: the one that leads is killed and comes back, another one after it; one is
-//! cut off from the others while a hub talks to it.
+//! Three nodes of RabbitMQ: the one that leads is killed and comes back, another one after it; then one
+//! is cut off from the others while a hub talks to it.
 
 use std::time::Duration;
 
@@ -11,73 +11,65 @@ use chaos_tests::{
 
 const HUBS: usize = 2;
 const NODES: usize = 3;
-const JOBS: usize = 200;
+/// Of the cast, during each fault.
+const JOBS: usize = 60;
 /// Probes in a second: far below what the hubs can do.
 const RATE: u32 = 30;
 
-const SCENE: Scene = Scene { proxied: true, brokers: NODES };
-
-fn wanted(name: &'static str) -> Wanted {
-    Wanted { name, jobs: JOBS, hubs: HUBS, latency: Duration::from_millis(50), fault_permille: 10 }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_when_the_leading_node_is_killed_and_comes_back() -> Outcome<()> {
-    let mut world = World::build_in(wanted("broker_node_lost"), SCENE).await?;
-    let tested = lose_nodes(&mut world).await;
+async fn nothing_is_lost_when_nodes_are_killed_and_one_is_cut_off() -> Outcome<()> {
+    let wanted = Wanted {
+        name: "cluster",
+        jobs: 3 * JOBS,
+        hubs: HUBS,
+        latency: Duration::from_millis(50),
+        fault_permille: 10,
+    };
+    let scene = Scene { proxied: true, brokers: NODES };
+    let mut world = World::build_in(wanted, scene).await?;
+    let tested = play(&mut world).await;
     world.finish(tested).await
 }
 
-async fn lose_nodes(world: &mut World) -> Outcome<()> {
-    let steady = world.begin_steady(RATE);
-    let full = world.full_rate(&steady).await?;
+async fn play(world: &mut World) -> Outcome<()> {
+    let steady = world.begin_steady(RATE).await?;
     let mut first = NodeLost::default();
-    world
-        .publish_while(0..JOBS / 2, async |world| {
-            world.pass(world.drawn(100, 600)).await;
-            first.begin(world).await
-        })
-        .await?;
-    // Two of three are a quorum: the hubs move on while the node is away.
-    world.moves_on(&steady, &full).await;
-    let lost = first.killed().unwrap_or(0);
-    first.end(world).await?;
-    world.back_to_rate(&steady, &full).await;
-    // Now the majority needs the one that came back with old data.
-    let mut second = NodeLost::of((lost + 1) % NODES);
-    world
-        .publish_while(JOBS / 2..JOBS, async |world| {
-            world.pass(world.drawn(100, 600)).await;
-            second.begin(world).await
-        })
-        .await?;
-    world.moves_on(&steady, &full).await;
-    second.end(world).await?;
-    world.back_to_rate(&steady, &full).await;
-    world.end_steady(steady).await
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hub_leaves_a_node_that_is_in_the_minority() -> Outcome<()> {
-    let mut world = World::build_in(wanted("minority_partition"), SCENE).await?;
-    let tested = cut_off(&mut world).await;
-    world.finish(tested).await
-}
-
-async fn cut_off(world: &mut World) -> Outcome<()> {
-    let steady = world.begin_steady(RATE);
-    let full = world.full_rate(&steady).await?;
-    let mut minority = Minority::default();
     world
         .publish_while(0..JOBS, async |world| {
             world.pass(world.drawn(100, 600)).await;
-            minority.begin(world).await?;
-            minority.noticed(world).await
+            first.begin(world).await?;
+            // Two of three are a quorum: the hubs move on while the node is away.
+            world.moves_on(&steady).await;
+            Ok(())
         })
         .await?;
-    // The majority serves; nobody waits for the heal.
-    world.moves_on(&steady, &full).await;
-    minority.end(world).await?;
-    world.back_to_rate(&steady, &full).await;
+    let lost = first.killed().unwrap_or(0);
+    first.end(world).await?;
+    world.back_to_rate(&steady).await;
+    // Now the majority needs the one that came back with old data.
+    let mut second = NodeLost::of((lost + 1) % NODES);
+    world
+        .publish_while(JOBS..2 * JOBS, async |world| {
+            world.pass(world.drawn(100, 600)).await;
+            second.begin(world).await?;
+            world.moves_on(&steady).await;
+            second.end(world).await?;
+            world.back_to_rate(&steady).await;
+            Ok(())
+        })
+        .await?;
+    let mut minority = Minority::default();
+    world
+        .publish_while(2 * JOBS..3 * JOBS, async |world| {
+            world.pass(world.drawn(100, 600)).await;
+            minority.begin(world).await?;
+            minority.noticed(world).await?;
+            // The majority serves; nobody waits for the heal.
+            world.moves_on(&steady).await;
+            minority.end(world).await?;
+            world.back_to_rate(&steady).await;
+            Ok(())
+        })
+        .await?;
     world.end_steady(steady).await
 }
