@@ -19,13 +19,15 @@ use serde_json::json;
 use super::{DONE, FAILED, WRONG_USE, complain, say};
 
 /// The folder where it is when the hub is built from this project.
-const FOLDER: &str = "contracts/systems";
+pub(super) const FOLDER: &str = "contracts/systems";
 
 /// What to do with the cases.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Replay cases against the adapters: requests, answers, outcomes, schemas.
     Check(Check),
+    /// Make a case of a real exchange, without the person in it.
+    Record(Box<super::contracts_record::Record>),
 }
 
 /// Which cases, and how to tell.
@@ -45,9 +47,10 @@ pub(super) struct Check {
     json: bool,
 }
 
-pub(super) async fn run(command: Command) -> u8 {
+pub(super) async fn run(path: Option<&Path>, command: Command) -> u8 {
     match command {
         Command::Check(check) => run_check(check).await,
+        Command::Record(record) => super::contracts_record::run(path, *record).await,
     }
 }
 
@@ -222,7 +225,7 @@ mod tests {
     }
 
     async fn code(system: Option<&str>, case: Option<&str>, cases: PathBuf) -> u8 {
-        run(Command::Check(check(system, case, cases))).await
+        run(None, Command::Check(check(system, case, cases))).await
     }
 
     #[tokio::test]

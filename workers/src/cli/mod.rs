@@ -8,6 +8,7 @@ mod calendar;
 mod callbacks;
 mod check_config;
 mod contracts;
+mod contracts_record;
 mod demo;
 mod filter;
 mod jobs;
@@ -92,7 +93,7 @@ pub async fn main() -> ExitCode {
         Command::Audit(audit) => audit::run(config, audit).await,
         Command::Calendar(question) => calendar::run(config, &question),
         Command::Callbacks(callbacks) => callbacks::run(config, callbacks).await,
-        Command::Contracts(command) => contracts::run(command).await,
+        Command::Contracts(command) => contracts::run(config, command).await,
         Command::Simulate(simulate) => simulate::run(simulate).await,
         Command::Demo(demo) => demo::run(demo).await,
     };
