@@ -2,3 +2,5 @@
 
 #[path = "recording/known.rs"]
 mod known;
+#[path = "recording/traffic.rs"]
+mod traffic;

@@ -10,6 +10,8 @@ use crate::replay::Rehearsal;
 const NOW: &str = "2026-03-02T10:00:00+05:00";
 /// A week, in hours.
 const WEEK_H: i64 = 7 * 24;
+/// A one-time code: the real one is deleted with its outcome.
+const DIGITS: &str = "4637";
 /// What a service of tokens answers.
 const TOKEN: &str = "{\"token\": \"recorded-token\"}\n";
 
@@ -65,9 +67,11 @@ impl Draft {
             table.insert("carry".to_owned(), rewriter.json(carry, &mut vec!["carry".to_owned()]));
         }
         // A code and files are handed over beside the input.
-        if let Some(code) = input.get("code").and_then(Value::as_str) {
-            let sent_by = input.get("code_ref").cloned().unwrap_or(Value::Null);
-            table.insert("code".to_owned(), json!({ "sent_by": sent_by, "digits": code }));
+        if let Some(sent_by) = input.get("code_ref").cloned() {
+            let code = input.get("code").and_then(Value::as_str).unwrap_or(DIGITS).to_owned();
+            let otp_id = rewriter.leaf_of(&raw.request, "otpId");
+            let code = json!({ "sent_by": sent_by, "digits": code, "otp_id": otp_id });
+            table.insert("code".to_owned(), without_null(code));
         }
         if let Some(files) = input.get_mut("attachments").and_then(Value::as_array_mut) {
             let of = |(at, id): (usize, &Value)| {

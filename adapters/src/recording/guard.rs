@@ -21,6 +21,7 @@ use serde_json::Value;
 use super::{
     markup::{self, Content, Node},
     rewrite::Original,
+    rules,
 };
 
 /// Shorter words are not searched.
@@ -66,8 +67,16 @@ impl Guard {
         if digits.len() >= 6 && digits.len() * 2 > value.len() {
             self.needle(kind, &digits);
         }
-        if value.chars().filter(|c| c.is_alphabetic()).count() * 2 > value.chars().count() {
-            for word in value.split(|c: char| !c.is_alphanumeric()) {
+        if is_words(kind, &value) {
+            let words = value.split(|c: char| !c.is_alphanumeric());
+            let path: Vec<String> = kind.split('/').map(str::to_owned).collect();
+            let is_name = rules::is_person_name(&path);
+            // `pdf` is no name, `KIM` in the place of one is.
+            let is_telling = |word: &&str| {
+                !word.chars().all(|c| c.is_ascii_digit())
+                    && (is_name || !word.is_ascii() || word.len() > LETTERS_MIN)
+            };
+            for word in words.filter(is_telling) {
                 self.needle(kind, word);
                 self.needle(kind, &in_latin(word));
             }
@@ -93,7 +102,15 @@ impl Guard {
 
     /// This is a synthetic value of the project itself: it may stand there.
     pub(super) fn allow(&mut self, value: &str) {
-        self.needles.remove(&value.trim().to_lowercase());
+        let mut own = Self::default();
+        own.add("", value);
+        self.needles.retain(|needle, _| !own.needles.contains_key(needle));
+    }
+
+    /// Whether a text holds a value of the original.
+    pub(super) fn is_in(&self, text: &str) -> bool {
+        let text = text.to_lowercase();
+        self.needles.keys().any(|needle| stands_in(&text, needle))
     }
 
     fn needle(&mut self, kind: &str, value: &str) {
@@ -124,6 +141,15 @@ impl Guard {
         }
         hits
     }
+}
+
+/// Whether a value is made of words that tell somebody each: not an id, a code or a blob.
+fn is_words(kind: &str, value: &str) -> bool {
+    const WORD_CHARS_MAX: usize = 40;
+    let path: Vec<String> = kind.split('/').map(str::to_owned).collect();
+    let has_blob = value.split_whitespace().any(|word| word.chars().count() > WORD_CHARS_MAX);
+    let is_text = !value.is_ascii() || value.contains(char::is_whitespace);
+    !has_blob && (is_text || rules::is_person_name(&path))
 }
 
 /// What the form of a word says.

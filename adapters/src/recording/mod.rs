@@ -39,7 +39,7 @@ use self::{
     rules::Rules,
     stand_in::StandIns,
 };
-use crate::replay::{Engine, OpenError, Report};
+use crate::replay::{Engine, Report};
 
 /// Longer messages are not recorded.
 pub const BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -117,9 +117,6 @@ pub struct Recorded {
 /// Why nothing was written. Holds no value of the original.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// The cases cannot be read.
-    #[error(transparent)]
-    Open(#[from] OpenError),
     /// The request makes no sense.
     #[error("{0}")]
     Use(String),
@@ -153,10 +150,9 @@ impl std::fmt::Debug for Raw {
     }
 }
 
-/// Records a case.
-pub async fn record(raw: &Raw, wish: &Wish) -> Result<Recorded, Refusal> {
+/// Records a case. `engine` holds the systems of the wish.
+pub async fn record(engine: &Engine, raw: &Raw, wish: &Wish) -> Result<Recorded, Refusal> {
     check_use(raw, wish)?;
-    let engine = Engine::open(&wish.systems)?;
     let system = raw.operation.split('.').next().unwrap_or_default();
     let registered = engine.systems().iter().find(|one| one.spec().name == system);
     let registered = registered
@@ -164,7 +160,7 @@ pub async fn record(raw: &Raw, wish: &Wish) -> Result<Recorded, Refusal> {
     let operation = registered.spec().operations.iter().find(|one| one.name == raw.operation);
     let choices = operation.map(|one| choices(&registered.input(one).0)).unwrap_or_default();
     let rules = Rules::load(&wish.systems, system, &choices).map_err(Refusal::Use)?;
-    let recording = Recording { raw, wish, engine: &engine, rules, system };
+    let recording = Recording { raw, wish, engine, rules, system };
     let mut hits = Vec::new();
     for seed in 0..SEEDS_MAX {
         match recording.once(wish.seed.wrapping_add(seed)).await {
@@ -217,23 +213,18 @@ struct Recording<'r> {
 impl Recording<'_> {
     async fn once(&self, seed: u64) -> Result<Recorded, Refusal> {
         let originals = self.originals();
+        let guard = self.guard(&originals);
         let mut draft = Draft::new(self.raw, self.wish, seed);
-        let mut stand_ins = StandIns::new(seed, self.raw.captured, draft.now);
-        originals.iter().for_each(|one| stand_ins.forbid(&one.value));
-        if let Some(job) = &self.raw.job {
-            stand_ins.set(&job.id.to_string(), &JOB.to_string());
-        }
-        let mut rewriter = Rewriter { rules: &self.rules, stand_ins: &mut stand_ins };
+        let mut stand_ins = self.stand_ins(seed, draft.now, &originals);
+        let mut rewriter =
+            Rewriter { rules: &self.rules, stand_ins: &mut stand_ins, guard: &guard };
         draft.job(self.raw, &mut rewriter);
         // What the hub sends does not depend on the answer.
         draft.response = rewriter.message(&self.raw.response);
         let first = self.rehearse(&mut draft).await?;
-        let mut stand_ins = StandIns::new(seed, self.raw.captured, draft.now);
-        originals.iter().for_each(|one| stand_ins.forbid(&one.value));
-        if let Some(job) = &self.raw.job {
-            stand_ins.set(&job.id.to_string(), &JOB.to_string());
-        }
-        let mut rewriter = Rewriter { rules: &self.rules, stand_ins: &mut stand_ins };
+        let mut stand_ins = self.stand_ins(seed, draft.now, &originals);
+        let mut rewriter =
+            Rewriter { rules: &self.rules, stand_ins: &mut stand_ins, guard: &guard };
         draft.job(self.raw, &mut rewriter);
         if let Some((method, path, body)) = first.sent.last() {
             draft.path = Some((method.clone(), path.clone()));
@@ -245,7 +236,7 @@ impl Recording<'_> {
         let seen = self.rehearse(&mut draft).await?;
         let is_valid = self.engine.schemas().faults(self.system, &draft.response).is_empty();
         let files = draft.files(Some((&seen, is_valid)));
-        let hits = self.hits(&originals, &stand_ins, &files);
+        let hits = self.hits(guard, &originals, &stand_ins, &files);
         if !hits.is_empty() {
             return Err(Refusal::Survived(hits));
         }
@@ -258,6 +249,15 @@ impl Recording<'_> {
             write(&folder, &files, self.wish.replaces)?;
         }
         Ok(Recorded { folder, files, replaced: originals.len(), report })
+    }
+
+    fn stand_ins(&self, seed: u64, now: Timestamp, originals: &[Original]) -> StandIns {
+        let mut stand_ins = StandIns::new(seed, self.raw.captured, now);
+        originals.iter().for_each(|one| stand_ins.forbid(&one.value));
+        if let Some(job) = &self.raw.job {
+            stand_ins.set(&job.id.to_string(), &JOB.to_string());
+        }
+        stand_ins
     }
 
     /// Plays the draft; where the hub signs in first, that comes before.
@@ -303,20 +303,23 @@ impl Recording<'_> {
         all
     }
 
-    fn hits(
-        &self,
-        originals: &[Original],
-        stand_ins: &StandIns,
-        files: &[(String, Vec<u8>)],
-    ) -> Vec<Hit> {
+    fn guard(&self, originals: &[Original]) -> Guard {
         let mut guard = Guard::default();
         originals.iter().for_each(|one| guard.add_original(one));
         guard.add_numbers(&self.raw.request);
         guard.add_numbers(&self.raw.response);
-        let is_of_job = |value: &str| {
-            let of_job = originals.iter().filter(|one| one.path.starts_with("job"));
-            of_job.into_iter().any(|one| one.value == value)
-        };
+        guard
+    }
+
+    fn hits(
+        &self,
+        mut guard: Guard,
+        originals: &[Original],
+        stand_ins: &StandIns,
+        files: &[(String, Vec<u8>)],
+    ) -> Vec<Hit> {
+        let of_job = || originals.iter().filter(|one| one.path.starts_with("job"));
+        let is_of_job = |value: &str| of_job().any(|one| one.value == value);
         let of_settings = stand_ins.same().filter(|value| !is_of_job(value));
         self.rules.constants().chain(of_settings).for_each(|value| guard.allow(value));
         guard.allow(&JOB.to_string());

@@ -37,8 +37,9 @@ pub(super) fn overlay(recorded: &[u8], own: &[u8], rewriter: &mut Rewriter<'_>) 
 
 /// Takes the values of `own`; `false` where the two are not of one form.
 fn put(node: &mut Node, own: &Node, rewriter: &mut Rewriter<'_>) -> bool {
-    let children = own.children().count();
-    if node.local() != own.local() || node.children().count() != children {
+    let counts = |node: &Node| node.children().filter(|child| !is_empty_header(child)).count();
+    let children = counts(own);
+    if node.local() != own.local() || counts(node) != children {
         return false;
     }
     let plain = |node: &Node| {
@@ -49,8 +50,9 @@ fn put(node: &mut Node, own: &Node, rewriter: &mut Rewriter<'_>) -> bool {
         return false;
     }
     if children > 0 {
-        let mut others = own.children();
+        let mut others = own.children().filter(|child| !is_empty_header(child));
         return node.content.iter_mut().all(|content| match content {
+            Content::Element(child) if is_empty_header(child) => true,
             Content::Element(child) => others.next().is_some_and(|own| put(child, own, rewriter)),
             Content::Text { text, .. } => text.trim().is_empty(),
         });
@@ -63,6 +65,11 @@ fn put(node: &mut Node, own: &Node, rewriter: &mut Rewriter<'_>) -> bool {
         node.content.push(Content::Text { text: own_text, is_cdata });
     }
     true
+}
+
+/// SOAP allows it to be left out.
+fn is_empty_header(node: &Node) -> bool {
+    node.local() == "Header" && node.children().next().is_none()
 }
 
 /// What a value of the recorded request is in the sanitised one.

@@ -13,6 +13,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
 use super::{
+    guard::Guard,
     markup::{self, Content, Node},
     rules::{self, Rules, Verdict},
     stand_in::StandIns,
@@ -43,6 +44,8 @@ pub(super) struct Original {
 pub(super) struct Rewriter<'r> {
     pub(super) rules: &'r Rules,
     pub(super) stand_ins: &'r mut StandIns,
+    /// What no text may hold that would stay.
+    pub(super) guard: &'r Guard,
 }
 
 /// What a text is, apart from a value.
@@ -51,6 +54,8 @@ enum Packed {
     Json(Value),
     /// Base64 of a document.
     Document(String),
+    /// A document that is escaped once more than it should be.
+    Escaped(String),
     /// Base64 of something else: a stand-in of its kind.
     Blob(Vec<u8>),
 }
@@ -64,6 +69,19 @@ impl Rewriter<'_> {
             return self.pack(packed, &text, &mut Vec::new()).into_bytes();
         }
         if text.trim().is_empty() { Vec::new() } else { UNREADABLE.as_bytes().to_vec() }
+    }
+
+    /// The stand-in of the first text in an element of this name.
+    pub(super) fn leaf_of(&mut self, bytes: &[u8], local: &str) -> Option<String> {
+        fn find(node: &Node, local: &str) -> Option<String> {
+            if node.local() == local {
+                return Some(node.text());
+            }
+            node.children().find_map(|child| find(child, local))
+        }
+        let tree = markup::read(&String::from_utf8_lossy(bytes))?;
+        let text = find(&tree.root, local).filter(|text| !text.trim().is_empty())?;
+        Some(self.text(&text, &mut vec![local.to_owned()]))
     }
 
     /// A JSON value: the job's input.
@@ -159,7 +177,8 @@ impl Rewriter<'_> {
                 return constant;
             }
             Verdict::Keep => return text.to_owned(),
-            Verdict::Name | Verdict::Replace => {}
+            Verdict::Text if !self.guard.is_in(value) => return text.to_owned(),
+            Verdict::Text | Verdict::Name | Verdict::Replace => {}
         }
         if let Some(given) = self.stand_ins.get(value) {
             return text.replace(value, given);
@@ -171,7 +190,9 @@ impl Rewriter<'_> {
         }
         let made = match self.rules.of(path, value) {
             Verdict::Name => self.stand_ins.of_name(value),
-            Verdict::Keep | Verdict::Constant(_) | Verdict::Replace => self.stand_ins.of(value),
+            Verdict::Keep | Verdict::Text | Verdict::Constant(_) | Verdict::Replace => {
+                self.stand_ins.of(value)
+            }
         };
         text.replace(value, &made)
     }
@@ -194,6 +215,13 @@ impl Rewriter<'_> {
                     None => String::new(),
                 };
                 BASE64_STANDARD.encode(made)
+            }
+            Packed::Escaped(inner) => {
+                let made = match document(&inner) {
+                    Some(document) => self.pack(document, &inner, path),
+                    None => String::new(),
+                };
+                quick_xml::escape::escape(&made).into_owned()
             }
             Packed::Blob(stand_in) => {
                 let made = BASE64_STANDARD.encode(stand_in);
@@ -257,7 +285,7 @@ fn collect(packed: &Packed, rules: &Rules, path: &mut Vec<String>, found: &mut V
     match packed {
         Packed::Xml(tree) => collect_node(&tree.root, rules, path, found),
         Packed::Json(json) => originals_of_json(json, rules, path, found),
-        Packed::Document(inner) => {
+        Packed::Document(inner) | Packed::Escaped(inner) => {
             if let Some(packed) = document(inner) {
                 collect(&packed, rules, path, found);
             }
@@ -306,11 +334,19 @@ fn leaf(text: &str, rules: &Rules, path: &mut Vec<String>, found: &mut Vec<Origi
         return;
     }
     // A rule may let a value stay; the form of a person's number or name never does.
-    let is_kept = rules.of(path, value) == Verdict::Keep && !rules::is_person_name(path);
+    let stays = matches!(rules.of(path, value), Verdict::Keep | Verdict::Text);
+    let is_kept = stays && !rules::is_person_name(path);
     if let Some(packed) = document(value).or_else(|| in_base64(value)) {
         return collect(&packed, rules, path, found);
     }
-    if !is_kept {
+    if value.starts_with('<') {
+        // Markup that cannot be read.
+        let parts = value.split(|c: char| c.is_whitespace() || "<>\"'=".contains(c));
+        let words = parts.filter(|part| !part.contains("://"));
+        let words = words.flat_map(|part| part.split(|c: char| !c.is_alphanumeric()));
+        let original = |word: &str| Original { path: path.join("/"), value: word.to_owned() };
+        found.extend(words.filter(|word| is_telling(word)).map(original));
+    } else if !is_kept {
         found.push(Original { path: path.join("/"), value: value.to_owned() });
     }
 }
@@ -319,6 +355,10 @@ fn document(text: &str) -> Option<Packed> {
     let start = text.trim_start();
     if start.starts_with('<') {
         return markup::read(start).map(Packed::Xml);
+    }
+    if start.starts_with("&lt;") {
+        let inner = quick_xml::escape::unescape(start).ok()?.into_owned();
+        return markup::read(&inner).map(|_| Packed::Escaped(inner));
     }
     if start.starts_with('{') || start.starts_with('[') {
         let json = serde_json::from_str(start).ok();

@@ -56,6 +56,8 @@ struct RulesFile {
 pub(super) enum Verdict<'r> {
     /// It stays.
     Keep,
+    /// It stays, unless it holds a word of the original.
+    Text,
     /// This stands there instead, whatever it was.
     Constant(&'r str),
     /// It is a name.
@@ -158,10 +160,16 @@ impl Rules {
         let local = path.last().map(String::as_str).unwrap_or_default();
         let is_known = || self.known.get(local).is_some_and(|all| all.contains(value));
         let is_kept = matches!(value, "true" | "false")
+            || is_time_of_day(value)
             || self.listed.contains(value)
-            || (is_at(&self.file.keep) && is_code(value))
-            || (is_at(&self.file.texts) && is_known());
-        if is_kept { Verdict::Keep } else { Verdict::Replace }
+            || (is_at(&self.file.keep) && is_code(value));
+        if is_kept {
+            Verdict::Keep
+        } else if is_at(&self.file.texts) && is_known() {
+            Verdict::Text
+        } else {
+            Verdict::Replace
+        }
     }
 }
 
@@ -170,6 +178,13 @@ pub(super) fn is_code(value: &str) -> bool {
     let is_char = |c: char| c.is_ascii_alphanumeric() || "_.:-/".contains(c);
     let longest = value.split(|c: char| !c.is_ascii_digit()).map(str::len).max().unwrap_or(0);
     value.len() <= CODE_CHARS_MAX && value.chars().all(is_char) && longest <= CODE_DIGITS_MAX
+}
+
+/// `18:59`, `18:59:00`: without its day it is nobody's.
+pub(super) fn is_time_of_day(value: &str) -> bool {
+    let parts: Vec<&str> = value.split(':').collect();
+    let is_part = |part: &&str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+    (2..=3).contains(&parts.len()) && parts.iter().all(is_part)
 }
 
 /// Names of people, whatever the rules of a system say.
@@ -241,7 +256,7 @@ mod tests {
         assert_eq!(of("a/status/code", "00"), Verdict::Keep);
         assert_eq!(of("a/code", "00"), Verdict::Replace);
         assert_eq!(of("a/status/code", "850100300012"), Verdict::Replace);
-        assert_eq!(of("a/status/nameRu", "Зарегистрирован"), Verdict::Keep);
+        assert_eq!(of("a/status/nameRu", "Зарегистрирован"), Verdict::Text);
         assert_eq!(of("a/status/nameRu", "Иванов"), Verdict::Replace);
         assert_eq!(of("a/surname", "IVANOV"), Verdict::Name);
     }

@@ -16,6 +16,8 @@ use contracts::{
 use jiff::{Span, civil, tz::TimeZone};
 use sha2::{Digest, Sha256};
 
+use super::rules::is_time_of_day;
+
 /// Tries to find a stand-in that is nobody's.
 const TRIES_MAX: u32 = 500;
 const CYRILLIC: &str = "бвгджзклмнпрст";
@@ -338,18 +340,14 @@ impl StandIns {
 
 /// `02.03.2026`, `10:00:00 02.03.2026`, `02.03.2026 10:00`; a lone time of day stays.
 fn dotted(text: &str, stand_ins: &StandIns) -> Option<String> {
-    let is_time = |text: &str| {
-        (5..=8).contains(&text.len()) && text.chars().all(|c| c.is_ascii_digit() || c == ':')
-            && text.contains(':')
-    };
-    if is_time(text) {
+    if is_time_of_day(text) {
         return Some(text.to_owned());
     }
     let words: Vec<&str> = text.split(' ').collect();
     let mut out = Vec::new();
     let mut has_date = false;
     for word in &words {
-        if is_time(word) {
+        if is_time_of_day(word) {
             out.push((*word).to_owned());
             continue;
         }

@@ -83,7 +83,8 @@ impl Folders {
     async fn record(&self, raw: &Raw, change: impl FnOnce(&mut Wish)) -> Result<Recorded, Refusal> {
         let mut wish = wish(self.systems.path().to_owned(), self.scratch.path());
         change(&mut wish);
-        record(raw, &wish).await
+        let engine = Engine::open(&wish.systems).expect("opens");
+        record(&engine, raw, &wish).await
     }
 
     fn add_rule(&self, rule: &str) {

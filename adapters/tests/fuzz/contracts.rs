@@ -68,8 +68,11 @@ impl Target for Jobs {
             Incoming { routing_key: operation, content_type: Some(CONTENT_TYPE), body: bytes };
         let decoded = self.catalogue.decode(incoming);
         let shown = format!("{decoded:?}");
+        let json: Value = serde_json::from_slice(bytes).unwrap_or_default();
+        let beside = json.as_object().map(|all| all.iter().filter(|(key, _)| *key != "input"));
+        let beside: String = beside.into_iter().flatten().map(|(_, one)| one.to_string()).collect();
         for name in ["850100300012", "ТЕСТОВ", "+77000000000"] {
-            if shown.contains(name) {
+            if shown.contains(name) && !beside.contains(name) {
                 return Err("it prints a person".to_owned());
             }
         }

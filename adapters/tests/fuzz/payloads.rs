@@ -30,7 +30,7 @@ use tokio::runtime::Runtime;
 
 use super::{
     run::Target,
-    seeds::{Seed, of_cases, systems as folder},
+    seeds::{Seed, of_cases},
 };
 
 /// An answer that is longer is refused while it is read.
@@ -96,7 +96,9 @@ pub(crate) fn connect(system: &dyn System, url: &str) -> Arc<dyn Adapter> {
         };
         options.insert(option.name.to_owned(), value);
     }
-    for (key, value) in system.simulated(url) {
+    // Who may push is asked by the hub, before a message is read.
+    let simulated = system.simulated(url).into_iter().filter(|(key, _)| !key.starts_with("push_"));
+    for (key, value) in simulated {
         if system.options().iter().any(|option| option.name == key) {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             options.insert(key.to_owned(), text);
@@ -198,6 +200,11 @@ pub(crate) fn proofs(
         "kazpost.track" => vec![input("track_number")],
         _ => vec![id],
     };
+    // A status of the gateway that says "no such data" comes without the system's own document.
+    let says_no = leaves.iter().any(|(local, text)| local == "code" && text.trim() != "SCSS001");
+    if says_no && !found && !summary.contains_key("verdict") {
+        return Ok(());
+    }
     if let Some(at) = needed.iter().position(|value| !holds(value)) {
         return Err(format!("it answers without proof {at} of {}", operation.name));
     }

@@ -1,12 +1,30 @@
 //! Every checked-in case, taken for a real exchange.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use adapters::recording::{self, Raw, RawJob, Recorded, Refusal, Wish};
-use contracts::case::{self, Case, Found, Kind, Transport};
+use adapters::{
+    recording::{self, Raw, RawJob, Recorded, Refusal, Wish},
+    replay::Engine,
+    settings::Settings,
+    system::{Adapter, System},
+};
+use contracts::case::{self, Ask, Case, Found, Kind, Transport};
+use serde_json::Map;
 
 const JOB: &str = "3f0c2a52-6f0e-4d0e-9a7b-000000000001";
 const REAL: &str = "0199a2c4-8b7e-7d31-a5f0-6c2e91d4b873";
+
+/// Cases that a recording cannot tell.
+const CANNOT: [&str; 2] = [
+    // Nobody asked, so nothing says which organisation is ours: every BIN becomes that of the cases.
+    "eqyzmet/message_other_organisation",
+    // Its "PDF" is the word that the summary names, and the guard refuses.
+    "kazpost/label_not_a_pdf",
+];
 
 pub(crate) fn systems() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/systems")
@@ -25,6 +43,27 @@ pub(crate) fn wish(scratch: &Path, name: &str, seed: u64) -> Wish {
     }
 }
 
+/// An adapter as it meets its simulator.
+pub(crate) fn connect(system: &dyn System, url: &str) -> Arc<dyn Adapter> {
+    let (mut section, mut options) = (Map::new(), BTreeMap::new());
+    for (key, value) in system.simulated(url) {
+        if system.options().iter().any(|option| option.name == key) {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            options.insert(key.to_owned(), text.into());
+        } else if !key.starts_with("push_") {
+            section.insert(key.to_owned(), value);
+        }
+    }
+    for option in system.options() {
+        if let Some(default) = option.default {
+            options.entry(option.name.to_owned()).or_insert_with(|| default.into());
+        }
+    }
+    let mut settings: Settings = serde_json::from_value(section.into()).expect("settings");
+    settings.options = options;
+    system.connect(&settings).expect("settings are right")
+}
+
 fn file(folder: &Path, stem: &str) -> Vec<u8> {
     let ends = ["xml", "json", "html", "txt"];
     let files = ends.iter().map(|end| folder.join(format!("{stem}.{end}")));
@@ -39,7 +78,7 @@ fn raw(found: &Found, case: &Case) -> Raw {
         subject: job.subject.clone(),
         input: job.input.clone(),
         carry: job.carry.clone(),
-        is_question: case.message == Some(Kind::Status),
+        is_question: case.message == Some(Kind::Status) || case.call == Ask::Reconcile,
     });
     Raw {
         operation: case.operation.clone(),
@@ -51,39 +90,74 @@ fn raw(found: &Found, case: &Case) -> Raw {
     }
 }
 
-/// The case as a real hub would have kept it: another job.
+/// The case as a real hub would have kept it: another job, and people whose names no file holds.
 fn as_it_happened(raw: Raw) -> Raw {
-    let change = |bytes: Vec<u8>| {
-        String::from_utf8(bytes.clone()).map_or(bytes, |text| text.replace(JOB, REAL).into_bytes())
-    };
+    let change = |bytes: Vec<u8>| String::from_utf8(bytes).map_or_else(
+        |error| error.into_bytes(),
+        |text| renamed(&with_letters(&text)).into_bytes(),
+    );
     let (request, response) = (change(raw.request), change(raw.response));
     let job = raw.job.map(|job| RawJob {
         id: REAL.parse().expect("an id"),
-        input: serde_json::from_str(&job.input.to_string().replace(JOB, REAL)).expect("JSON"),
+        input: serde_json::from_str(&renamed(&job.input.to_string())).expect("JSON"),
+        carry: job.carry,
         ..job
     });
     Raw { request, response, job, ..raw }
 }
 
-async fn record(raw: &Raw, seed: u64) -> Result<Recorded, Refusal> {
+fn renamed(text: &str) -> String {
+    let names = [
+        (JOB, REAL), ("ТЕСТОВ", "АХМЕТОВ"), ("Тестов", "Ахметов"), ("ТЕСТ", "ДАУЛЕТ"), ("Тест", "Даулет"),
+        ("ПРИМЕРОВ", "СЕРИКОВ"), ("ОБРАЗЕЦ", "АЙГУЛЬ"), ("TESTOV", "AKHMETOV"), ("ПРОБА", "МАРАТ"),
+        ("TEST ", "DAULET "),
+    ];
+    names.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+}
+
+/// References to characters beyond ASCII, undone.
+fn with_letters(text: &str) -> String {
+    let mut parts = text.split("&#x");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let letter = part.split_once(';').and_then(|(code, rest)| {
+            let letter = char::from_u32(u32::from_str_radix(code, 16).ok()?)?;
+            Some((letter, rest)).filter(|(letter, _)| !letter.is_ascii())
+        });
+        match letter {
+            Some((letter, rest)) => {
+                out.push(letter);
+                out.push_str(rest);
+            }
+            None => out.push_str(&format!("&#x{part}")),
+        }
+    }
+    out
+}
+
+async fn record(engine: &Engine, raw: &Raw, seed: u64) -> Result<Recorded, Refusal> {
     let scratch = tempfile::tempdir().expect("a folder");
-    recording::record(raw, &wish(scratch.path(), "recorded_again", seed)).await
+    recording::record(engine, raw, &wish(scratch.path(), "recorded_again", seed)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_case_recorded_again_ends_as_it_did_and_holds_nobody() {
     let only = std::env::var("HUB_CASE").ok();
+    let engine = Engine::open(&systems()).expect("opens");
     let mut wrong = Vec::new();
     let mut count = 0;
     for found in case::find(&systems()).expect("cases") {
         let case = found.case.as_ref().expect("reads");
         let name = format!("{}/{}", found.system, found.name);
+        if CANNOT.contains(&name.as_str()) {
+            continue;
+        }
         let is_plain = case.steps.is_empty() && case.transport == Transport::Answer;
         if !is_plain || only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {
             continue;
         }
         count += 1;
-        match record(&as_it_happened(raw(&found, case)), 7).await {
+        match record(&engine, &as_it_happened(raw(&found, case)), 7).await {
             Ok(recorded) => {
                 let toml = String::from_utf8_lossy(&recorded.files[0].1).into_owned();
                 let again: toml::Table = toml::from_str(&toml).expect("TOML");

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use adapters::{
     channel::{Message, MessageKind},
     recording::{self, Raw, RawJob, Recorded, Refusal, Wish},
+    replay::Engine,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -128,10 +129,10 @@ async fn record_one(path: Option<&Path>, record: &Record) -> Result<Recorded, u8
         let text = "there is such a case; --force replaces it";
         return Err(wrong_use(&format!("--name {}: {text}", wish.name)));
     }
-    recording::record(&raw, &wish).await.map_err(|refusal| match &refusal {
+    let engine = Engine::open(&record.cases).map_err(|error| failed(&error))?;
+    recording::record(&engine, &raw, &wish).await.map_err(|refusal| match &refusal {
         Refusal::Use(_) => wrong_use(&refusal),
-        Refusal::Open(_)
-        | Refusal::Unusable(_)
+        Refusal::Unusable(_)
         | Refusal::Survived(_)
         | Refusal::DoesNotHold(_)
         | Refusal::File { .. } => failed(&refusal),
