@@ -30,6 +30,8 @@ pub const LETTERS_MIN: usize = 3;
 pub const DIGITS_MIN: usize = 4;
 /// Base64 is looked into so deep.
 const LAYERS_MAX: usize = 4;
+/// Shorter values are no blobs.
+const BLOB_BYTES_MIN: usize = 100;
 /// As many digits may stand inside a longer number.
 const DIGITS_ALONE: usize = 9;
 
@@ -55,6 +57,8 @@ impl std::fmt::Display for Hit {
 pub(super) struct Guard {
     /// In small letters; with the place it came from.
     needles: BTreeMap<String, String>,
+    /// Blobs of the project itself, like the certificate of the known key: not looked into.
+    known: Vec<String>,
 }
 
 impl Guard {
@@ -102,6 +106,9 @@ impl Guard {
 
     /// This is a synthetic value of the project itself: it may stand there.
     pub(super) fn allow(&mut self, value: &str) {
+        if value.len() >= BLOB_BYTES_MIN {
+            self.known.push(value.to_owned());
+        }
         let mut own = Self::default();
         own.add("", value);
         self.needles.retain(|needle, _| !own.needles.contains_key(needle));
@@ -124,7 +131,8 @@ impl Guard {
 
     /// All values that survived in a file; its name is looked at too.
     pub(super) fn search(&self, file: &str, bytes: &[u8]) -> Vec<Hit> {
-        let text = String::from_utf8_lossy(bytes);
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let text = self.known.iter().fold(text, |text, blob| text.replace(blob, ""));
         let mut hits = Vec::new();
         for layer in layers(&text).into_iter().chain([file.to_lowercase()]) {
             let squeezed: String = layer.split_whitespace().collect();

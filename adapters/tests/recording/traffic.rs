@@ -38,7 +38,7 @@ fn iin() -> String {
     Iin::synthetic(IIN_SERIAL).expose().to_owned()
 }
 
-/// Operation, input, and the simulator's behaviour.
+/// Operation, input, and the simulator's behaviour where it is not left to the number.
 fn jobs() -> Vec<(&'static str, Value, &'static str)> {
     let address = json!({ "postcode": "010017", "city": "Костанай", "street": "Байтурсынова", "house": "47" });
     let label = json!({
@@ -49,12 +49,12 @@ fn jobs() -> Vec<(&'static str, Value, &'static str)> {
     });
     vec![
         ("gbdfl.person", json!({ "iin": iin() }), "found"),
-        ("gbdul.organization", json!({ "bin": "100540000008" }), "found"),
-        ("realestate.properties", json!({ "iin": "750500300132" }), "encumbered"),
-        ("kpsisu.check", json!({ "iin": iin() }), "clear"),
-        ("mzrk.check", json!({ "iin": iin() }), "clear"),
-        ("mgov.lookup", json!({ "iin": iin(), "phone": "+77013456789" }), "registered"),
-        ("kazpost.label", label, "issued"),
+        ("gbdul.organization", json!({ "bin": "100540000008" }), ""),
+        ("realestate.properties", json!({ "iin": "750500300132" }), ""),
+        ("kpsisu.check", json!({ "iin": iin() }), ""),
+        ("mzrk.check", json!({ "iin": iin() }), ""),
+        ("mgov.lookup", json!({ "iin": iin(), "phone": "77013456789" }), ""),
+        ("kazpost.label", label, ""),
     ]
 }
 
@@ -101,10 +101,12 @@ async fn a_recorded_case_of_each_system_holds_no_value_of_the_original_person() 
         let system = all.iter().find(|one| name.starts_with(one.spec().name)).expect("registered");
         let operation = system.spec().operations.iter().find(|one| one.name == name).expect("known");
         let adapter = super::known::connect(system.as_ref(), &url);
-        let order = json!({ "system": system.spec().name, "behaviour": behaviour });
-        let client = reqwest_client();
-        let ordered = client.post(format!("{url}/control/next")).body(order.to_string()).send().await;
-        assert!(ordered.expect("answers").status().is_success(), "{name}: no behaviour {behaviour}");
+        if !behaviour.is_empty() {
+            let order = json!({ "system": system.spec().name, "behaviour": behaviour });
+            let client = reqwest_client().post(format!("{url}/control/next"));
+            let ordered = client.body(order.to_string()).send().await.expect("answers");
+            assert!(ordered.status().is_success(), "{name}: no behaviour {behaviour}");
+        }
         let limit = Duration::from_secs(30);
         let call = Call { subject: "person:4711".to_owned(), ..Call::first(operation, JOB, input.clone(), now, limit) };
         let attempt = adapter.attempt(&call).await;
