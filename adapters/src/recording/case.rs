@@ -151,12 +151,20 @@ impl Draft {
         top.insert("expected".to_owned(), expected.into());
         let text = toml::to_string(&without_null(Value::Object(top))).unwrap_or_default();
         let month = &self.month;
-        format!("# Recorded in {month} from a real exchange; every value about a person is made up.\n{text}")
+        format!(
+            "# Recorded in {month} from a real exchange; every value about a person is made up.\n{text}"
+        )
     }
 
     fn kind(&self, seen: Option<&Rehearsal>, outcome: &str) -> &'static str {
         let Some(seen) = seen else {
-            return if self.job.is_none() { "request" } else if self.is_question { "status" } else { "response" };
+            return if self.job.is_none() {
+                "request"
+            } else if self.is_question {
+                "status"
+            } else {
+                "response"
+            };
         };
         match outcome {
             _ if self.job.is_none() => "request",

@@ -123,7 +123,8 @@ impl Guard {
     fn needle(&mut self, kind: &str, value: &str) {
         let letters = value.chars().filter(|c| c.is_alphabetic()).count();
         let digits = value.chars().filter(char::is_ascii_digit).count();
-        let is_enough = if digits == 0 { letters >= LETTERS_MIN } else { letters + digits >= DIGITS_MIN };
+        let is_enough =
+            if digits == 0 { letters >= LETTERS_MIN } else { letters + digits >= DIGITS_MIN };
         if is_enough {
             self.needles.entry(value.to_owned()).or_insert_with(|| kind.to_owned());
         }
@@ -176,9 +177,8 @@ fn number_kind(word: &str) -> Option<&'static str> {
     if is_number && digits.len() == 11 && (digits.starts_with("77") || digits.starts_with("87")) {
         return Some("a phone");
     }
-    let is_mail = word.split_once('@').is_some_and(|(name, host)| {
-        !name.is_empty() && host.contains('.')
-    });
+    let is_mail =
+        word.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
     is_mail.then_some("an e-mail address")
 }
 
@@ -296,10 +296,12 @@ fn place_in(node: &Node, needle: &str) -> Option<String> {
 
 fn place_in_json(value: &Value, needle: &str, path: String) -> Option<String> {
     match value {
-        Value::Object(all) => {
-            all.iter().find_map(|(key, value)| place_in_json(value, needle, format!("{path}/{key}")))
+        Value::Object(all) => all
+            .iter()
+            .find_map(|(key, value)| place_in_json(value, needle, format!("{path}/{key}"))),
+        Value::Array(all) => {
+            all.iter().find_map(|value| place_in_json(value, needle, path.clone()))
         }
-        Value::Array(all) => all.iter().find_map(|value| place_in_json(value, needle, path.clone())),
         Value::Null | Value::Bool(_) => None,
         Value::String(text) => {
             layers(text).iter().any(|layer| stands_in(layer, needle)).then_some(path)

@@ -186,7 +186,8 @@ mod tests {
 
     #[test]
     fn prefixes_cdata_blanks_and_attributes_stay_and_comments_go() {
-        let text = "<a:b xmlns:a=\"u\" x='1 &amp; \"2\"'>\n <c/><d><![CDATA[<e>&]]></d>t &lt;</a:b>";
+        let text =
+            "<a:b xmlns:a=\"u\" x='1 &amp; \"2\"'>\n <c/><d><![CDATA[<e>&]]></d>t &lt;</a:b>";
         let written = "<a:b xmlns:a=\"u\" x=\"1 &amp; &quot;2&quot;\">\n <c/>\
                        <d><![CDATA[<e>&]]></d>t &lt;</a:b>";
         assert_eq!(again(text), written);

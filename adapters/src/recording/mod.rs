@@ -261,10 +261,7 @@ impl Recording<'_> {
     }
 
     /// Plays the draft; where the hub signs in first, that comes before.
-    async fn rehearse(
-        &self,
-        draft: &mut Draft,
-    ) -> Result<crate::replay::Rehearsal, Refusal> {
+    async fn rehearse(&self, draft: &mut Draft) -> Result<crate::replay::Rehearsal, Refusal> {
         loop {
             let found = self.put(&draft.files(None))?;
             let seen = self.engine.rehearse(&found).await.map_err(Refusal::Unusable)?;

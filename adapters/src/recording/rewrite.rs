@@ -206,7 +206,11 @@ impl Rewriter<'_> {
             Packed::Json(json) => {
                 let made = self.json(&json, path);
                 let has_lines = value.contains('\n');
-                let pretty = if has_lines { serde_json::to_string_pretty(&made) } else { Ok(made.to_string()) };
+                let pretty = if has_lines {
+                    serde_json::to_string_pretty(&made)
+                } else {
+                    Ok(made.to_string())
+                };
                 pretty.unwrap_or_default()
             }
             Packed::Document(inner) => {

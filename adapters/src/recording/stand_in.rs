@@ -217,7 +217,9 @@ impl StandIns {
         let made = format!("700{:07}", self.number(subscriber, salt) % 10_000_000);
         let made = format!("{}{made}", &digits[..digits.len() - 10]);
         let mut made = made.chars();
-        text.chars().map(|c| if c.is_ascii_digit() { made.next().unwrap_or('0') } else { c }).collect()
+        text.chars()
+            .map(|c| if c.is_ascii_digit() { made.next().unwrap_or('0') } else { c })
+            .collect()
     }
 
     fn of_uuid(&self, value: &str) -> Option<String> {
@@ -285,9 +287,8 @@ impl StandIns {
     /// The last resort: every digit and letter moves by one.
     fn turned(&self, value: &str) -> String {
         let by = 1 + self.seed[3] % 8;
-        let digit = |c: char| {
-            u8::try_from(c).map_or(c, |byte| char::from(b'0' + (byte - b'0' + by) % 10))
-        };
+        let digit =
+            |c: char| u8::try_from(c).map_or(c, |byte| char::from(b'0' + (byte - b'0' + by) % 10));
         let turn = |c: char| if c.is_ascii_digit() { digit(c) } else { letter(c, by) };
         value.chars().map(turn).collect()
     }
@@ -305,7 +306,8 @@ impl StandIns {
         let (consonants, vowels) =
             if is_latin { (LATIN, LATIN_VOWELS) } else { (CYRILLIC, CYRILLIC_VOWELS) };
         let mut bytes = self.stream(word, salt);
-        let stem = (0..length).map(|at| pick(if at % 2 == 0 { consonants } else { vowels }, bytes()));
+        let stem =
+            (0..length).map(|at| pick(if at % 2 == 0 { consonants } else { vowels }, bytes()));
         let stem: String = stem.collect();
         format!("{}{ending}", stem.to_uppercase())
     }

@@ -90,7 +90,8 @@ impl Folders {
     fn add_rule(&self, rule: &str) {
         let file = self.systems.path().join("gbdfl/record.toml");
         let text = std::fs::read_to_string(&file).expect("reads");
-        std::fs::write(&file, text.replace("keep = [", &format!("keep = [\n  {rule}"))).expect("writes");
+        std::fs::write(&file, text.replace("keep = [", &format!("keep = [\n  {rule}")))
+            .expect("writes");
     }
 }
 
@@ -98,9 +99,14 @@ impl Folders {
 async fn a_person_becomes_another_and_nothing_of_the_first_is_left() {
     let folders = folders();
     let recorded = folders.record(&real(), |_| ()).await.expect("recorded");
-    let all: String =
-        recorded.files.iter().map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned()).collect();
-    for value in ["АХМЕТОВ", "AKHMETOV", "8607123", "1985-01-15", "000000012", "217", "4711", "КАЗАХ<"] {
+    let all: String = recorded
+        .files
+        .iter()
+        .map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned())
+        .collect();
+    for value in
+        ["АХМЕТОВ", "AKHMETOV", "8607123", "1985-01-15", "000000012", "217", "4711", "КАЗАХ<"]
+    {
         assert!(!all.to_uppercase().contains(value), "{value} is left");
     }
     assert!(recorded.folder.join("response.xml").is_file());
@@ -114,7 +120,10 @@ async fn a_rule_that_leaks_makes_the_guard_refuse_with_file_and_place() {
     let mut raw = real();
     // The flat is named where no rule keeps it, too.
     let text = String::from_utf8(raw.response).expect("UTF-8");
-    raw.response = text.replace("<city>-<", "<city>QW-77 B217<").replace("<flat>217<", "<flat>B217<").into_bytes();
+    raw.response = text
+        .replace("<city>-<", "<city>QW-77 B217<")
+        .replace("<flat>217<", "<flat>B217<")
+        .into_bytes();
     let refusal = folders.record(&raw, |_| ()).await.expect_err("it leaks").to_string();
     assert!(refusal.contains("response.xml: Envelope/Body/"), "{refusal}");
     assert!(refusal.contains("flat"), "{refusal}");

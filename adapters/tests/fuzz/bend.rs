@@ -5,12 +5,40 @@ use serde_json::Value;
 
 /// Values that readers like to stumble over. The numbers are synthetic.
 const ODD: [&str; 34] = [
-    "", " ", "-", "0", "1", "-1", "true", "false", "нет", "920300400029", "850100300012",
-    "100540000008", "3f0c2a52-6f0e-4d0e-9a7b-000000000001", "00000000-0000-0000-0000-000000000000",
-    "2026-02-30", "9999-12-31T23:59:59.999999999+23:59", "-9999-01-01", "1e309",
-    "99999999999999999999", "\u{0}", "\u{fffe}", "&amp;lt;a&amp;gt;", "&lt;a/&gt;", "<a/>",
-    "<![CDATA[<b>1</b>]]>", "&#0;", "&#x10FFFF;", "&e;", "JVBERi0", "====", "%PDF-", "SCSS001",
-    "SIM-DONE", "AP000000014KZ",
+    "",
+    " ",
+    "-",
+    "0",
+    "1",
+    "-1",
+    "true",
+    "false",
+    "нет",
+    "920300400029",
+    "850100300012",
+    "100540000008",
+    "3f0c2a52-6f0e-4d0e-9a7b-000000000001",
+    "00000000-0000-0000-0000-000000000000",
+    "2026-02-30",
+    "9999-12-31T23:59:59.999999999+23:59",
+    "-9999-01-01",
+    "1e309",
+    "99999999999999999999",
+    "\u{0}",
+    "\u{fffe}",
+    "&amp;lt;a&amp;gt;",
+    "&lt;a/&gt;",
+    "<a/>",
+    "<![CDATA[<b>1</b>]]>",
+    "&#0;",
+    "&#x10FFFF;",
+    "&e;",
+    "JVBERi0",
+    "====",
+    "%PDF-",
+    "SCSS001",
+    "SIM-DONE",
+    "AP000000014KZ",
 ];
 /// Deep and long enough to pass every limit.
 const DEEP: usize = 2_000;
@@ -77,7 +105,8 @@ fn of_lines(text: &str, rng: &mut StdRng) -> Vec<u8> {
         }
         _ => {
             let key = lines[at].split('=').next().unwrap_or_default().to_owned();
-            let values = ["1", "\"\"", "[]", "{}", "true", "-9223372036854775808", "1979-05-27", "\"x"];
+            let values =
+                ["1", "\"\"", "[]", "{}", "true", "-9223372036854775808", "1979-05-27", "\"x"];
             lines[at] = format!("{key}= {}", values[rng.random_range(0..values.len())]);
         }
     }

@@ -122,7 +122,11 @@ impl Target for Cases {
             }
             Err(error) => {
                 let lines = String::from_utf8_lossy(bytes).lines().count() + 1;
-                if error.line <= lines { Ok(()) } else { Err("an error is behind the end".to_owned()) }
+                if error.line <= lines {
+                    Ok(())
+                } else {
+                    Err("an error is behind the end".to_owned())
+                }
             }
         }
     }

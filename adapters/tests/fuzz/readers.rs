@@ -42,7 +42,9 @@ impl Target for Documents {
 
     fn check(&self, _: &Seed, bytes: &[u8]) -> Result<(), String> {
         let Ok(document) = xml::read(bytes) else { return Ok(()) };
-        if document.root().descendants().count() >= ELEMENTS_MAX || depth(document.root()) > DEPTH_MAX {
+        if document.root().descendants().count() >= ELEMENTS_MAX
+            || depth(document.root()) > DEPTH_MAX
+        {
             return Err("a limit does not hold".to_owned());
         }
         let written = write(document.root());
@@ -97,13 +99,16 @@ pub(crate) struct Pushes {
 impl Pushes {
     pub(crate) fn new() -> Self {
         let seeds = of_cases(|case, name| {
-            let is_delivered = |kind| matches!(kind, Kind::Response | Kind::Notification | Kind::Request | Kind::Update);
+            let is_delivered = |kind| {
+                matches!(kind, Kind::Response | Kind::Notification | Kind::Request | Kind::Update)
+            };
             name == "response.xml"
                 && ["kpsisu", "eqyzmet"].iter().any(|one| case.operation.starts_with(one))
                 && case.message.is_some_and(is_delivered)
         });
         let all = systems::all();
-        let adapters = all.iter().map(|one| (one.spec().name, connect(&**one, "http://127.0.0.1:1")));
+        let adapters =
+            all.iter().map(|one| (one.spec().name, connect(&**one, "http://127.0.0.1:1")));
         Self { seeds, adapters: adapters.collect() }
     }
 }
@@ -158,7 +163,9 @@ impl Target for Pushes {
                 proofs(case, call.operation, &answer.summary, message.data.expose())
             }
             Reading::Answered(_) => Err("it answers another job, or before the end".to_owned()),
-            Reading::Progress { .. } if !is_for_us => Err("it is another job's progress".to_owned()),
+            Reading::Progress { .. } if !is_for_us => {
+                Err("it is another job's progress".to_owned())
+            }
             Reading::Progress { .. } | Reading::Failed(_) | Reading::NotOurs(_) => Ok(()),
         }
     }
@@ -175,7 +182,8 @@ impl Hints {
         let mut settings = Settings::for_url("http://127.0.0.1:1/");
         settings.options.insert("callback_enabled".to_owned(), "true".into());
         settings.options.insert("callback_secret".to_owned(), "known to us alone".into());
-        let body = r#"{"secret": "known to us alone", "trackid": "AP000000014KZ", "status": "RCPOPS"}"#;
+        let body =
+            r#"{"secret": "known to us alone", "trackid": "AP000000014KZ", "status": "RCPOPS"}"#;
         let seed = Seed { name: "hint.json".to_owned(), bytes: body.into(), case: None };
         Self { seeds: vec![seed], callback: Callback::new(&settings).expect("switched on") }
     }
@@ -199,7 +207,11 @@ impl Target for Hints {
                 };
                 let is_right = json["secret"] == "known to us alone"
                     && json["trackid"].as_str().is_some_and(|text| text.trim() == number.expose());
-                if is_right { Ok(()) } else { Err("it believes a hint without the secret".to_owned()) }
+                if is_right {
+                    Ok(())
+                } else {
+                    Err("it believes a hint without the secret".to_owned())
+                }
             }
             Err(error) => {
                 let shown = format!("{error} {error:?}");

@@ -92,10 +92,12 @@ fn raw(found: &Found, case: &Case) -> Raw {
 
 /// The case as a real hub would have kept it: another job, and people whose names no file holds.
 fn as_it_happened(raw: Raw) -> Raw {
-    let change = |bytes: Vec<u8>| String::from_utf8(bytes).map_or_else(
-        |error| error.into_bytes(),
-        |text| renamed(&with_letters(&text)).into_bytes(),
-    );
+    let change = |bytes: Vec<u8>| {
+        String::from_utf8(bytes).map_or_else(
+            |error| error.into_bytes(),
+            |text| renamed(&with_letters(&text)).into_bytes(),
+        )
+    };
     let (request, response) = (change(raw.request), change(raw.response));
     let job = raw.job.map(|job| RawJob {
         id: REAL.parse().expect("an id"),
@@ -108,8 +110,15 @@ fn as_it_happened(raw: Raw) -> Raw {
 
 fn renamed(text: &str) -> String {
     let names = [
-        (JOB, REAL), ("ТЕСТОВ", "АХМЕТОВ"), ("Тестов", "Ахметов"), ("ТЕСТ", "ДАУЛЕТ"), ("Тест", "Даулет"),
-        ("ПРИМЕРОВ", "СЕРИКОВ"), ("ОБРАЗЕЦ", "АЙГУЛЬ"), ("TESTOV", "AKHMETOV"), ("ПРОБА", "МАРАТ"),
+        (JOB, REAL),
+        ("ТЕСТОВ", "АХМЕТОВ"),
+        ("Тестов", "Ахметов"),
+        ("ТЕСТ", "ДАУЛЕТ"),
+        ("Тест", "Даулет"),
+        ("ПРИМЕРОВ", "СЕРИКОВ"),
+        ("ОБРАЗЕЦ", "АЙГУЛЬ"),
+        ("TESTOV", "AKHMETOV"),
+        ("ПРОБА", "МАРАТ"),
         ("TEST ", "DAULET "),
     ];
     names.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))

@@ -63,7 +63,9 @@ fn values(input: &Value, found: &mut Vec<String>) {
     match input {
         Value::Object(all) => all.values().for_each(|value| values(value, found)),
         Value::Array(all) => all.iter().for_each(|value| values(value, found)),
-        Value::String(text) if text.chars().count() > 3 && text != "reserved" && text != "courier" => {
+        Value::String(text)
+            if text.chars().count() > 3 && text != "reserved" && text != "courier" =>
+        {
             found.push(text.clone());
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
@@ -76,7 +78,10 @@ fn wrong_numbers(text: &str) -> Vec<String> {
     let is_twelve = |word: &str| word.len() == 12 && word.bytes().all(|b| b.is_ascii_digit());
     let wrong = words.filter(|word| {
         let is_track = word.len() == 13 && word.ends_with("KZ");
-        (is_twelve(word) && !word.starts_with("3f0c") && word.parse::<Iin>().is_err() && word.parse::<Bin>().is_err())
+        (is_twelve(word)
+            && !word.starts_with("3f0c")
+            && word.parse::<Iin>().is_err()
+            && word.parse::<Bin>().is_err())
             || (is_track && word.parse::<TrackNumber>().is_err())
     });
     wrong.filter(|word| *word != "000000000001").map(str::to_owned).collect()
@@ -99,7 +104,8 @@ async fn a_recorded_case_of_each_system_holds_no_value_of_the_original_person() 
     for (name, input, behaviour) in jobs() {
         let all = systems::all();
         let system = all.iter().find(|one| name.starts_with(one.spec().name)).expect("registered");
-        let operation = system.spec().operations.iter().find(|one| one.name == name).expect("known");
+        let operation =
+            system.spec().operations.iter().find(|one| one.name == name).expect("known");
         let adapter = super::known::connect(system.as_ref(), &url);
         if !behaviour.is_empty() {
             let order = json!({ "system": system.spec().name, "behaviour": behaviour });
@@ -108,14 +114,22 @@ async fn a_recorded_case_of_each_system_holds_no_value_of_the_original_person() 
             assert!(ordered.status().is_success(), "{name}: no behaviour {behaviour}");
         }
         let limit = Duration::from_secs(30);
-        let call = Call { subject: "person:4711".to_owned(), ..Call::first(operation, JOB, input.clone(), now, limit) };
+        let call = Call {
+            subject: "person:4711".to_owned(),
+            ..Call::first(operation, JOB, input.clone(), now, limit)
+        };
         let attempt = adapter.attempt(&call).await;
         let mut originals = vec![JOB.to_string(), "person:4711".to_owned()];
         values(&input, &mut originals);
         originals.retain(|value| value != "990140000007" && value != "assistive_goods");
         let raw = Raw {
             operation: name.to_owned(),
-            job: Some(RawJob { id: JOB, subject: "person:4711".to_owned(), input, ..RawJob::default() }),
+            job: Some(RawJob {
+                id: JOB,
+                subject: "person:4711".to_owned(),
+                input,
+                ..RawJob::default()
+            }),
             request: attempt.exchange.request.to_vec(),
             response: attempt.exchange.response.to_vec(),
             status: attempt.exchange.status,
@@ -123,12 +137,20 @@ async fn a_recorded_case_of_each_system_holds_no_value_of_the_original_person() 
         };
         assert!(!raw.response.is_empty(), "{name}: {attempt:?}");
         let scratch = tempfile::tempdir().expect("a folder");
-        let recorded = recording::record(&engine, &raw, &wish(scratch.path(), "recorded", 11)).await;
+        let recorded =
+            recording::record(&engine, &raw, &wish(scratch.path(), "recorded", 11)).await;
         let recorded = recorded.unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
         assert!(recorded.report.holds());
-        let written: String = recorded.files.iter().map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned()).collect();
+        let written: String = recorded
+            .files
+            .iter()
+            .map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned())
+            .collect();
         for value in &originals {
-            assert!(!written.to_uppercase().contains(&value.to_uppercase()), "{name} holds {value}");
+            assert!(
+                !written.to_uppercase().contains(&value.to_uppercase()),
+                "{name} holds {value}"
+            );
         }
         assert_eq!(wrong_numbers(&written), Vec::<String>::new(), "{name}");
     }

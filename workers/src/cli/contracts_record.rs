@@ -98,9 +98,8 @@ pub(super) async fn run(path: Option<&Path>, record: Record) -> u8 {
 
 async fn record_one(path: Option<&Path>, record: &Record) -> Result<Recorded, u8> {
     let also = match &record.also {
-        Some(file) => std::fs::read_to_string(file).map_err(|error| {
-            wrong_use(&format!("--also {}: {error}", file.display()))
-        })?,
+        Some(file) => std::fs::read_to_string(file)
+            .map_err(|error| wrong_use(&format!("--also {}: {error}", file.display())))?,
         None => String::new(),
     };
     if !record.cases.is_dir() {
@@ -208,7 +207,9 @@ fn job_of(record: &Record, bytes: &[u8]) -> Result<RawJob, u8> {
 /// The exchange of a job, opened.
 async fn of_job(path: Option<&Path>, record: &Record, id: Uuid) -> Result<Raw, u8> {
     let (Some(reason), Some(actor)) = (record.reason.clone(), record.actor.clone()) else {
-        return Err(wrong_use(&"--job opens personal data: it needs --reason and --actor (or USER)"));
+        return Err(wrong_use(
+            &"--job opens personal data: it needs --reason and --actor (or USER)",
+        ));
     };
     let (config, store) = open(path).await?;
     let raw = opened(&config, &store, record, id, &Act { actor, reason, dry_run: false }).await;
@@ -289,9 +290,7 @@ fn pushed(message: &Message) -> Vec<u8> {
         MessageKind::Notification => "NOTIFICATION",
         MessageKind::Update => "UPDATE",
     };
-    let text = |text: &str| {
-        text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-    };
+    let text = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let data = String::from_utf8_lossy(message.data.expose()).into_owned();
     format!(
         "<soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" \

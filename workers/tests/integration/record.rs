@@ -74,7 +74,11 @@ impl Place {
 }
 
 async fn audit(world: &World, job: Uuid) -> Vec<Value> {
-    world.rows(&format!("SELECT action, actor, reason, result FROM hub.audit WHERE target = '{job}'")).await
+    world
+        .rows(&format!(
+            "SELECT action, actor, reason, result FROM hub.audit WHERE target = '{job}'"
+        ))
+        .await
 }
 
 #[test]
@@ -129,7 +133,11 @@ fn what_is_not_there_or_does_not_open_is_told_and_writes_nothing() {
         let (world, place) = (common().await, Place::new());
         let reason = ["--reason", "to look"];
         let unknown = place.record(world, Uuid::nil(), &reason).await;
-        assert!(unknown.code == 1 && unknown.text.contains("no job has this id"), "{}", unknown.text);
+        assert!(
+            unknown.code == 1 && unknown.text.contains("no job has this id"),
+            "{}",
+            unknown.text
+        );
 
         let job = world.play(&person("recorded too late"), &["found"]).await;
         world.ended(job).await;
@@ -140,9 +148,14 @@ fn what_is_not_there_or_does_not_open_is_told_and_writes_nothing() {
         let other = place.0.path().join("other.key");
         std::fs::write(&other, "ab".repeat(32)).unwrap();
         let (text, cases) = (job.to_string(), place.0.path().display().to_string());
-        let first = ["contracts", "record", "--job", &text, "--name", "recorded", "--cases", &cases];
+        let first =
+            ["contracts", "record", "--job", &text, "--name", "recorded", "--cases", &cases];
         let said = hub(world, &[&first[..], &reason].concat(), Some(&other)).await;
-        assert!(said.code == 1 && said.text.contains("does not open with this key"), "{}", said.text);
+        assert!(
+            said.code == 1 && said.text.contains("does not open with this key"),
+            "{}",
+            said.text
+        );
         assert!(!said.text.contains(&iin("recorded too late")));
 
         // What is older than 30 days is dropped.
@@ -164,11 +177,19 @@ fn wrong_use_is_told_before_anything_is_opened() {
         let (world, place) = (common().await, Place::new());
         let cases = place.0.path().display().to_string();
         let record = async |more: &[&str]| {
-            hub(world, &[&["contracts", "record", "--cases", &cases], more].concat(), None).await.code
+            hub(world, &[&["contracts", "record", "--cases", &cases], more].concat(), None)
+                .await
+                .code
         };
         assert_eq!(record(&["--name", "a"]).await, 2);
-        assert_eq!(record(&["--name", "a", "--from", "no/such", "--operation", "gbdfl.person"]).await, 2);
+        assert_eq!(
+            record(&["--name", "a", "--from", "no/such", "--operation", "gbdfl.person"]).await,
+            2
+        );
         assert_eq!(record(&["--name", "a", "--from", "no/such"]).await, 2);
-        assert_eq!(record(&["--name", "А", "--from", &cases, "--operation", "gbdfl.person"]).await, 2);
+        assert_eq!(
+            record(&["--name", "А", "--from", &cases, "--operation", "gbdfl.person"]).await,
+            2
+        );
     });
 }
