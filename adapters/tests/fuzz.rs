@@ -29,12 +29,12 @@ use run::run;
 
 #[test]
 fn an_answer_that_lost_its_proof_is_never_taken() {
-    run(&payloads::Payloads::new(), 900);
+    run(&payloads::Payloads::new(), 600);
 }
 
 #[test]
 fn a_message_of_the_gateway_is_believed_for_its_job_alone() {
-    run(&readers::Pushes::new(), 4_000);
+    run(&readers::Pushes::new(), 1_500);
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn a_job_that_is_taken_fits_its_published_schema() {
 
 #[test]
 fn a_document_reads_within_its_limits_and_writes_as_it_read() {
-    run(&readers::Documents::new(), 4_000);
+    run(&readers::Documents::new(), 1_200);
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_hint_about_a_parcel_is_believed_with_its_secret_alone() {
 
 #[test]
 fn a_case_file_is_read_or_told_with_its_line() {
-    run(&by_contract::Cases::new(), 1_500);
+    run(&by_contract::Cases::new(), 1_000);
 }
 
 #[test]

@@ -7,9 +7,10 @@
 //! and in base64; of names every word. A [`Hit`] names file, place and kind, never the value.
 //!
 //! *Limits*: words below [`LETTERS_MIN`] letters and numbers below [`DIGITS_MIN`] digits are not
-//! searched: they are in every message.
+//! searched: they are in every message. So are words of its element names and namespaces, which are
+//! searched where they name a person only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use contracts::{
@@ -35,6 +36,12 @@ const BLOB_BYTES_MIN: usize = 100;
 /// As many digits may stand inside a longer number.
 const DIGITS_ALONE: usize = 9;
 
+/// Words that stand in every `case.toml`.
+const CASE_WORDS: &str = "recorded from real exchange every value about person made title operation \
+    provenance found message request response answer status http schema valid true false steps job \
+    input subject carry expected outcome answered failed acknowledged progress class code reason \
+    summary portal contract";
+
 /// A value that survived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hit {
@@ -59,9 +66,24 @@ pub(super) struct Guard {
     needles: BTreeMap<String, String>,
     /// Blobs of the project itself, like the certificate of the known key: not looked into.
     known: Vec<String>,
+    /// Words of names of elements, keys and namespaces, in small letters: they are always written.
+    form: BTreeSet<String>,
 }
 
 impl Guard {
+    /// For messages of this form.
+    pub(super) fn of_form<'m>(messages: impl IntoIterator<Item = &'m [u8]>) -> Self {
+        let mut form = BTreeSet::new();
+        add_words(&mut form, CASE_WORDS);
+        for message in messages {
+            let text = String::from_utf8_lossy(message);
+            if let Some(tree) = markup::read(text.trim_start()) {
+                form_of(&tree.root, &mut form);
+            }
+        }
+        Self { form, ..Self::default() }
+    }
+
     /// A value and everything it may look like.
     pub(super) fn add(&mut self, kind: &str, value: &str) {
         let value = value.trim().to_lowercase();
@@ -79,8 +101,10 @@ impl Guard {
             let is_telling = |word: &&str| {
                 !word.chars().all(|c| c.is_ascii_digit())
                     && (is_name || !word.is_ascii() || word.len() > LETTERS_MIN)
+                    && (is_name || !self.form.contains(*word))
             };
-            for word in words.filter(is_telling) {
+            let words: Vec<&str> = words.filter(is_telling).collect();
+            for word in words {
                 self.needle(kind, word);
                 self.needle(kind, &in_latin(word));
             }
@@ -150,6 +174,23 @@ impl Guard {
         }
         hits
     }
+}
+
+/// Words of the names in a message that every recording of it holds.
+fn form_of(node: &Node, form: &mut BTreeSet<String>) {
+    add_words(form, &node.name);
+    for (name, value) in &node.attributes {
+        add_words(form, name);
+        if name == "xmlns" || name.starts_with("xmlns:") {
+            add_words(form, value);
+        }
+    }
+    node.children().for_each(|child| form_of(child, form));
+}
+
+fn add_words(form: &mut BTreeSet<String>, text: &str) {
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.is_ascii());
+    form.extend(words.map(str::to_lowercase));
 }
 
 /// Whether a value is made of words that tell somebody each: not an id, a code or a blob.

@@ -301,7 +301,7 @@ impl Recording<'_> {
     }
 
     fn guard(&self, originals: &[Original]) -> Guard {
-        let mut guard = Guard::default();
+        let mut guard = Guard::of_form([&self.raw.request[..], &self.raw.response[..]]);
         originals.iter().for_each(|one| guard.add_original(one));
         guard.add_numbers(&self.raw.request);
         guard.add_numbers(&self.raw.response);

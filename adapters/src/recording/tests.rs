@@ -10,10 +10,9 @@ fn systems() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/systems")
 }
 
-/// A copy of the gateway's and one system's folder, to change rules in.
-fn copy(to: &Path, system: &str) {
-    for name in ["shep", system] {
-        let (from, to) = (systems().join(name), to.join(name));
+/// A copy of the systems to change rules in: every file, and the one case that lends its texts.
+fn copy(to: &Path) {
+    let files = |from: PathBuf, to: PathBuf| {
         std::fs::create_dir_all(&to).expect("a folder");
         for file in std::fs::read_dir(&from).expect("a folder") {
             let file = file.expect("a file").path();
@@ -21,7 +20,12 @@ fn copy(to: &Path, system: &str) {
                 std::fs::copy(&file, to.join(file.file_name().expect("a name"))).expect("copies");
             }
         }
+    };
+    for system in std::fs::read_dir(systems()).expect("a folder") {
+        let system = system.expect("a system").path();
+        files(system.clone(), to.join(system.file_name().expect("a name")));
     }
+    files(systems().join(PERSON), to.join(PERSON));
 }
 
 fn read(file: &str) -> String {
@@ -75,7 +79,7 @@ struct Folders {
 
 fn folders() -> Folders {
     let systems = tempfile::tempdir().expect("a folder");
-    copy(systems.path(), "gbdfl");
+    copy(systems.path());
     Folders { systems, scratch: tempfile::tempdir().expect("a folder") }
 }
 
@@ -143,7 +147,7 @@ async fn a_value_of_the_users_list_is_refused_although_every_rule_keeps_it() {
 async fn a_name_is_taken_once_and_a_trial_writes_nothing() {
     let folders = folders();
     folders.record(&real(), |wish| wish.is_trial = true).await.expect("recorded");
-    assert!(!folders.systems.path().join("gbdfl/cases").exists());
+    assert!(!folders.systems.path().join("gbdfl/cases/recorded").exists());
     folders.record(&real(), |_| ()).await.expect("recorded");
     let again = folders.record(&real(), |_| ()).await.expect_err("there is one");
     assert!(matches!(&again, Refusal::Use(text) if text.contains("--force")), "{again}");
@@ -165,4 +169,22 @@ async fn a_request_that_the_hub_does_not_send_is_told() {
     let nothing = Raw { response: Vec::new(), status: None, ..real() };
     let refusal = folders.record(&nothing, |_| ()).await.expect_err("nothing came").to_string();
     assert!(refusal.contains("no answer was kept"), "{refusal}");
+}
+
+#[tokio::test]
+async fn words_that_the_form_of_a_message_holds_itself_are_no_survivors_and_names_always_are() {
+    let folders = folders();
+    let mut raw = real();
+    let text = String::from_utf8(raw.response).expect("UTF-8");
+    let text = text.replace(
+        "<message>Message has been processed successfully<",
+        "<message>A response of another status: the envelope and its schemas were refused<",
+    );
+    raw.response = text.into_bytes();
+    folders.record(&raw, |_| ()).await.expect("recorded");
+    let text = String::from_utf8(raw.response.clone()).expect("UTF-8");
+    raw.response = text.replace("AKHMETOV", "Schemas").into_bytes();
+    let refusal = folders.record(&raw, |wish| wish.replaces = true).await;
+    let refusal = refusal.expect_err("a surname is no word of the form").to_string();
+    assert!(refusal.contains("engSurname survived"), "{refusal}");
 }

@@ -152,7 +152,10 @@ impl<'a> Replay<'a> {
         let mut errors = checker.check(&input);
         errors.extend(check(&input));
         match errors.first() {
-            Some(error) => Err(format!("job.input is not one that the hub takes: {error:?}")),
+            Some(error) => {
+                let (path, text) = (&error.path, &error.text);
+                Err(format!("job.input is not one that the hub takes: {path}: {text}"))
+            }
             None => Ok(()),
         }
     }

@@ -217,13 +217,18 @@ pub(crate) fn proofs(
         return Err(format!("it answers without proof {at} of {}", operation.name));
     }
     if summary.get("verdict").is_some_and(|verdict| verdict == "clear") {
-        return is_clear(operation, &leaves);
+        return is_clear(operation, &leaves, job.carry.as_ref());
     }
     Ok(())
 }
 
-/// Both registers, or the record, say so, and nothing says otherwise (D8, D9).
-fn is_clear(operation: &OperationSpec, leaves: &[(String, String)]) -> Result<(), String> {
+/// Both registers, or the record, say so, and nothing says otherwise (D8, D9). What one register
+/// said in an earlier answer is carried.
+fn is_clear(
+    operation: &OperationSpec,
+    leaves: &[(String, String)],
+    carry: Option<&Value>,
+) -> Result<(), String> {
     let all = |name: &str| {
         let own = leaves.iter().filter(move |(local, _)| local == name);
         own.map(|(_, text)| text.trim().to_owned()).collect::<Vec<_>>()
@@ -231,9 +236,14 @@ fn is_clear(operation: &OperationSpec, leaves: &[(String, String)]) -> Result<()
     let is_clear = if operation.name == "mzrk.check" {
         let flags = all("OnRecord");
         let registers = all("Register");
-        flags.len() >= 2
+        let is_carried = |register: &str| {
+            carry.is_some_and(|carry| carry[register.to_lowercase()] == false)
+        };
+        flags.len() >= registers.len()
             && flags.iter().all(|flag| matches!(flag.as_str(), "false" | "0"))
-            && ["NARCOLOGY", "PSYCHIATRY"].iter().all(|one| registers.iter().any(|r| r == one))
+            && ["NARCOLOGY", "PSYCHIATRY"]
+                .iter()
+                .all(|one| registers.iter().any(|r| r == one) || is_carried(one))
     } else {
         all("CurrentStatus") == ["SIM-DONE"]
             && all("Code").first().is_some_and(|code| code == "2")
@@ -278,7 +288,8 @@ fn of_xml(text: &str, all: &mut Vec<(String, String)>, depth: usize) {
                 if depth < 4 && held.trim_start().starts_with('<') {
                     of_xml(&held, all, depth + 1);
                 }
-                all.push((name.clone(), std::mem::take(&mut held)));
+                // The end of an element around others has no name and no text of its own.
+                all.push((std::mem::take(&mut name), std::mem::take(&mut held)));
             }
             Ok(Event::Text(text)) => held.push_str(&text.xml10_content()),
             Ok(Event::CData(text)) => held.push_str(&text.xml10_content()),

@@ -22,6 +22,9 @@ use super::{
     seeds::{Seed, of_cases},
 };
 
+/// A document may hold thousands that lie in each other.
+const DATA_READ_MAX: usize = 8;
+
 /// Documents: what every envelope is read with.
 pub(crate) struct Documents(Vec<Seed>);
 
@@ -53,7 +56,9 @@ impl Target for Documents {
         if !is_same(document.root(), again.root()) {
             return Err("what was written reads otherwise".to_owned());
         }
-        for element in document.root().descendants() {
+        // As the hub does: `data` alone. All elements would be read once for each that holds them.
+        let data = document.root().descendants().filter(|element| element.local() == "data");
+        for element in data.take(DATA_READ_MAX) {
             payload::payload(element.content_of(bytes)).ok();
         }
         soap::body(&document).ok();

@@ -51,7 +51,8 @@ pub(super) struct Record {
     /// HTTP status of the answer, with --from.
     #[arg(long, default_value_t = 200)]
     status: u16,
-    /// When the messages of --from were captured, for example 2026-03-02T10:00:00+05:00.
+    /// When the messages of --from were captured, for example 2026-03-02T10:00:00+05:00. Without it
+    /// the time of the file with the answer.
     #[arg(long)]
     captured: Option<Timestamp>,
     /// The messages are the question what became of a lost command, and its answer.
@@ -185,8 +186,15 @@ fn of_folder(record: &Record, folder: &Path) -> Result<Raw, u8> {
         request,
         response,
         status: Some(record.status),
-        captured: record.captured.unwrap_or_default(),
+        captured: record.captured.or_else(|| written(folder)).unwrap_or_default(),
     })
+}
+
+/// When the file with the answer was written.
+fn written(folder: &Path) -> Option<Timestamp> {
+    let files = ENDS.iter().map(|end| folder.join(format!("response.{end}")));
+    let time = files.filter_map(|file| std::fs::metadata(file).ok()?.modified().ok()).next()?;
+    time.try_into().ok()
 }
 
 /// The job of `job.json`: a job as it was published, or its input alone.
