@@ -1,7 +1,7 @@
 //! One message, value by value: what a rule lets stay, what becomes something else.
 //!
 //! ```text
-//! bytes ─ XML, JSON, else ─ every text and attribute ─┬ a document inside (escaped, CDATA, base64): opened, rewritten, packed again
+//! bytes ─ XML, JSON, else ─ every text and attribute ─┬ a document inside: opened, rewritten, packed again
 //!                                                     ├ a blob: a small one of the same kind
 //!                                                     └ a value: Rules → stay or StandIns
 //! ```

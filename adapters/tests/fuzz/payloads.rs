@@ -202,6 +202,10 @@ pub(crate) fn proofs(
         "gbdul.organization" | "kazpost.label" | "kazpost.call_courier" | "kazpost.cancel" => {
             vec![]
         }
+        // The register may leave its head out; a number that it names must be ours.
+        "realestate.properties" if !leaves.iter().any(|(local, _)| local == "RequestNumber") => {
+            vec![]
+        }
         "kpsisu.check" | "mzrk.check" => vec![id, input("iin")],
         // "Not there yet" is a status alone.
         "kazpost.track" if case.http_status != 200 || summary.is_empty() => vec![],
@@ -236,9 +240,8 @@ fn is_clear(
     let is_clear = if operation.name == "mzrk.check" {
         let flags = all("OnRecord");
         let registers = all("Register");
-        let is_carried = |register: &str| {
-            carry.is_some_and(|carry| carry[register.to_lowercase()] == false)
-        };
+        let is_carried =
+            |register: &str| carry.is_some_and(|carry| carry[register.to_lowercase()] == false);
         flags.len() >= registers.len()
             && flags.iter().all(|flag| matches!(flag.as_str(), "false" | "0"))
             && ["NARCOLOGY", "PSYCHIATRY"]

@@ -152,14 +152,16 @@ async fn wrong(engine: &Engine, found: &Found, case: &Case) -> Option<String> {
     let name = format!("{}/{}", found.system, found.name);
     let scratch = tempfile::tempdir().expect("a folder");
     let raw = as_it_happened(raw(found, case));
-    let recorded = recording::record(engine, &raw, &wish(scratch.path(), "recorded_again", 7)).await;
+    let recorded =
+        recording::record(engine, &raw, &wish(scratch.path(), "recorded_again", 7)).await;
     let recorded = match recorded {
         Ok(recorded) => recorded,
         Err(refusal) => return Some(format!("{name}: {refusal}")),
     };
     let written = recorded.files.iter().map(|(_, bytes)| String::from_utf8_lossy(bytes));
     let written = written.collect::<String>().to_uppercase();
-    for value in ["АХМЕТОВ", "ДАУЛЕТ", "СЕРИКОВ", "AKHMETOV", &REAL.to_uppercase()] {
+    for value in ["АХМЕТОВ", "ДАУЛЕТ", "СЕРИКОВ", "AKHMETOV", &REAL.to_uppercase()]
+    {
         if written.contains(value) {
             return Some(format!("{name}: holds {value}"));
         }
