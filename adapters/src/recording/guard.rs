@@ -396,7 +396,9 @@ mod tests {
 
     fn guard(values: &[&str]) -> Guard {
         let mut guard = Guard::default();
-        values.iter().for_each(|value| guard.add("person/surname", value));
+        for value in values {
+            guard.add("person/surname", value);
+        }
         guard
     }
 

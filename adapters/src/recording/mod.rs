@@ -253,7 +253,9 @@ impl Recording<'_> {
 
     fn stand_ins(&self, seed: u64, now: Timestamp, originals: &[Original]) -> StandIns {
         let mut stand_ins = StandIns::new(seed, self.raw.captured, now);
-        originals.iter().for_each(|one| stand_ins.forbid(&one.value));
+        for one in originals {
+            stand_ins.forbid(&one.value);
+        }
         if let Some(job) = &self.raw.job {
             stand_ins.set(&job.id.to_string(), &JOB.to_string());
         }
@@ -302,7 +304,9 @@ impl Recording<'_> {
 
     fn guard(&self, originals: &[Original]) -> Guard {
         let mut guard = Guard::of_form([&self.raw.request[..], &self.raw.response[..]]);
-        originals.iter().for_each(|one| guard.add_original(one));
+        for one in originals {
+            guard.add_original(one);
+        }
         guard.add_numbers(&self.raw.request);
         guard.add_numbers(&self.raw.response);
         guard

@@ -240,16 +240,12 @@ impl Rewriter<'_> {
 pub(super) fn originals(bytes: &[u8], rules: &Rules) -> Vec<Original> {
     let mut found = Vec::new();
     let text = String::from_utf8_lossy(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes));
-    match document(&text) {
-        Some(packed) => collect(&packed, rules, &mut Vec::new(), &mut found),
-        None => {
-            let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| is_telling(word));
-            let original = |word: &str| {
-                let (path, value) = ("text".to_owned(), word.to_owned());
-                Original { path, value }
-            };
-            found.extend(words.map(original));
-        }
+    if let Some(packed) = document(&text) {
+        collect(&packed, rules, &mut Vec::new(), &mut found);
+    } else {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| is_telling(word));
+        let original = |word: &str| Original { path: "text".to_owned(), value: word.to_owned() };
+        found.extend(words.map(original));
     }
     found
 }
@@ -277,7 +273,9 @@ pub(super) fn originals_of_json(
             }
         }
         Value::Array(all) => {
-            all.iter().for_each(|value| originals_of_json(value, rules, path, found));
+            for value in all {
+                originals_of_json(value, rules, path, found);
+            }
         }
         Value::String(text) => leaf(text, rules, path, found),
         Value::Number(number) => leaf(&number.to_string(), rules, path, found),

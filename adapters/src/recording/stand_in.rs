@@ -46,9 +46,9 @@ impl StandIns {
     /// A mapping from a seed. `captured` becomes `now`.
     pub(super) fn new(seed: u64, captured: jiff::Timestamp, now: jiff::Timestamp) -> Self {
         let seed: [u8; 32] = Sha256::digest(seed.to_be_bytes()).into();
-        // One to two years, earlier or later: never nothing.
+        // One to three years earlier: never nothing, and nobody is born tomorrow.
         let days = 367 + i64::from(u16::from_be_bytes([seed[0], seed[1]]) % 365);
-        let days = if seed[2] % 4 == 0 { -days } else { -days - 365 };
+        let days = if seed[2].is_multiple_of(4) { -days } else { -days - 365 };
         Self {
             seed,
             given: HashMap::new(),
@@ -131,13 +131,12 @@ impl StandIns {
 
     fn of_word(&mut self, word: &str) -> String {
         let key = format!("name {}", word.to_uppercase());
-        let stand_in = match self.get(&key) {
-            Some(given) => given.to_owned(),
-            None => {
-                let made = self.distinct(&word.to_uppercase(), Self::name);
-                self.set(&key, &made);
-                made
-            }
+        let stand_in = if let Some(given) = self.get(&key) {
+            given.to_owned()
+        } else {
+            let made = self.distinct(&word.to_uppercase(), Self::name);
+            self.set(&key, &made);
+            made
         };
         in_case_of(word, &stand_in)
     }
