@@ -15,6 +15,7 @@
 pub mod attempt;
 pub mod channel;
 pub mod classify;
+pub mod recording;
 pub mod replay;
 pub mod settings;
 pub mod simulation;

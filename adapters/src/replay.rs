@@ -32,6 +32,7 @@ use std::{
 use contracts::case::{self, Case, Found};
 use futures_util::{StreamExt, stream};
 
+pub(crate) use self::story::Rehearsal;
 use self::{
     compare::Difference,
     schema::{SchemaError, Schemas},
@@ -199,15 +200,8 @@ impl Engine {
 
     /// Replays one case.
     pub async fn check(&self, found: &Found) -> Report {
-        let mut report = Report {
-            system: found.system.clone(),
-            case: found.name.clone(),
-            title: String::new(),
-            folder: found.folder.clone(),
-            findings: Vec::new(),
-            warnings: Vec::new(),
-            closest: None,
-        };
+        let (system, name) = (found.system.clone(), found.name.clone());
+        let mut report = Report::of(system, name, found.folder.clone());
         match &found.case {
             Ok(case) => {
                 report.title.clone_from(&case.title);
@@ -216,6 +210,19 @@ impl Engine {
             Err(error) => report.add(What::Case, case::CASE_FILE, error.to_string()),
         }
         report
+    }
+
+    /// What the hub sends and learns with a case, whatever the case expects.
+    pub(crate) async fn rehearse(&self, found: &Found) -> Result<Rehearsal, String> {
+        let case = found.case.as_ref().map_err(ToString::to_string)?;
+        let (system, name) = (found.system.clone(), found.name.clone());
+        let mut report = Report::of(system, name, found.folder.clone());
+        story::Replay::new(self, found, case, &mut report).rehearse().await
+    }
+
+    /// The systems.
+    pub(crate) fn systems(&self) -> &[Box<dyn System>] {
+        &self.systems
     }
 
     /// Another case of the operation that expects what was learned.
@@ -231,6 +238,11 @@ impl Engine {
 }
 
 impl Report {
+    fn of(system: String, case: String, folder: PathBuf) -> Self {
+        let (findings, warnings) = (Vec::new(), Vec::new());
+        Self { system, case, title: String::new(), folder, findings, warnings, closest: None }
+    }
+
     fn add(&mut self, what: What, file: &str, text: String) {
         self.findings.push(Finding { what, file: file.to_owned(), text, differences: Vec::new() });
     }

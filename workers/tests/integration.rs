@@ -69,6 +69,9 @@ mod pushes;
 #[path = "integration/quarantine.rs"]
 mod quarantine;
 #[cfg(test)]
+#[path = "integration/record.rs"]
+mod record;
+#[cfg(test)]
 #[path = "integration/registers.rs"]
 mod registers;
 #[cfg(test)]

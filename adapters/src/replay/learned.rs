@@ -124,6 +124,27 @@ impl Learned {
         }
     }
 
+    /// As `[expected]` of a case says it.
+    pub(super) fn in_toml(&self) -> Map<String, Value> {
+        let texts = [
+            ("outcome", Some(self.outcome.name())),
+            ("class", self.class),
+            ("code", self.code),
+            ("remote_code", self.remote_code.as_deref()),
+            ("mismatch", self.mismatch),
+            ("follow_up", self.follow_up),
+        ];
+        let texts = texts.into_iter().filter_map(|(key, text)| Some((key, text?)));
+        let mut all: Map<_, _> = texts.map(|(key, text)| (key.to_owned(), text.into())).collect();
+        if let Some(summary) = &self.summary {
+            all.insert("summary".to_owned(), summary.clone().into());
+        }
+        if let Some(again) = self.again_in {
+            all.insert("again_in".to_owned(), format!("{}s", again.as_secs()).into());
+        }
+        all
+    }
+
     /// Where this is not what a case expects.
     pub(super) fn against(&self, expected: &Expected) -> Vec<Difference> {
         let mut found = Vec::new();
@@ -143,7 +164,8 @@ impl Learned {
         text("mismatch", expected.mismatch.as_deref(), self.mismatch);
         text("follow_up", expected.follow_up.as_deref(), self.follow_up);
         if let Some(wanted) = &expected.summary {
-            let got = self.summary.clone().unwrap_or_default();
+            let mut got = self.summary.clone().unwrap_or_default();
+            got.retain(|_, value| !value.is_null()); // TOML has no null
             found.extend(values("summary", &wanted.clone().into(), &got.into()));
         }
         if let Some(wanted) = &expected.portal {

@@ -1,5 +1,7 @@
 //! One case, part by part: calls, delivered messages, waits.
 
+mod rehearse;
+
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -13,6 +15,7 @@ use contracts::{
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+pub(crate) use self::rehearse::Rehearsal;
 use super::{
     Engine, Report, What,
     compare::{self, Form, Masks},
@@ -149,7 +152,10 @@ impl<'a> Replay<'a> {
         let mut errors = checker.check(&input);
         errors.extend(check(&input));
         match errors.first() {
-            Some(error) => Err(format!("job.input is not one that the hub takes: {error:?}")),
+            Some(error) => {
+                let (path, text) = (&error.path, &error.text);
+                Err(format!("job.input is not one that the hub takes: {path}: {text}"))
+            }
             None => Ok(()),
         }
     }

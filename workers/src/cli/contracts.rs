@@ -1,12 +1,14 @@
 //! `hub contracts`: the cases in `contracts/systems`, for those who keep them.
 //!
 //! `check` replays cases against the adapters, in this process and without a network
-//! ([`adapters::replay`]); `replay` sends them to a live system ([`adapters::replay::live`]).
+//! ([`adapters::replay`]); `replay` sends them to a live system ([`adapters::replay::live`]); `record`
+//! makes one of a real exchange ([`adapters::recording`]).
 //! Exit codes: 0 every case holds, 1 one does not, 2 wrong use.
 
 mod html;
 mod junit;
 mod list;
+mod record;
 mod replay;
 mod stands;
 mod style;
@@ -30,7 +32,7 @@ use self::style::Style;
 use super::{DONE, FAILED, WRONG_USE, complain, say};
 
 /// The folder where it is when the hub is built from this project.
-const FOLDER: &str = "contracts/systems";
+pub(super) const FOLDER: &str = "contracts/systems";
 
 /// What to do with the cases.
 #[derive(Debug, clap::Subcommand)]
@@ -41,6 +43,8 @@ pub(super) enum Command {
     Check(Check),
     /// Send the requests of cases to a live system, and report where its answers have drifted.
     Replay(Box<replay::Replay>),
+    /// Make a case of a real exchange, without the person in it.
+    Record(Box<record::Record>),
 }
 
 /// Which cases.
@@ -67,11 +71,12 @@ pub(super) struct Check {
     json: bool,
 }
 
-pub(super) async fn run(command: Command) -> u8 {
+pub(super) async fn run(path: Option<&Path>, command: Command) -> u8 {
     let done = match command {
         Command::List(list) => list::run(&list),
         Command::Check(check) => run_check(check).await,
         Command::Replay(replay) => replay::run(*replay).await,
+        Command::Record(record) => Ok(record::run(path, *record).await),
     };
     done.unwrap_or_else(|code| code)
 }
@@ -255,7 +260,7 @@ mod tests {
     }
 
     async fn code(system: Option<&str>, case: Option<&str>, cases: PathBuf) -> u8 {
-        run(Command::Check(check(system, case, cases))).await
+        run(None, Command::Check(check(system, case, cases))).await
     }
 
     #[tokio::test]

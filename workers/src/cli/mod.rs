@@ -123,7 +123,7 @@ pub async fn main() -> ExitCode {
         Command::Retention(retention) => retention::run(config, retention).await,
         Command::Calendar(question) => calendar::run(config, &question),
         Command::Callbacks(callbacks) => callbacks::run(config, callbacks).await,
-        Command::Contracts(command) => contracts::run(command).await,
+        Command::Contracts(command) => contracts::run(config, command).await,
         Command::Simulate(simulate) => simulate::run(simulate).await,
         Command::Demo(demo) => demo::run(demo).await,
     };

@@ -153,7 +153,7 @@ fn encode(message: &Message) -> Vec<u8> {
 }
 
 /// Reads a stored pulled message.
-pub(super) fn decode(raw: &[u8]) -> Option<Message> {
+pub(crate) fn decode(raw: &[u8]) -> Option<Message> {
     let kept: Kept = serde_json::from_slice(raw).ok()?;
     let kinds = [
         MessageKind::Request,

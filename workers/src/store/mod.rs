@@ -26,6 +26,7 @@ pub mod file;
 mod held;
 pub mod inbound;
 pub mod jobs;
+pub mod kept;
 pub mod late;
 pub mod listing;
 pub mod maintenance;

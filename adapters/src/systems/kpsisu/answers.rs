@@ -161,7 +161,10 @@ fn answer(verdict: Verdict, response: &Response<'_>, iin: &Iin) -> Result<Answer
     };
     // The number goes into events, so a person's number in its place must not pass.
     let is_odd = |number: &str| {
-        number.chars().count() > CERTIFICATE_CHARS_MAX || number.contains(iin.expose())
+        let mut runs = number.split(|c: char| !c.is_ascii_digit());
+        number.chars().count() > CERTIFICATE_CHARS_MAX
+            || number.contains(iin.expose())
+            || runs.any(|digits| digits.parse::<Iin>().is_ok())
     };
     if number.is_some_and(is_odd) {
         return Err(Cause::Certificate);

@@ -169,6 +169,7 @@ fn what_contradicts_itself_or_is_unknown_is_never_clear() {
     let repeated = record("2").replace("</Code>", "</Code><Code>1</Code>");
     let long = CERTIFICATE.replace("SIM-000001", &"9".repeat(65));
     let personal = CERTIFICATE.replace("SIM-000001", IIN);
+    let another = CERTIFICATE.replace("SIM-000001", "SIM920300400029");
     let undated = CERTIFICATE.replace("2025-02-03", "soon");
     for (data, code) in [
         (format!("{DONE}{}{CONVICTIONS}", record("2")), "contradiction"),
@@ -184,6 +185,7 @@ fn what_contradicts_itself_or_is_unknown_is_never_clear() {
         (format!("{DONE}{repeated}"), "element_repeated"),
         (format!("{DONE}{long}{}", record("2")), "certificate_unreadable"),
         (format!("{DONE}{personal}{}", record("2")), "certificate_unreadable"),
+        (format!("{DONE}{another}{}", record("2")), "certificate_unreadable"),
         (format!("{DONE}{undated}{}", record("2")), "certificate_unreadable"),
         (
             format!("<CurrentStatus>SIM-NOT-IDENTIFIED</CurrentStatus>{}", record("2")),

@@ -57,6 +57,12 @@ fn decode(bytes: &[u8]) -> Result<&str, XmlError> {
     if bytes.iter().any(|byte| *byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')) {
         return Err(XmlError::Character);
     }
+    // U+FFFE and U+FFFF, the only others that UTF-8 can hold and XML cannot.
+    if bytes.windows(2).any(|two| two == b"\xBF\xBE" || two == b"\xBF\xBF")
+        && text.contains(['\u{FFFE}', '\u{FFFF}'])
+    {
+        return Err(XmlError::Character);
+    }
     Ok(text)
 }
 

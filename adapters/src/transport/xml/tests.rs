@@ -93,6 +93,7 @@ fn what_is_not_a_plain_utf8_document_is_refused() {
         ("<a>&#0;</a>", XmlError::Character),
         ("<a>&#11;</a>", XmlError::Character),
         ("<a>\u{1}</a>", XmlError::Character),
+        ("<a>\u{FFFE}</a>", XmlError::Character),
         ("<x:a/>", XmlError::Prefix),
         ("<?xml version='1.0' encoding='windows-1251'?><a/>", XmlError::Encoding),
     ];
