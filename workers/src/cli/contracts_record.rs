@@ -192,8 +192,8 @@ fn of_folder(record: &Record, folder: &Path) -> Result<Raw, u8> {
 
 /// When the file with the answer was written.
 fn written(folder: &Path) -> Option<Timestamp> {
-    let files = ENDS.iter().map(|end| folder.join(format!("response.{end}")));
-    let time = files.filter_map(|file| std::fs::metadata(file).ok()?.modified().ok()).next()?;
+    let mut files = ENDS.iter().map(|end| folder.join(format!("response.{end}")));
+    let time = files.find_map(|file| std::fs::metadata(file).ok()?.modified().ok())?;
     time.try_into().ok()
 }
 
