@@ -96,10 +96,9 @@ fn raw(found: &Found, case: &Case) -> Raw {
 /// The case as a real hub would have kept it: another job, and people whose names no file holds.
 fn as_it_happened(raw: Raw) -> Raw {
     let change = |bytes: Vec<u8>| {
-        String::from_utf8(bytes).map_or_else(
-            |error| error.into_bytes(),
-            |text| renamed(&with_letters(&text)).into_bytes(),
-        )
+        String::from_utf8(bytes).map_or_else(std::string::FromUtf8Error::into_bytes, |text| {
+            renamed(&with_letters(&text)).into_bytes()
+        })
     };
     let (request, response) = (change(raw.request), change(raw.response));
     let job = raw.job.map(|job| RawJob {

@@ -33,6 +33,7 @@ use crate::{
 const ENDS: [&str; 4] = ["xml", "json", "html", "txt"];
 
 /// What to record, and as what.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[derive(Debug, clap::Args)]
 pub(super) struct Record {
     /// Of this job: the raw exchange that the hub keeps for 30 days.
@@ -192,8 +193,8 @@ fn of_folder(record: &Record, folder: &Path) -> Result<Raw, u8> {
 
 /// When the file with the answer was written.
 fn written(folder: &Path) -> Option<Timestamp> {
-    let files = ENDS.iter().map(|end| folder.join(format!("response.{end}")));
-    let time = files.filter_map(|file| std::fs::metadata(file).ok()?.modified().ok()).next()?;
+    let mut files = ENDS.iter().map(|end| folder.join(format!("response.{end}")));
+    let time = files.find_map(|file| std::fs::metadata(file).ok()?.modified().ok())?;
     time.try_into().ok()
 }
 
