@@ -93,7 +93,7 @@ pub(crate) fn connect(system: &dyn System, url: &str) -> Arc<dyn Adapter> {
             (_, Some(default)) => default.to_owned(),
             (Form::Url, None) => format!("{url}/{}", option.name),
             (Form::Secret, None) => "replayed".to_owned(),
-            (Form::Text | Form::Flag | Form::Number, None) => continue,
+            (Form::Text | Form::Link | Form::Flag | Form::Number, None) => continue,
         };
         options.insert(option.name.to_owned(), value);
     }

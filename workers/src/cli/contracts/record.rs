@@ -35,7 +35,7 @@ const ENDS: [&str; 4] = ["xml", "json", "html", "txt"];
 /// What to record, and as what.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[derive(Debug, clap::Args)]
-pub(super) struct Record {
+pub(in crate::cli) struct Record {
     /// Of this job: the raw exchange that the hub keeps for 30 days.
     #[arg(long, conflicts_with = "from", required_unless_present = "from")]
     job: Option<Uuid>,
