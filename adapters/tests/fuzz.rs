@@ -12,16 +12,22 @@
 //! What breaks a property is made smaller and written to a file, whose name the test tells. After
 //! the cause is mended the file goes to `fuzz/regressions/<target>/`: it is read in every run.
 
+#[cfg(test)]
 #[path = "fuzz/bend.rs"]
 mod bend;
+#[cfg(test)]
 #[path = "fuzz/contracts.rs"]
 mod by_contract;
+#[cfg(test)]
 #[path = "fuzz/payloads.rs"]
 mod payloads;
+#[cfg(test)]
 #[path = "fuzz/readers.rs"]
 mod readers;
+#[cfg(test)]
 #[path = "fuzz/run.rs"]
 mod run;
+#[cfg(test)]
 #[path = "fuzz/seeds.rs"]
 mod seeds;
 

@@ -100,7 +100,7 @@ impl Mix {
 
     /// One order in seven is asked for twice.
     fn label(&mut self) -> Part {
-        let back = if self.chance.below(7) == 0 { 1 } else { 0 };
+        let back = u64::from(self.chance.below(7) == 0);
         let order = format!("{}-{}", self.seed % 100_000, self.number - back);
         let address =
             json!({"postcode": "010000", "city": "Астана", "street": "Тестовая", "house": "1"});

@@ -212,6 +212,8 @@ impl Portal {
             // An error says only that the connection is no more.
             if self.publish_over(&publisher, &mut open).await.is_ok() {
                 *line = Some(publisher);
+            } else {
+                tokio::time::sleep(RECONNECT_EVERY).await;
             }
         }
     }
@@ -251,7 +253,9 @@ impl Portal {
                     self.confirms.fetch_add(1, Ordering::Relaxed);
                     self.notes().confirmed.insert(letter.place);
                 } else {
-                    lost = lost.or(confirmed.err().map(|_| ()));
+                    // Who was refused needs a new channel too: of a cluster, one that remembers a
+                    // leader that was lost refuses everything.
+                    lost = Some(());
                     self.repeated.fetch_add(1, Ordering::Relaxed);
                     again.push(letter);
                 }

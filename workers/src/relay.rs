@@ -7,7 +7,8 @@
 //! *Guarantee*: a row is forgotten after its confirm. A job has at most one unconfirmed event, so the
 //! order within a job holds whatever the broker refuses. An event that no queue takes is returned
 //! before its confirm; it is kept as unheard and not retried. An event that a full queue refuses is set
-//! aside with its job and tried again, while the others go on. A reply has one try.
+//! aside with its job and tried again, while the others go on; the next round after a refusal has a new
+//! channel, because a channel whose queue lost its leader refuses all that follows. A reply has one try.
 //!
 //! *Limits*: `pipeline.unconfirmed_max` events a round; nothing is held between rounds.
 
@@ -36,26 +37,46 @@ use crate::{
 
 /// An event that a full queue refused is tried again after this, and its job waits so long.
 pub const REFUSED_PAUSE: Duration = Duration::from_secs(5);
+/// Between two channels, while events are refused.
+pub const RENEW_EVERY: Duration = Duration::from_secs(1);
 /// Jobs whose events are set aside; past that the relay waits for the queue to be emptied.
 pub const ASIDE_MAX: usize = 10_000;
 
 /// Jobs whose events a queue refused, with the moment of the next try: one subscriber's full queue
 /// must not hold up the events of the others.
 #[derive(Debug, Default)]
-struct Aside(HashMap<i64, Instant>);
+struct Aside {
+    jobs: HashMap<i64, Instant>,
+    /// Whether something was refused on the channel that is used.
+    refused: bool,
+    renewed: Option<Instant>,
+}
 
 impl Aside {
     fn jobs(&mut self, now: Instant) -> Vec<i64> {
-        self.0.retain(|_, until| *until > now);
-        self.0.keys().copied().collect()
+        self.jobs.retain(|_, until| *until > now);
+        self.jobs.keys().copied().collect()
     }
 
     fn set(&mut self, job_seq: i64, now: Instant) -> Result<(), broker::Error> {
-        if self.0.len() >= ASIDE_MAX {
+        self.refused = true;
+        if self.jobs.len() >= ASIDE_MAX {
             return Err(broker::Error::Ended("publish: too many events are refused"));
         }
-        self.0.insert(job_seq, now + REFUSED_PAUSE);
+        self.jobs.insert(job_seq, now + REFUSED_PAUSE);
         Ok(())
+    }
+
+    /// Whether the next round needs a new channel: something was refused on this one. A queue that is
+    /// full refuses on any channel, so no more than one in [`RENEW_EVERY`].
+    fn renews(&mut self, now: Instant) -> bool {
+        let due = self.renewed.is_none_or(|last| now - last >= RENEW_EVERY);
+        let renews = self.refused && due;
+        if renews {
+            self.refused = false;
+            self.renewed = Some(now);
+        }
+        renews
     }
 }
 
@@ -135,6 +156,9 @@ async fn publish(
         }
         if hub.wake.relay.notified().now_or_never().is_some() {
             tell_others(hub, mine.len()).await?;
+        }
+        if aside.renews(Instant::now()) {
+            connected.renew().await?;
         }
         round(hub, connected, rows, &mut aside).await?;
         pause.reset();
@@ -230,5 +254,30 @@ fn message(row: &Unsent) -> Message<'_> {
             message_id: None,
             content_type: contracts::job::CONTENT_TYPE,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_brings_one_new_channel_and_not_more_than_one_a_second() {
+        let (mut aside, now) = (Aside::default(), Instant::now());
+        assert!(!aside.renews(now), "nothing was refused");
+        aside.set(1, now).unwrap();
+        assert!(aside.renews(now));
+        assert!(!aside.renews(now + RENEW_EVERY), "nothing was refused on the new channel");
+        aside.set(2, now).unwrap();
+        assert!(!aside.renews(now + RENEW_EVERY / 2));
+        assert!(aside.renews(now + RENEW_EVERY));
+    }
+
+    #[test]
+    fn a_job_is_set_aside_until_its_pause_is_over() {
+        let (mut aside, now) = (Aside::default(), Instant::now());
+        aside.set(7, now).unwrap();
+        assert_eq!(aside.jobs(now), [7]);
+        assert!(aside.jobs(now + REFUSED_PAUSE).is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! Jobs, case files and schemas.
 
-use std::{collections::HashMap, fs};
+use std::{collections::HashMap, fs, path::Path};
 
 use adapters::{replay::schema::Schemas, systems};
 use contracts::{
@@ -141,7 +141,8 @@ pub(crate) struct Schemes {
 
 impl Schemes {
     pub(crate) fn new() -> Self {
-        let mut seeds = of_cases(|_, name| name.ends_with(".xml"));
+        let mut seeds =
+            of_cases(|_, name| Path::new(name).extension().is_some_and(|end| end == "xml"));
         for system in fs::read_dir(folder()).expect("systems") {
             let system = system.expect("a system").path();
             for file in fs::read_dir(&system).expect("a folder") {

@@ -284,7 +284,7 @@ fn of_xml(text: &str, all: &mut Vec<(String, String)>, depth: usize) {
     loop {
         match reader.read_event() {
             Ok(Event::Start(start)) => {
-                name = start.local_name().into_inner().to_owned();
+                start.local_name().into_inner().clone_into(&mut name);
                 held.clear();
             }
             Ok(Event::End(_)) => {

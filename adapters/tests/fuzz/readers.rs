@@ -1,6 +1,6 @@
 //! Readers of envelopes and documents, and what the gateway delivers.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
 use adapters::{
     channel::{MessageKind, Reading},
@@ -30,7 +30,7 @@ pub(crate) struct Documents(Vec<Seed>);
 
 impl Documents {
     pub(crate) fn new() -> Self {
-        Self(of_cases(|_, name| name.ends_with(".xml")))
+        Self(of_cases(|_, name| Path::new(name).extension().is_some_and(|end| end == "xml")))
     }
 }
 

@@ -9,7 +9,7 @@ use adapters::{
     attempt::Call,
     recording::{self, Raw, RawJob},
     replay::Engine,
-    simulation::{Clock, Options, Simulation},
+    simulation::{Clock, Options, Simulation, guard::Hosts, shelf::Shelf},
     systems,
 };
 use contracts::{
@@ -96,6 +96,9 @@ async fn a_recorded_case_of_each_system_holds_no_value_of_the_original_person() 
         push_urls: Vec::new(),
         fault_permille: 0,
         latency: Duration::ZERO,
+        shelf: Shelf::default(),
+        is_plain: false,
+        hosts: Hosts::default(),
     });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));

@@ -88,7 +88,7 @@ pub struct Report {
 impl Struck {
     /// As one line.
     pub fn line(&self) -> String {
-        let back = self.back.map_or_else(|| "never".into(), |back| seconds(back));
+        let back = self.back.map_or_else(|| "never".into(), seconds);
         format!(
             "{:4}  {:7}  {:50} lasted {:>6}  back after {:>6}  in flight {:3.0}  rescued {:3.0}  \
              fenced {:2.0}  in doubt {:2}{}",

@@ -20,7 +20,7 @@ use crate::{Error, Outcome, world::World};
 /// Room for a fresh cluster, its log, and a few thousand jobs.
 const SIZE: &str = "320m";
 /// What a stranger writes at once.
-const BLOCK: [u8; 64 * 1024] = [0x5A; 64 * 1024];
+static BLOCK: [u8; 64 * 1024] = [0x5A; 64 * 1024];
 
 /// A mounted file system; unmounted when dropped, also while it is in use.
 #[derive(Debug)]

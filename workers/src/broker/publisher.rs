@@ -120,9 +120,16 @@ impl Publisher {
     /// Connects to the broker, or to one of its nodes.
     pub async fn connect(at: impl Into<Address>, purpose: &str) -> Result<Self, Error> {
         let connection = at.into().connect(purpose).await?;
-        let channel = within(connection.create_channel()).await?;
-        within(channel.confirm_select(ConfirmSelectOptions { nowait: false })).await?;
+        let channel = confirming(&connection).await?;
         Ok(Self { connection, channel })
+    }
+
+    /// Goes on with a new channel. Of a cluster, a channel remembers who led a queue at its first
+    /// publish; if that node was lost, it refuses every publish until the node is back.
+    pub async fn renew(&mut self) -> Result<(), Error> {
+        let fresh = confirming(&self.connection).await?;
+        let old = std::mem::replace(&mut self.channel, fresh);
+        within(old.close(200, "renewed".into())).await
     }
 
     /// Declares exchanges and queues, so that the first event finds its exchange.
@@ -218,6 +225,12 @@ impl Pending {
         let confirmation = self.confirm.now_or_never().ok_or(Error::Timeout)?;
         Ok(published(&confirmation?))
     }
+}
+
+async fn confirming(connection: &Connection) -> Result<Channel, Error> {
+    let channel = within(connection.create_channel()).await?;
+    within(channel.confirm_select(ConfirmSelectOptions { nowait: false })).await?;
+    Ok(channel)
 }
 
 const fn published(confirmation: &Confirmation) -> Published {

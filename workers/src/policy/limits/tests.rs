@@ -125,31 +125,33 @@ proptest! {
         let rate = Rate { per_s, burst };
         let zero = Instant::now() + Duration::from_secs(100);
         let mut now = zero;
-        let mut row = zero - Duration::from_secs(50);
+        let mut row = zero.checked_sub(Duration::from_secs(50)).unwrap();
         let mut workers = [Tokens::default(), Tokens::default()];
         let mut starts = Vec::new();
         for (who, passes, wanted) in acts {
             now += Duration::from_millis(passes);
-            while let Some(_) = workers[who].take(now) {
+            while workers[who].take(now).is_some() {
                 starts.push(now);
             }
             // What `Store::reserve` does in its statement.
-            let first = row.max(now - rate.life());
-            let room = (now + AHEAD).saturating_duration_since(first).as_secs_f64();
-            let most = (room * f64::from(per_s)).floor() as usize + 1;
+            let first = row.max(now.checked_sub(rate.life()).unwrap());
+            let room = (now + AHEAD).saturating_duration_since(first);
+            let most = room.as_nanos() * u128::from(per_s) / 1_000_000_000 + 1;
+            let most = usize::try_from(most).unwrap();
             let count = if first > now + AHEAD { 0 } else { rate.block(wanted).min(most) };
             row = first + rate.gap() * u32::try_from(count).unwrap();
             let first_ms = if first >= now { (first - now).as_secs_f64() }
                 else { -(now - first).as_secs_f64() } * 1_000.0;
             workers[who].add(count, first_ms, rate, now, now);
-            while let Some(_) = workers[who].take(now) {
+            while workers[who].take(now).is_some() {
                 starts.push(now);
             }
         }
         for (i, from) in starts.iter().enumerate() {
             for (j, to) in starts.iter().enumerate().skip(i) {
                 let most = (*to - *from).as_secs_f64() * f64::from(per_s) + f64::from(burst);
-                prop_assert!((j - i + 1) as f64 <= most + 0.01, "{} in {:?}", j - i + 1, *to - *from);
+                let count = u32::try_from(j - i + 1).unwrap();
+                prop_assert!(f64::from(count) <= most + 0.01, "{} in {:?}", count, *to - *from);
             }
         }
     }
