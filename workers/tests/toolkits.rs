@@ -33,7 +33,7 @@ mod tests {
         let mut install = Command::new("python3");
         install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
         let installed = run(install.args(["--target", "libraries", "zeep"]), folder.path()).await;
-        if let Err(why) = installed.and_then(succeeded) {
+        if let Err(why) = installed.and_then(|output| succeeded(&output)) {
             say(&format!("the SOAP toolkit zeep was NOT tried: {why}"));
             return;
         }
@@ -45,7 +45,7 @@ mod tests {
             let mut client = Command::new("python3");
             client.arg("client.py").env("PYTHONPATH", folder.path().join("libraries"));
             let output = run(client.env("SIMULATORS", &simulators.url), folder.path()).await;
-            let words = output.and_then(succeeded).expect("the toolkit's calls");
+            let words = output.and_then(|output| succeeded(&output)).expect("the toolkit's calls");
             assert!(words.contains("850100300012") || words.contains("all answers are right"));
         }
     }
@@ -126,12 +126,9 @@ mod tests {
         }
     }
 
-    fn succeeded(output: Output) -> Result<String, String> {
-        let words = String::from_utf8_lossy(&output.stderr).into_owned();
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-        }
-        Err(words)
+    fn succeeded(output: &Output) -> Result<String, String> {
+        let words = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if output.status.success() { Ok(words(&output.stdout)) } else { Err(words(&output.stderr)) }
     }
 
     /// Past the test harness, which hides what a test that holds has said.

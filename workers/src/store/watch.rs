@@ -9,7 +9,7 @@ use super::{Error, Store, within};
 
 /// What one look saw.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "one flag a loop")]
+#[expect(clippy::struct_excessive_bools, reason = "one for each loop that may have work")]
 pub struct Seen {
     /// Until the next timer; zero where one is due.
     pub next_timer: Option<Duration>,
