@@ -23,6 +23,7 @@ use crate::{
     broker::consumer::{self, Delivery, Health, Source},
     callback, clock,
     config::Config,
+    doctor::expiry,
     fail_point::{self, Point},
     inbound::{self, matching, pull},
     pipeline::{BuildError, Hub, admit, claim, decode, decode::Candidate, record},
@@ -236,6 +237,7 @@ impl Loops {
         tokio::spawn(timers::run(hub.clone(), background.clone()));
         tokio::spawn(watch::run(hub.clone(), background.clone()));
         tokio::spawn(callback::run(hub.clone(), background.clone()));
+        tokio::spawn(expiry::run(hub.clone(), background.clone()));
         let relaying = tokio::spawn(relay::run(hub.clone(), mine, relay_stop.clone()));
         Self { recording, relaying, relay_stop }
     }

@@ -90,8 +90,10 @@ async fn fire(hub: &Hub) -> Result<usize, crate::store::Error> {
         }
     }
     for (operation, sla) in &fired.moved {
-        if *sla == Sla::Breached {
-            Metric::SlaBreaches.count([("operation", operation)]);
+        match sla {
+            Sla::OnTime => {}
+            Sla::AtRisk => Metric::SlaAtRisk.count([("operation", operation)]),
+            Sla::Breached => Metric::SlaBreaches.count([("operation", operation)]),
         }
     }
     for (operation, after) in &fired.ended {

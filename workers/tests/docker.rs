@@ -4,6 +4,9 @@
 //! checked where the tool is there, and said aloud where it is not.
 
 #[cfg(test)]
+#[path = "docker/alerts.rs"]
+mod alerts;
+#[cfg(test)]
 #[path = "docker/files.rs"]
 mod files;
 #[cfg(test)]

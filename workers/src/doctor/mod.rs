@@ -20,6 +20,7 @@ mod callbacks;
 mod database;
 mod destinations;
 mod disk;
+pub mod expiry;
 mod finding;
 mod hub;
 mod reach;

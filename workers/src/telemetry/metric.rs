@@ -35,6 +35,8 @@ pub enum Metric {
     CallsInFlight,
     /// Attempts that will be repeated.
     Retries,
+    /// SLA warning points passed.
+    SlaAtRisk,
     /// SLA deadlines missed.
     SlaBreaches,
     /// How late timers fire.
@@ -73,6 +75,8 @@ pub enum Metric {
     Workers,
     /// How far the business calendar reaches (service).
     CalendarRemaining,
+    /// Until a system's certificate ends.
+    CredentialExpiry,
     /// Live jobs by what they wait for (service).
     Waiting,
     /// State of the circuit breaker.
@@ -98,7 +102,7 @@ enum Kind {
 
 impl Metric {
     /// All metrics.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::Admitted,
         Self::Quarantined,
         Self::Consents,
@@ -107,6 +111,7 @@ impl Metric {
         Self::CallDuration,
         Self::CallsInFlight,
         Self::Retries,
+        Self::SlaAtRisk,
         Self::SlaBreaches,
         Self::TimerLateness,
         Self::Published,
@@ -126,6 +131,7 @@ impl Metric {
         Self::QuarantineRows,
         Self::Workers,
         Self::CalendarRemaining,
+        Self::CredentialExpiry,
         Self::Waiting,
         Self::BreakerState,
         Self::BreakerMoves,
@@ -171,6 +177,11 @@ impl Metric {
                 "hub_retries_total",
                 Counter,
                 "Attempts that will be repeated, by operation and class",
+            ),
+            Self::SlaAtRisk => (
+                "hub_sla_at_risk_total",
+                Counter,
+                "SLA warning points that passed before the end, by operation",
             ),
             Self::SlaBreaches => (
                 "hub_sla_breaches_total",
@@ -242,6 +253,11 @@ impl Metric {
                 "hub_calendar_remaining_seconds",
                 Gauge,
                 "Business time until the last day of the business calendar ends",
+            ),
+            Self::CredentialExpiry => (
+                "hub_credential_expiry_seconds",
+                Gauge,
+                "Real time until the certificate of a system's https address ends, by system",
             ),
             Self::Waiting => {
                 ("hub_waiting_jobs", Gauge, "Live jobs, by system and what they wait for")
@@ -408,6 +424,7 @@ pub fn describe(operations: &[&'static OperationSpec]) {
                 zero(Metric::Consents, vec![of.clone(), label("result", result)]);
             }
         }
+        zero(Metric::SlaAtRisk, vec![of.clone()]);
         zero(Metric::SlaBreaches, vec![of]);
     }
     let unknown = vec![label("operation", "unknown"), label("outcome", "rejected")];
@@ -452,7 +469,10 @@ pub fn series_max(systems: usize, operations: usize) -> usize {
         .into_iter()
         .map(|metric| match metric {
             Metric::Waiting => systems * WAITS_FOR.len(),
-            Metric::BreakerState | Metric::InFlightMax | Metric::InFlightShare => systems,
+            Metric::BreakerState
+            | Metric::CredentialExpiry
+            | Metric::InFlightMax
+            | Metric::InFlightShare => systems,
             Metric::BreakerMoves => systems * 3,
             Metric::Blocked => systems * 4,
             Metric::PutOff => systems * PUT_OFF.len(),
@@ -463,7 +483,7 @@ pub fn series_max(systems: usize, operations: usize) -> usize {
             Metric::CallDuration => systems * (classes + 4) * histogram(CALL_BUCKETS.len()),
             Metric::CallsInFlight | Metric::OldestJob => systems + 1,
             Metric::Retries => operations * classes,
-            Metric::SlaBreaches | Metric::SlaRemaining => operations,
+            Metric::SlaAtRisk | Metric::SlaBreaches | Metric::SlaRemaining => operations,
             Metric::TimerLateness => histogram(CALL_BUCKETS.len()),
             Metric::Published => 4,
             Metric::Inbound => (systems + 1) * INBOUND_RESULTS.len(),

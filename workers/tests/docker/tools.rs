@@ -5,7 +5,11 @@ use std::process::{Command, Output};
 use crate::{folder, secrets};
 
 /// Runs a tool; `None`, and a sentence, where it is not there.
-fn tool(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Option<Output> {
+pub(crate) fn tool(
+    program: &str,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> Option<Output> {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(folder()).envs(environment.iter().copied());
     if let Ok(output) = command.output() {
@@ -15,7 +19,7 @@ fn tool(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Opti
     None
 }
 
-fn assert_good(output: &Output) {
+pub(crate) fn assert_good(output: &Output) {
     let text = [output.stdout.as_slice(), &output.stderr].concat();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&text));
 }
