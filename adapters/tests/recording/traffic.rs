@@ -113,6 +113,7 @@ async fn a_recorded_case_of_each_system_holds_no_value_of_the_original_person() 
         if !behaviour.is_empty() {
             let order = json!({ "system": system.spec().name, "behaviour": behaviour });
             let client = reqwest_client().post(format!("{url}/control/next"));
+            let client = client.header("content-type", "application/json");
             let ordered = client.body(order.to_string()).send().await.expect("answers");
             assert!(ordered.status().is_success(), "{name}: no behaviour {behaviour}");
         }
