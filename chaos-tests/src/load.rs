@@ -227,7 +227,8 @@ async fn make(shared: &Shared, mix: &mut Mix) {
             let order = json!({"system": "eqyzmet", "kind": "editable"});
             let url = format!("{}/control/begin", shared.simulators);
             // One that is not begun is one that nobody asked for.
-            drop(shared.http.post(url).body(order.to_string()).send().await);
+            let request = shared.http.post(url).header("content-type", "application/json");
+            drop(request.body(order.to_string()).send().await);
         }
     }
 }

@@ -200,6 +200,7 @@ async fn a_repeated_request_is_executed_again_and_the_oracle_sees_it() {
     let expected = json!({
         "requests": 3, "executed": 3, "distinct_request_numbers": 2,
         "executed_more_than_once": ["n1"], "numbers_cut": false,
+        "at_once_max": 1,
     });
     assert_eq!(*oracle, expected);
 }
