@@ -127,8 +127,8 @@ fn job_message(described: &Described<'_>) -> Value {
         "name": format!("{name}.job"),
         "title": format!("A job {name}"),
         "summary": effect,
-        "description": "Persistent, message_id = id, published with confirms and mandatory. A repetition sends the same id \
-            and the same content.",
+        "description": "Persistent, message_id = id, published with confirms and mandatory. A repetition \
+            sends the same id and the same content.",
         "contentType": crate::job::CONTENT_TYPE,
         "payload": { "$ref": format!("./{name}.job.v1.json") },
         "correlationId": {

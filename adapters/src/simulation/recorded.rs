@@ -170,7 +170,7 @@ pub(super) async fn answer(
         send_later(simulation, &order, chain, &mut pairs, Some(entry));
     }
     Some(match turn.answer {
-        None => acknowledge(simulation, chain.unwrap_or_default()).into_response(line),
+        None => acknowledgement(simulation, chain.unwrap_or_default()).into_response(line),
         Some(answer) => put(simulation, &order.script, answer, &pairs, line).await,
     })
 }
@@ -181,7 +181,7 @@ pub(super) fn begin(simulation: &Arc<Simulation>, order: &CaseOrder) -> usize {
     order.script.pushes.len()
 }
 
-fn acknowledge(simulation: &Simulation, chain: u64) -> Reply {
+fn acknowledgement(simulation: &Simulation, chain: u64) -> Reply {
     let message_id = simulation.post().next_id();
     simulation.post().arrived(message_id);
     let inner = format!(

@@ -93,13 +93,14 @@ pub fn is_readable(list: &SecretString) -> bool {
     split(list.expose_secret()).iter().all(|url| url.parse::<AMQPUri>().is_ok())
 }
 
-/// The URLs of a list. A comma that no URL follows is part of the one before.
+/// The URLs of a list. A comma that no URL follows is part of the one before; one that nothing
+/// follows is a mistake, and an empty URL.
 fn split(list: &str) -> Vec<String> {
     let mut urls: Vec<String> = Vec::new();
     for piece in list.split(',') {
         let begins = SCHEMES.iter().any(|scheme| piece.trim_start().starts_with(scheme));
         match urls.last_mut() {
-            Some(url) if !begins => {
+            Some(url) if !begins && !piece.trim().is_empty() => {
                 url.push(',');
                 url.push_str(piece.trim_end());
             }

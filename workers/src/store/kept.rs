@@ -64,7 +64,7 @@ impl Store {
         act: &Act,
     ) -> Result<Asked, Error> {
         within(async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = super::begin(&self.pool).await?;
             let job = sqlx::query(
                 "SELECT j.seq, j.operation, j.subject, j.input, j.carry
                    FROM hub.job_key k JOIN hub.job j ON j.seq = k.seq WHERE k.id = $1",

@@ -10,6 +10,8 @@ use lapin::{
 use secrecy::SecretString;
 use serde_json::Value;
 use workers::{
+    config::Retention,
+    policy::calendar::Calendar,
     services::{Options, Services},
     store::Store,
 };
@@ -133,10 +135,9 @@ async fn the_logins_migrate_work_and_read_and_may_do_no_more() {
     let migrator = store("hub_migrator");
     migrator.migrate().await.unwrap();
     migrator.migrate().await.unwrap();
-    let calendar = workers::policy::calendar::Calendar::built_in();
-    migrator.load_calendar(&calendar).await.unwrap().unwrap();
+    migrator.load_calendar(&Calendar::built_in()).await.unwrap().unwrap();
     let worker = store("hub_worker");
-    worker.maintain(&workers::config::Retention::default()).await.unwrap();
+    worker.maintain(&Retention::default()).await.unwrap();
     worker.register_worker(uuid::Uuid::from_u128(1), "a test").await.unwrap();
     assert!(!may(&worker, "CREATE TABLE hub.mine (id int)").await);
     assert!(!may(&worker, "CREATE TABLE public.mine (id int)").await);
@@ -144,8 +145,6 @@ async fn the_logins_migrate_work_and_read_and_may_do_no_more() {
     assert!(may(&portal, "SELECT count(*) FROM portal.person").await);
     assert!(!may(&portal, "SELECT count(*) FROM hub.job").await);
     assert!(!may(&portal, "DELETE FROM portal.person").await);
-    for store in [migrator, worker, portal] {
-        store.close().await;
-    }
+    tokio::join!(migrator.close(), worker.close(), portal.close());
     services.stop().await;
 }

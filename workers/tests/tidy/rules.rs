@@ -80,6 +80,7 @@ const RULES: [Rule; 23] = [
         says: "one press, one SMS; a lost answer is in doubt and a verified code proves it",
         played: &[
             "d6_one_press_sends_one_sms_whatever_is_lost_repeated_or_killed",
+            "d6_d15_a_pause_in_the_middle_of_a_command_does_not_send_it_twice",
             "d6_a_code_that_verifies_proves_that_it_was_sent",
             "d6_a_code_that_is_typed_before_its_sending_is_in_doubt_proves_it_too",
             "d6_a_press_whose_code_nobody_types_ends_as_unknown_when_the_code_would_have_expired",
@@ -162,6 +163,7 @@ const RULES: [Rule; 23] = [
         says: "one order, one number",
         played: &[
             "d15_one_order_has_one_number_whatever_is_lost_repeated_or_killed",
+            "d6_d15_a_pause_in_the_middle_of_a_command_does_not_send_it_twice",
             "d15_a_lost_answer_is_in_doubt_until_the_order_number_tells",
             "d15_a_hub_killed_while_it_fetches_the_label_again_loses_neither_number_nor_label",
         ],
