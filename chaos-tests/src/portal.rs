@@ -65,7 +65,8 @@ pub struct Told {
     pub state: State,
     /// The code in its summary.
     pub code: Option<String>,
-    /// Read from the table of events that no queue took, not heard.
+    /// Read from the table of events that no queue took, or delivered once more after a connection
+    /// ended: it says nothing about the order.
     pub late: bool,
 }
 
@@ -165,7 +166,9 @@ impl Portal {
                 .await?;
         while let Some(delivery) = consumer.next().await {
             let delivery = delivery?;
-            self.note(delivery.routing_key.as_str(), &delivery.data, false);
+            // Delivered before, to a connection that ended: it says nothing about the order.
+            let late = delivery.redelivered;
+            self.note(delivery.routing_key.as_str(), &delivery.data, late);
             within(delivery.ack(BasicAckOptions { multiple: false })).await?;
         }
         Ok(())

@@ -325,15 +325,16 @@ impl Drop for Answering {
 pub fn router(simulation: &Arc<Simulation>) -> Router {
     let mut systems = Router::new();
     for system in crate::systems::all() {
-        let name = system.spec().name;
-        let counted = axum::middleware::from_fn_with_state((Arc::clone(simulation), name), count);
-        let simulator = system.simulator(Arc::clone(simulation)).layer(counted);
-        systems = systems.nest_service(&format!("/{name}"), simulator);
+        let path = format!("/{}", system.spec().name);
+        systems = systems.nest_service(&path, system.simulator(Arc::clone(simulation)));
     }
     let given = axum::middleware::from_fn_with_state(Arc::clone(simulation), given::answer);
     let systems = systems.layer(given);
     let front = axum::middleware::from_fn_with_state(Arc::clone(simulation), front::pass);
     let systems = systems.fallback(front::lost).with_state(Arc::clone(simulation)).layer(front);
+    // Outermost: what a system is slow with is under way, too.
+    let counted = axum::middleware::from_fn_with_state(Arc::clone(simulation), count);
+    let systems = systems.layer(counted);
     let hosts = Arc::new(simulation.options.hosts.clone());
     let guard = axum::middleware::from_fn_with_state(hosts, guard::pass);
     let control = control::router(simulation).layer(guard.clone());
@@ -344,7 +345,7 @@ pub fn router(simulation: &Arc<Simulation>) -> Router {
 /// Counts the requests of a system that are being answered at the same moment; one whose caller goes
 /// away counts no more.
 async fn count(
-    State((simulation, system)): State<(Arc<Simulation>, &'static str)>,
+    State(simulation): State<Arc<Simulation>>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -354,6 +355,11 @@ async fn count(
             self.0.journal().leave(self.1);
         }
     }
+    let first = request.uri().path().trim_start_matches('/').split('/').next();
+    let names = crate::systems::all().into_iter().map(|system| system.spec().name);
+    let Some(system) = names.into_iter().find(|name| Some(*name) == first) else {
+        return next.run(request).await;
+    };
     simulation.journal().enter(system);
     let _leaves = Leaves(simulation, system);
     next.run(request).await

@@ -52,7 +52,8 @@ fn health_pages_tell_what_is_missing_and_the_number_of_series_is_bounded() {
         assert_eq!(world.get(0, "/health/live").await, (200, "live\n".to_owned()));
         let (status, body) = world.get(0, "/health/ready").await;
         let body: Value = serde_json::from_str(&body).unwrap();
-        let good = json!({"ready": true, "broker": true, "database": true, "schema": true});
+        let good = json!({"ready": true, "broker": true, "database": true, "schema": true,
+            "publishing": "up"});
         assert_eq!((status, body), (200, good));
 
         world.play(&person("counted"), &["reset", "garbage", "found"]).await;
