@@ -21,9 +21,21 @@ const OLDEST: (u32, u32) = (3, 10);
 const NEWEST_MAJOR: u32 = 4;
 
 pub(super) async fn look(subject: &Subject, findings: &mut Findings) {
+    let address = Address::new(&subject.settings.config.amqp_url);
     let mut inside = None;
-    for url in Address::new(&subject.settings.config.amqp_url).nodes() {
-        let greeted = look_at_node(url, subject, findings).await;
+    // A node that says nothing leaves time for the others, and for what stands behind them.
+    let parts = u32::try_from(address.nodes().len()).unwrap_or(u32::MAX).saturating_add(1);
+    let limit = subject.limit / parts;
+    for url in address.nodes() {
+        let look = tokio::time::timeout(limit, look_at_node(url, subject, findings)).await;
+        let greeted = look.unwrap_or_else(|_| {
+            let at = Target::of(url.expose_secret());
+            let at = at.map(|target| format!("{}:{}", target.host, target.port));
+            let found = format!("no answer within {} s", limit.as_secs_f64());
+            let mend = "It is down, or packets are dropped on the way; --timeout waits longer";
+            findings.add_about("reachable", at.as_deref(), Verdict::fail(found, mend));
+            false
+        });
         inside = inside.or_else(|| greeted.then(|| url.clone()));
     }
     // What stands behind one node stands behind all of them.

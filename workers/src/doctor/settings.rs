@@ -53,7 +53,10 @@ fn fault(problem: &Problem) -> Verdict {
 /// Whether a value may stand in a report: a secret may have been put into the wrong place.
 fn is_harmless(problem: &Problem) -> bool {
     let Problem { key, value, .. } = problem;
-    let is_path = key.ends_with("_file") || key == "calendar.folder" || key == "--config";
+    let is_key_of_path = key.ends_with("_file") || key == "calendar.folder" || key == "--config";
+    // The secret itself may have been put where its file belongs.
+    let begins = ["/", "./", "../"].iter().any(|begin| value.starts_with(begin));
+    let is_path = is_key_of_path && begins && !value.contains('@') && !value.contains("://");
     let is_word =
         ["missing", "unknown", "given", "(hidden)", "true", "false"].contains(&value.as_str());
     is_path || is_word || value.len() < 6
