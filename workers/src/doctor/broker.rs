@@ -33,7 +33,7 @@ pub(super) async fn look(subject: &Subject, findings: &mut Findings) {
             let at = at.map(|target| format!("{}:{}", target.host, target.port));
             let found = format!("no answer within {} s", limit.as_secs_f64());
             let mend = "It is down, or packets are dropped on the way; --timeout waits longer";
-            findings.add_about("reachable", at.as_deref(), Verdict::fail(found, mend));
+            findings.add_about("deadline", at.as_deref(), Verdict::fail(found, mend));
             false
         });
         inside = inside.or_else(|| greeted.then(|| url.clone()));
