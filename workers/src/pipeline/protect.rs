@@ -37,8 +37,6 @@ use crate::{
 pub const LOOKS_APART: Duration = Duration::from_millis(100);
 /// A probe counts as lost after the longest call, and this.
 const PROBE_SLACK: Duration = Duration::from_secs(15);
-/// They may hold a system for at most this long by one answer.
-pub const TOLD_MAX: Duration = Duration::from_secs(3_600);
 /// Batches of jobs whose retries were stopped, in one look.
 const STOPPED_BATCHES_MAX: usize = 20;
 
@@ -259,7 +257,7 @@ pub fn verdict(outcome: &Outcome) -> (Verdict, Option<&'static str>) {
 /// They told us when to come again: nobody calls them until then.
 pub async fn heed(hub: &Hub, system: &str, failure: &Failure, told: Option<Duration>) {
     let Some(pause) = told.filter(|_| failure.class == Class::NotNow) else { return };
-    let pause = pause.min(TOLD_MAX);
+    let pause = pause.min(retry::TOLD_MAX);
     tracing::warn!(system, code = failure.code, pause_s = pause.as_secs(), "they told us to wait");
     if let Some(destination) = hub.destinations.get(system) {
         destination.block(Some(Blocked::Hold));
