@@ -53,7 +53,11 @@ pub async fn look(hub: &Hub, served: &[&Destination], first: bool) -> Result<(),
     }
     tend(hub, &pairs).await?;
     hub.set_retries_disabled(retries_disabled);
-    stop_retries(hub).await
+    // What is shared is known now, whatever becomes of these jobs.
+    if let Err(error) = stop_retries(hub).await {
+        tracing::warn!(%error, "jobs whose retries are stopped wait for the next look to end");
+    }
+    Ok(())
 }
 
 /// What a system's row means here.
