@@ -81,7 +81,8 @@ fn note(destination: &Destination, seen: &Seen, now: Timestamp) {
     Metric::InFlightMax.set(super::admit::count(seen.in_flight_max), [("system", system)]);
 }
 
-/// Tells everybody that maintenance has begun. At the start of a process also that it has not: the
+/// Tells everybody that maintenance has begun, once: while hubs with other settings take over, a window
+/// that they withdrew does not come back. At the start of a process also that it has not begun: the
 /// settings may have changed.
 async fn announce(
     hub: &Hub,
@@ -93,10 +94,14 @@ async fn announce(
     let known = seen.maintenance_until.and_then(|at| Timestamp::from_microsecond(at).ok());
     let system = destination.spec.name;
     match maintenance::active(&destination.protection.maintenance, now) {
-        Some((window, until)) if known != Some(until) => {
-            tracing::info!(system, %until, "announced maintenance has begun: nothing is started");
-            let said = (until, window.text_ru.as_str(), window.text_kk.as_str());
-            hub.store.announce(system, Some(said)).await
+        Some((window, until)) if !destination.has_announced(until) => {
+            if known != Some(until) {
+                tracing::info!(system, %until, "announced maintenance has begun: nothing is started");
+                let said = (until, window.text_ru.as_str(), window.text_kk.as_str());
+                hub.store.announce(system, Some(said)).await?;
+            }
+            destination.note_announced(until);
+            Ok(())
         }
         None if first && known.is_some_and(|until| until > now) => {
             hub.store.announce(system, None).await
