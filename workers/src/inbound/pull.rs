@@ -2,7 +2,8 @@
 //!
 //! *Guarantee*: a pulled message is stored before it is confirmed to the gateway, so a crash between
 //! the two only brings it again. A drain that ended well is noted with the business time at which it
-//! began: what has a give-up time before that may end.
+//! began: what has a give-up time before that may end. Behind an open breaker a pull is the probe
+//! when one is due, so a quiet system whose jobs only wait for answers comes back.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,8 +16,12 @@ use tokio_util::sync::CancellationToken;
 use super::{INBOUND, count, kind_name, matching, printable};
 use crate::{
     fail_point::{self, Point},
-    pipeline::{Hub, destination::Destination},
-    store::inbound::Arrival,
+    pipeline::{Hub, destination::Destination, protect},
+    policy::breaker::{self, Verdict},
+    store::{
+        inbound::Arrival,
+        protection::{Blocked, Probe},
+    },
 };
 
 /// Pages in one drain.
@@ -44,7 +49,7 @@ pub async fn run(hub: Arc<Hub>, stop: CancellationToken) {
 /// Drains what is due.
 pub async fn pull_due(hub: &Hub) {
     let pulled: Vec<&Arc<Destination>> =
-        hub.destinations.values().filter(|d| d.is_pulled() && d.blocked().is_none()).collect();
+        hub.destinations.values().filter(|d| d.is_pulled() && may_be_pulled(d)).collect();
     if pulled.is_empty() {
         return;
     }
@@ -60,16 +65,59 @@ pub async fn pull_due(hub: &Hub) {
             return;
         }
     };
-    for destination in pulled.into_iter().filter(|d| due.iter().any(|name| name == d.spec.name)) {
+    for destination in pulled {
         let system = destination.spec.name;
+        let Some(due) = due.iter().find(|due| due.system == system) else { continue };
         let Some(channel) = destination.adapter.channel() else { continue };
-        match drain(hub, system, channel).await {
+        let probe = if due.probes {
+            match take_probe(hub, destination).await {
+                Some(probe) => Some(probe),
+                None => continue,
+            }
+        } else {
+            None
+        };
+        let drained = drain(hub, system, channel).await;
+        if probe.is_some() {
+            protect::note_call(hub, destination, probe, learned(&drained)).await;
+        }
+        match drained {
             Ok(0) => {}
             Ok(messages) => tracing::info!(system, messages, "waiting messages were pulled"),
             Err(error) => {
                 tracing::warn!(%error, system, "a pull failed; the next one comes in time");
             }
         }
+    }
+}
+
+/// Behind an open breaker the database says whether it is time to try.
+fn may_be_pulled(destination: &Destination) -> bool {
+    match destination.blocked() {
+        None | Some(Blocked::Breaker) => true,
+        Some(Blocked::Pause | Blocked::Maintenance | Blocked::Hold) => false,
+    }
+}
+
+/// The right to be the one call that tries whether they are there again; none where somebody has it.
+async fn take_probe(hub: &Hub, destination: &Destination) -> Option<Probe> {
+    let system = destination.spec.name;
+    let lasts = protect::probe_lasts(hub, destination);
+    match hub.store.take_pull_probe(system, lasts).await {
+        Ok(probe) => probe.inspect(|_| protect::note_probe(hub, system)),
+        Err(error) => {
+            tracing::debug!(%error, system, "a pull behind the breaker waits for the database");
+            None
+        }
+    }
+}
+
+/// What a pull says about their health.
+fn learned(drained: &Result<usize, Error>) -> (Verdict, Option<&'static str>) {
+    match drained {
+        Ok(_) => (Verdict::Answered, None),
+        Err(Error::Gateway(failure)) => (breaker::verdict(failure), Some(failure.code)),
+        Err(Error::Store(_)) => (Verdict::Nothing, None),
     }
 }
 

@@ -32,6 +32,8 @@ use crate::{
 pub const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Jobs in one claim.
 pub const CLAIM_MAX: usize = 256;
+/// Claims of one system in a row, before the others, a look and a stop have their turn.
+pub const ROUNDS_MAX: usize = 4;
 
 /// Claims until cancelled; only for these systems and the hub's own, where they are named.
 pub async fn run(hub: Arc<Hub>, only: Option<Vec<String>>, stop: CancellationToken) {
@@ -55,6 +57,7 @@ pub async fn run(hub: Arc<Hub>, only: Option<Vec<String>>, stop: CancellationTok
             start.filter(|_| !failed).map_or(LOOK_EVERY, |at| at.saturating_duration_since(now));
         failed = false;
         let looks = tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             _ = tick.tick() => true,
             () = rung(&hub, looked_at) => true,
@@ -73,7 +76,7 @@ pub async fn run(hub: Arc<Hub>, only: Option<Vec<String>>, stop: CancellationTok
         }
         for destination in served.iter().filter(|d| d.is_claimable()) {
             let started = match destination.blocked() {
-                None => claim(&hub, destination).await,
+                None => claim(&hub, destination, &stop).await,
                 Some(Blocked::Breaker) => probe(&hub, destination).await,
                 Some(Blocked::Pause | Blocked::Maintenance | Blocked::Hold) => Ok(()),
             };
@@ -94,8 +97,17 @@ async fn rung(hub: &Hub, looked_at: Option<Instant>) {
     hub.wake.look.notified().await;
 }
 
-async fn claim(hub: &Arc<Hub>, destination: &Destination) -> Result<(), Error> {
-    loop {
+/// Claims until nothing is there, no permit is left, or others have their turn: the bell brings it
+/// back here.
+async fn claim(
+    hub: &Arc<Hub>,
+    destination: &Destination,
+    stop: &CancellationToken,
+) -> Result<(), Error> {
+    for _ in 0..ROUNDS_MAX {
+        if stop.is_cancelled() {
+            break;
+        }
         protect::reserve(hub, destination).await?;
         let mut permits = destination.permits(CLAIM_MAX);
         if permits.is_empty() {
@@ -134,6 +146,8 @@ async fn claim(hub: &Arc<Hub>, destination: &Destination) -> Result<(), Error> {
             return Ok(());
         }
     }
+    hub.wake.claim.notify_one();
+    Ok(())
 }
 
 /// One call that tries whether they are there again, where it is time.

@@ -12,13 +12,14 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use adapters::{settings::Settings, system::Adapter};
 use contracts::operation::SystemSpec;
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::slots::{Slot, Slots};
@@ -53,6 +54,7 @@ pub struct Destination {
     claimable: AtomicBool,
     blocked: AtomicU8,
     probe_due: AtomicBool,
+    announced: AtomicI64,
     hungry: AtomicBool,
     starts: Arc<Mutex<Starts>>,
     tally: Mutex<Tally>,
@@ -127,6 +129,7 @@ impl Destination {
             claimable: AtomicBool::new(true),
             blocked: AtomicU8::new(0),
             probe_due: AtomicBool::new(false),
+            announced: AtomicI64::new(i64::MIN),
             hungry: AtomicBool::new(false),
             starts: Arc::default(),
             tally: Mutex::default(),
@@ -285,6 +288,16 @@ impl Destination {
     pub fn blocked(&self) -> Option<Blocked> {
         let code = usize::from(self.blocked.load(Ordering::Relaxed));
         Blocked::ALL.get(code.checked_sub(1)?).copied()
+    }
+
+    /// Whether this process has told everybody of the maintenance that ends then.
+    pub fn has_announced(&self, until: Timestamp) -> bool {
+        self.announced.load(Ordering::Relaxed) == until.as_microsecond()
+    }
+
+    /// Everybody knows of the maintenance that ends then.
+    pub fn note_announced(&self, until: Timestamp) {
+        self.announced.store(until.as_microsecond(), Ordering::Relaxed);
     }
 
     /// Whether one call may try whether they are there again, as the last look saw it.

@@ -37,8 +37,6 @@ use crate::{
 pub const LOOKS_APART: Duration = Duration::from_millis(100);
 /// A probe counts as lost after the longest call, and this.
 const PROBE_SLACK: Duration = Duration::from_secs(15);
-/// They may hold a system for at most this long by one answer.
-pub const TOLD_MAX: Duration = Duration::from_secs(3_600);
 /// Batches of jobs whose retries were stopped, in one look.
 const STOPPED_BATCHES_MAX: usize = 20;
 
@@ -55,7 +53,11 @@ pub async fn look(hub: &Hub, served: &[&Destination], first: bool) -> Result<(),
     }
     tend(hub, &pairs).await?;
     hub.set_retries_disabled(retries_disabled);
-    stop_retries(hub).await
+    // What is shared is known now, whatever becomes of these jobs.
+    if let Err(error) = stop_retries(hub).await {
+        tracing::warn!(%error, "jobs whose retries are stopped wait for the next look to end");
+    }
+    Ok(())
 }
 
 /// What a system's row means here.
@@ -79,7 +81,8 @@ fn note(destination: &Destination, seen: &Seen, now: Timestamp) {
     Metric::InFlightMax.set(super::admit::count(seen.in_flight_max), [("system", system)]);
 }
 
-/// Tells everybody that maintenance has begun. At the start of a process also that it has not: the
+/// Tells everybody that maintenance has begun, once: while hubs with other settings take over, a window
+/// that they withdrew does not come back. At the start of a process also that it has not begun: the
 /// settings may have changed.
 async fn announce(
     hub: &Hub,
@@ -91,10 +94,14 @@ async fn announce(
     let known = seen.maintenance_until.and_then(|at| Timestamp::from_microsecond(at).ok());
     let system = destination.spec.name;
     match maintenance::active(&destination.protection.maintenance, now) {
-        Some((window, until)) if known != Some(until) => {
-            tracing::info!(system, %until, "announced maintenance has begun: nothing is started");
-            let said = (until, window.text_ru.as_str(), window.text_kk.as_str());
-            hub.store.announce(system, Some(said)).await
+        Some((window, until)) if !destination.has_announced(until) => {
+            if known != Some(until) {
+                tracing::info!(system, %until, "announced maintenance has begun: nothing is started");
+                let said = (until, window.text_ru.as_str(), window.text_kk.as_str());
+                hub.store.announce(system, Some(said)).await?;
+            }
+            destination.note_announced(until);
+            Ok(())
         }
         None if first && known.is_some_and(|until| until > now) => {
             hub.store.announce(system, None).await
@@ -259,7 +266,7 @@ pub fn verdict(outcome: &Outcome) -> (Verdict, Option<&'static str>) {
 /// They told us when to come again: nobody calls them until then.
 pub async fn heed(hub: &Hub, system: &str, failure: &Failure, told: Option<Duration>) {
     let Some(pause) = told.filter(|_| failure.class == Class::NotNow) else { return };
-    let pause = pause.min(TOLD_MAX);
+    let pause = pause.min(retry::TOLD_MAX);
     tracing::warn!(system, code = failure.code, pause_s = pause.as_secs(), "they told us to wait");
     if let Some(destination) = hub.destinations.get(system) {
         destination.block(Some(Blocked::Hold));

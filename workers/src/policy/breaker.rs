@@ -24,6 +24,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::chance::Chance;
 
+/// A move that lies further in the future was made before the database's clock went back: the pause
+/// that began with it would last as long as the step. Also written in the look of the store.
+pub const STEPPED_BACK: Duration = Duration::from_secs(10);
 /// Parts of the window that are counted apart.
 pub const SLICES: i64 = 10;
 
@@ -187,7 +190,9 @@ impl Breaker {
 
     /// Whether a call may be tried now.
     pub fn wants_probe(&self, now_ms: i64) -> bool {
-        self.state != State::Closed && self.next_ms.is_some_and(|at| at <= now_ms)
+        let stepped_back =
+            self.changed_ms.is_some_and(|at| at > now_ms.saturating_add(millis(STEPPED_BACK)));
+        self.state != State::Closed && self.next_ms.is_some_and(|at| at <= now_ms || stepped_back)
     }
 
     /// Takes the one probe, where it is time; the epoch that its result needs.

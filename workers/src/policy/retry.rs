@@ -21,6 +21,8 @@ use crate::chance::Chance;
 
 /// Pause of a job whose system said "not now" or rejected our credential.
 pub const NOT_NOW_PAUSE: Duration = Duration::from_secs(60);
+/// They may put us off for at most this long by one answer.
+pub const TOLD_MAX: Duration = Duration::from_secs(3_600);
 /// Broken answers (or own defects) after which a query fails, unless the settings say otherwise.
 pub const STRIKES_MAX: u16 = 2;
 /// Code of a job that ended because retries of its operation are stopped.
@@ -196,7 +198,7 @@ pub fn objection(job: &Waiting, policy: &Policy) -> Option<&'static str> {
 /// Until they want us, and a little later, so that not all come at once.
 fn put_off(retry_after: Option<Duration>, chance: &Chance) -> Duration {
     match retry_after {
-        Some(told) => told + Duration::from_secs(1).mul_f64(chance.fraction()),
+        Some(told) => told.min(TOLD_MAX) + Duration::from_secs(1).mul_f64(chance.fraction()),
         None => NOT_NOW_PAUSE.mul_f64(f64::midpoint(1.0, chance.fraction())),
     }
 }

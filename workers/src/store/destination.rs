@@ -2,7 +2,22 @@
 
 use std::time::Duration;
 
-use super::{Error, Store, millis, protection::blocked_by, within};
+use sqlx::Row;
+
+use super::{
+    Error, Store, millis,
+    protection::{blocked_by, probe_due},
+    within,
+};
+
+/// A pull that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DuePull {
+    /// Of this system.
+    pub system: String,
+    /// Its breaker is open, and it is time to try: the pull may be the probe.
+    pub probes: bool,
+}
 
 impl Store {
     /// Makes the rows of these systems, where they are missing; those that are never pulled from say
@@ -31,30 +46,39 @@ impl Store {
 
     /// Takes the pulls that are due: one drain for a whole system and interval, in one worker, and
     /// none for a system that is not called, or of which nobody waits, unless they begin conversations.
+    /// Behind an open breaker a pull is due when a probe is: who only waits for an answer has no job
+    /// to make one.
     pub async fn take_due_pulls(
         &self,
         systems: &[&str],
         intervals: &[Duration],
         begins: &[bool],
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<Vec<DuePull>, Error> {
         within(async {
             let intervals: Vec<i64> = intervals.iter().map(|d| millis(*d)).collect();
-            Ok(sqlx::query_scalar(concat!(
+            let due = sqlx::query(concat!(
                 "UPDATE hub.destination d
                     SET next_pull_at = hub.now() + s.every * interval '1 millisecond'
                    FROM UNNEST($1::text[], $2::bigint[], $3::bool[]) s (system, every, begins)
-                  WHERE d.system = s.system AND d.next_pull_at <= hub.now() AND (",
+                  WHERE d.system = s.system AND d.next_pull_at <= hub.now()
+                    AND CASE coalesce((",
                 blocked_by!(),
-                ") IS NULL
+                "), 'none') WHEN 'none' THEN true WHEN 'breaker' THEN ",
+                probe_due!(),
+                " ELSE false END
                     AND (s.begins OR EXISTS (SELECT 1 FROM hub.job_live j WHERE j.system = d.system
                                    AND j.state IN ('pending', 'in_doubt')))
-                 RETURNING d.system",
+                 RETURNING d.system, d.breaker <> 'closed' AS probes",
             ))
             .bind(systems)
             .bind(intervals)
             .bind(begins)
             .fetch_all(&self.pool)
-            .await?)
+            .await?;
+            let read = |row: &sqlx::postgres::PgRow| {
+                Ok(DuePull { system: row.try_get("system")?, probes: row.try_get("probes")? })
+            };
+            due.iter().map(read).collect()
         })
         .await
     }

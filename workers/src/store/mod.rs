@@ -7,7 +7,7 @@
 //! *Guarantee*: job state, attempt, portal row, timers and outbox rows change in one commit
 //! (invariant 4); no transaction is open during an outside call (invariant 1).
 //!
-//! *Limits*: every statement ends within [`STATEMENT_WAIT_MAX`], every call within
+//! *Limits*: every statement but a migration ends within [`STATEMENT_WAIT_MAX`], every call within
 //! [`CALL_WAIT_MAX`]; errors never repeat a value, because a value may be personal.
 
 pub mod admission;
@@ -65,6 +65,8 @@ pub const IDLE_WAIT_MAX: Duration = Duration::from_secs(5);
 pub const CALL_WAIT_MAX: Duration = Duration::from_secs(20);
 /// How long a call waits for a free connection.
 pub const CONNECTION_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How long a migration waits for a lock: whoever works must not queue up behind it for longer.
+pub const MIGRATION_LOCK_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Ids in one query.
 pub const IDS_PER_QUERY_MAX: usize = 1_000;
 
@@ -81,6 +83,7 @@ pub struct Store {
     recording: PgPool,
     relaying: PgPool,
     options: PgConnectOptions,
+    migrating: PgConnectOptions,
 }
 
 /// Connections that are not in the shared pool.
@@ -89,22 +92,28 @@ const WRITERS: u32 = 3;
 impl Store {
     /// Prepares connections; opens none yet, so that a database that is down is waited for.
     pub fn new(url: &SecretString, connections_max: u32) -> Result<Self, Error> {
-        let options =
-            PgConnectOptions::from_str(url.expose_secret())?.application_name("hub").options([
-                // Every name is written with its schema but that of the table of migrations: without
-                // this a login called `hub` would look for it in schema `hub`.
-                ("search_path", "public".to_owned()),
-                ("statement_timeout", STATEMENT_WAIT_MAX.as_millis().to_string()),
-                ("idle_in_transaction_session_timeout", IDLE_WAIT_MAX.as_millis().to_string()),
-                ("jit", "off".to_owned()),
-                // Every hot statement goes by an index, row by row. A plan made while a table was empty
-                // must not stick to reading all of it, and a bitmap scan never marks dead entries.
-                ("enable_seqscan", "off".to_owned()),
-                ("enable_bitmapscan", "off".to_owned()),
-                ("enable_hashjoin", "off".to_owned()),
-                ("enable_mergejoin", "off".to_owned()),
-                ("plan_cache_mode", "force_generic_plan".to_owned()),
-            ]);
+        // Every name is written with its schema but that of the table of migrations: without this a
+        // login called `hub` would look for it in schema `hub`.
+        let plain = PgConnectOptions::from_str(url.expose_secret())?
+            .application_name("hub")
+            .options([("search_path", "public")]);
+        // A migration rewrites what is there: it takes as long as it takes, and plans for whole tables.
+        let migrating = plain.clone().options([
+            ("statement_timeout", "0".to_owned()),
+            ("lock_timeout", MIGRATION_LOCK_WAIT_MAX.as_millis().to_string()),
+        ]);
+        let options = plain.options([
+            ("statement_timeout", STATEMENT_WAIT_MAX.as_millis().to_string()),
+            ("idle_in_transaction_session_timeout", IDLE_WAIT_MAX.as_millis().to_string()),
+            ("jit", "off".to_owned()),
+            // Every hot statement goes by an index, row by row. A plan made while a table was empty
+            // must not stick to reading all of it, and a bitmap scan never marks dead entries.
+            ("enable_seqscan", "off".to_owned()),
+            ("enable_bitmapscan", "off".to_owned()),
+            ("enable_hashjoin", "off".to_owned()),
+            ("enable_mergejoin", "off".to_owned()),
+            ("plan_cache_mode", "force_generic_plan".to_owned()),
+        ]);
         // A relay that forgets after a crash that an event was confirmed publishes it again, which is
         // what at-least-once means; so its deletes do not wait for the disk.
         let relaxed = options.clone().options([("synchronous_commit", "off")]);
@@ -121,14 +130,21 @@ impl Store {
             recording: pool(1, &options),
             relaying: pool(1, &relaxed),
             options,
+            migrating,
         })
     }
 
     /// Brings the schema up to date. Who works must be able to read which version it is: the table
-    /// of migrations exists before the first migration, so no default privilege covers it.
+    /// of migrations exists before the first migration, so no default privilege covers it. On a
+    /// connection of its own: what bounds and steers the hub's statements is nothing for these.
     pub async fn migrate(&self) -> Result<(), Error> {
-        MIGRATIONS.run(&self.pool).await?;
-        sqlx::query("GRANT SELECT ON _sqlx_migrations TO hub_app").execute(&self.pool).await?;
+        let own = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(CONNECTION_WAIT_MAX)
+            .connect_lazy_with(self.migrating.clone());
+        MIGRATIONS.run(&own).await?;
+        sqlx::query("GRANT SELECT ON _sqlx_migrations TO hub_app").execute(&own).await?;
+        own.close().await;
         Ok(())
     }
 

@@ -151,7 +151,8 @@ impl Store {
         .await
     }
 
-    /// Closes the breaker and ends the holds of a system: the cause is mended.
+    /// Closes the breaker, ends the holds of a system and takes back what was said of maintenance: the
+    /// cause is mended. A hub whose settings have the window keeps to it all the same.
     pub async fn reset(&self, system: &str, act: &Act) -> Result<Outcome, Error> {
         within(async {
             let mut tx = super::begin(&self.pool).await?;
@@ -163,7 +164,8 @@ impl Store {
             protection::write_breakers(&mut tx, &[(&*row, None)]).await?;
             sqlx::query(
                 "UPDATE hub.destination SET held_until = NULL, held_reason = NULL,
-                   told_until = NULL, told_reason = NULL WHERE system = $1",
+                   told_until = NULL, told_reason = NULL, maintenance_until = NULL,
+                   maintenance_ru = NULL, maintenance_kk = NULL WHERE system = $1",
             )
             .bind(system)
             .execute(&mut *tx)

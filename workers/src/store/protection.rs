@@ -32,8 +32,19 @@ macro_rules! blocked_by {
 }
 pub(super) use blocked_by;
 
+/// Whether one call may try whether a destination `d` is there again, the breaker being open;
+/// [`crate::policy::breaker::Breaker::wants_probe`] decides under the lock.
+macro_rules! probe_due {
+    () => {
+        "coalesce(d.breaker_next_at <= statement_timestamp() OR (d.breaker_next_at IS NOT NULL
+           AND d.breaker_changed_at > statement_timestamp() + interval '10 s'), false)"
+    };
+}
+pub(super) use probe_due;
+
 /// Why a destination `d` is not called; NULL where it is.
 pub(super) const BLOCKED_BY: &str = blocked_by!();
+const PROBE_DUE: &str = probe_due!();
 
 /// Why a system is not called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -167,7 +178,7 @@ impl Store {
                  'stored', (SELECT count(*) FROM (SELECT 1 FROM hub.job_live j
                     WHERE j.state = 'accepted' AND j.system = s.system LIMIT $2) few),
                  'blocked', {BLOCKED_BY}, 'breaker', d.breaker,
-                 'probe_due', coalesce(d.breaker_next_at <= statement_timestamp(), false),
+                 'probe_due', {PROBE_DUE},
                  'maintenance_until',
                     (extract(epoch FROM d.maintenance_until) * 1000000)::bigint,
                  'in_flight_max', d.in_flight_max,
@@ -267,6 +278,28 @@ impl Store {
         .await
     }
 
+    /// Takes the one probe of a system for a pull, which needs no job; nothing where it is not time,
+    /// or somebody else has it.
+    pub async fn take_pull_probe(
+        &self,
+        system: &str,
+        lasts: Duration,
+    ) -> Result<Option<Probe>, Error> {
+        within(async {
+            let mut tx = super::begin(&self.pool).await?;
+            let mut rows = lock(&mut tx, &[system]).await?;
+            let Some(row) = rows.first_mut().filter(|row| row.is_only_broken) else {
+                return Ok(None);
+            };
+            let now = row.now_ms;
+            let Some(epoch) = row.breaker.take_probe(now, lasts) else { return Ok(None) };
+            write_breakers(&mut tx, &[(&*row, None)]).await?;
+            tx.commit().await?;
+            Ok(Some(Probe { epoch }))
+        })
+        .await
+    }
+
     /// Tells what a probe learned; the state that follows, where it was believed.
     pub async fn end_probe(
         &self,
@@ -293,14 +326,17 @@ impl Store {
     }
 
     /// Reserves up to `wanted` instants at which calls may start, none further away than
-    /// [`limits::AHEAD`].
+    /// [`limits::AHEAD`]. No more than that was ever reserved: what lies behind it is of a clock
+    /// that went back since.
     pub async fn reserve(&self, system: &str, wanted: usize, rate: Rate) -> Result<Block, Error> {
         let asked = Instant::now();
         let row = within(async {
             Ok(sqlx::query(
                 "WITH d AS MATERIALIZED (
                    SELECT system, statement_timestamp() AS now, 1.0 / rate_per_s AS gap,
-                          greatest(next_token_at, statement_timestamp()
+                          greatest(least(next_token_at, statement_timestamp()
+                            + $3 * interval '1 millisecond' + interval '1 s' / rate_per_s),
+                            statement_timestamp()
                             - (rate_burst - 1)::float8 / rate_per_s * interval '1 second') AS first
                      FROM hub.destination WHERE system = $1 AND rate_per_s > 0 FOR UPDATE),
                  t AS MATERIALIZED (

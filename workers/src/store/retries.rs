@@ -120,12 +120,15 @@ impl Store {
             operations.iter().map(|operation| (operation.name, *operation)).collect();
         within(async {
             let mut tx = super::begin(&self.pool).await?;
-            // Written like the partial index, so that it serves.
+            // Written like the partial index, so that it serves. Only what may have an objection is
+            // locked: who never failed, or was only put off, is none of ours.
             let rows = sqlx::query(
                 "SELECT seq, operation, state, attempts, summary,
                    (extract(epoch FROM hub.now() - admitted_at) * 1000)::bigint AS age_ms
                    FROM hub.job_live WHERE state IN ('waiting', 'accepted') AND phase = 'send'
                     AND code IS NOT NULL AND operation = ANY($1) AND seq > $2
+                    AND (attempts > 0
+                      OR summary->>'class' IN ('unreachable', 'contract', 'defect'))
                   ORDER BY seq LIMIT $3 FOR UPDATE SKIP LOCKED",
             )
             .bind(by_name.keys().copied().collect::<Vec<_>>())

@@ -311,6 +311,39 @@ fn an_operator_sees_an_open_breaker_and_resets_it() {
     });
 }
 
+#[test]
+fn who_only_waits_for_an_answer_does_not_wait_for_ever_behind_a_breaker() {
+    run(async {
+        let world = World::build(Scene::default()).await;
+        world.send(&check("pull_only")).await;
+        world.in_state(id("pull_only"), "pending").await;
+        world
+            .execute(
+                "UPDATE hub.destination SET breaker = 'open', breaker_epoch = breaker_epoch + 1,
+                   breaker_trips = 1, breaker_changed_at = statement_timestamp(),
+                   breaker_next_at = statement_timestamp() + interval '1 hour'
+                  WHERE system = 'kpsisu'",
+            )
+            .await;
+        blocked(&world, "kpsisu", "breaker", true).await;
+        let pulled = "SELECT breaker, breaker_epoch FROM hub.destination WHERE system = 'kpsisu'";
+        let before = world.row(pulled).await["breaker_epoch"].as_i64().unwrap();
+        // No job is stored that could make the probe: the pull that is due is one.
+        world
+            .execute(
+                "UPDATE hub.destination SET breaker_next_at = statement_timestamp(),
+                   next_pull_at = hub.now() WHERE system = 'kpsisu'",
+            )
+            .await;
+        let row = until("a pull closes the breaker", async || {
+            Some(world.row(pulled).await).filter(|row| row["breaker"] == "closed")
+        })
+        .await;
+        assert_eq!(row["breaker_epoch"].as_i64().unwrap(), before + 2, "taken, and ended");
+        world.strike().await;
+    });
+}
+
 async fn waiting_for(world: &World, job: Uuid) -> String {
     let story = done(world, &["jobs", "show", &job.to_string(), "--json"]).await;
     let story: Value = serde_json::from_str(&story).unwrap();

@@ -103,6 +103,17 @@ fn a_probe_that_was_not_sent_lets_the_next_job_try_at_once() {
 }
 
 #[test]
+fn a_clock_that_went_back_a_day_does_not_make_the_pause_a_day_longer() {
+    const DAY: i64 = 86_400_000;
+    let mut breaker = opened(DAY);
+    assert!(!breaker.wants_probe(DAY), "the pause has just begun");
+    assert!(!breaker.wants_probe(DAY - 5_000), "two readings of one clock may differ a little");
+    let epoch = breaker.take_probe(0, LASTS).unwrap();
+    assert!(breaker.end_probe(epoch, Verdict::Answered, 1, &RULES, &chance()));
+    assert_eq!(breaker.state, State::Closed);
+}
+
+#[test]
 fn an_operator_closes_it_and_the_probe_under_way_says_nothing_any_more() {
     let mut breaker = opened(0);
     let epoch = breaker.take_probe(9_000, LASTS).unwrap();

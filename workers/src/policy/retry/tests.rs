@@ -110,16 +110,28 @@ fn not_now_and_denied_wait_without_spending_an_attempt() {
 
 #[test]
 fn who_was_told_when_to_come_again_comes_then_and_a_little_later() {
+    let delay = put_off_by(Duration::from_secs(300));
+    assert!((300_000..=301_000).contains(&delay), "{delay}");
+}
+
+#[test]
+fn who_was_told_to_come_again_in_fifty_years_comes_in_an_hour() {
+    for told in [Duration::from_secs(1_790_000_000), Duration::from_secs(u64::MAX)] {
+        let delay = put_off_by(told);
+        assert!((3_600_000..=3_601_000).contains(&delay), "{delay}");
+    }
+}
+
+fn put_off_by(told: Duration) -> i64 {
     let failure = Failure::new(Class::NotNow, "throttled");
     let failed = Failed {
         failure: &failure,
-        retry_after: Some(Duration::from_secs(300)),
+        retry_after: Some(told),
         effect: Effect::Query,
         spent: Spent { attempts: 0, strikes: 0 },
         probe: false,
     };
-    let delay = decide(failed, &policy(3), &Chance::seeded(2)).delay_ms.unwrap();
-    assert!((300_000..=301_000).contains(&delay), "{delay}");
+    decide(failed, &policy(3), &Chance::seeded(2)).delay_ms.unwrap()
 }
 
 #[test]
