@@ -20,7 +20,7 @@ mod tests {
         own::{self, CANCEL},
         schema::{self, Checker},
     };
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     const WRITE: &str = "HUB_WRITE_SCHEMAS";
 
@@ -159,6 +159,16 @@ mod tests {
         let mut text = format!("# Generated: {WRITE}=1 cargo test -p adapters --test schemas\n");
         yaml(&asyncapi(), 0, &mut text);
         text
+    }
+
+    #[test]
+    fn the_asyncapi_document_tells_where_a_job_without_an_operation_is_rejected() {
+        let document = asyncapi();
+        let channel = &document["channels"]["unknown.events"];
+        assert_eq!(channel["address"], "unknown.{event}");
+        assert_eq!(channel["parameters"]["event"]["enum"], json!(["rejected"]));
+        let told = document["info"]["description"].as_str().expect("a text");
+        assert!(told.contains("reply_to") && told.contains("correlation_id"), "{told}");
     }
 
     #[test]

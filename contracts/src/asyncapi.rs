@@ -48,6 +48,10 @@ pub fn document(operations: &[Described<'_>], inbound: &[&str]) -> Value {
         let summary = format!("The hub tells of a message that {system} began.");
         acts.insert(format!("{name}.send"), send(&summary, &events, &told));
     }
+    let told = [EventName::Rejected];
+    channels.insert("unknown.events".to_owned(), unknown_channel(&told));
+    let summary = "The hub tells of a job whose routing key is no operation.";
+    acts.insert("unknown.send".to_owned(), send(summary, "unknown.events", &told));
     for event in EventName::ALL {
         messages.insert(format!("event.{}", event.name()), event_message(event));
     }
@@ -58,7 +62,9 @@ pub fn document(operations: &[Described<'_>], inbound: &[&str]) -> Value {
             "title": "Integration hub of the portal of social services",
             "version": "1.0.0",
             "description": "Portal backends publish jobs; the hub asks government systems and publishes what became of \
-                them. Every job, event, code and rule: README.md of the project.",
+                them. A job may carry the properties reply_to and correlation_id: its terminal event is then also \
+                sent to that queue, once, through the default exchange, with the same correlation_id; such a reply can \
+                be lost, the event cannot. Every job, event, code and rule: README.md of the project.",
             "license": { "name": "MIT OR Apache-2.0" },
         },
         "defaultContentType": crate::job::CONTENT_TYPE,
@@ -109,6 +115,16 @@ fn events_channel(name: &str, told: &[EventName]) -> Value {
         "messages": messages,
         "bindings": exchange(EVENTS_EXCHANGE),
     })
+}
+
+/// Where a job is answered that names no operation.
+fn unknown_channel(told: &[EventName]) -> Value {
+    let mut channel = events_channel("unknown", told);
+    channel["title"] = json!("Events of jobs without an operation");
+    channel["description"] = json!(
+        "A job with a wrong routing key is not returned to its sender: it is rejected here. Bind it."
+    );
+    channel
 }
 
 /// The events that jobs have.

@@ -4,7 +4,8 @@
 //! IIN, a BIN, a track number, a phone or an e-mail address by its form (whatever a rule says), and
 //! every value of the user's list is searched in every file, also as capitals and small letters,
 //! without blanks, as digits alone, in Latin letters, percent-encoded, as references of XML and JSON
-//! and in base64; of names every word. A [`Hit`] names file, place and kind, never the value.
+//! and in base64; of names every word, of every other
+//! value each part that could be a name or a number. A [`Hit`] names file, place and kind, never the value.
 //!
 //! *Limits*: words below [`LETTERS_MIN`] letters and numbers below [`DIGITS_MIN`] digits are not
 //! searched: they are in every message. So are words of its element names and namespaces, which are
@@ -33,12 +34,14 @@ pub const DIGITS_MIN: usize = 4;
 const LAYERS_MAX: usize = 4;
 /// Shorter values are no blobs.
 const BLOB_BYTES_MIN: usize = 100;
+/// Longer words are no words.
+const WORD_CHARS_MAX: usize = 40;
 /// As many digits may stand inside a longer number.
 const DIGITS_ALONE: usize = 9;
 
 /// Words that stand in every `case.toml`.
 const CASE_WORDS: &str = "recorded from real exchange every value about person made title operation \
-    provenance found message request response answer status http schema valid true false steps job \
+    provenance found message request response answer status http https schema valid true false steps job \
     input subject carry expected outcome answered failed acknowledged progress class code reason \
     summary portal contract";
 
@@ -71,10 +74,14 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// For messages of this form.
-    pub(super) fn of_form<'m>(messages: impl IntoIterator<Item = &'m [u8]>) -> Self {
+    /// For messages of this form, of an operation whose name the case tells.
+    pub(super) fn of_form<'m>(
+        operation: &str,
+        messages: impl IntoIterator<Item = &'m [u8]>,
+    ) -> Self {
         let mut form = BTreeSet::new();
         add_words(&mut form, CASE_WORDS);
+        add_words(&mut form, operation);
         for message in messages {
             let text = String::from_utf8_lossy(message);
             if let Some(tree) = markup::read(text.trim_start()) {
@@ -82,6 +89,20 @@ impl Guard {
             }
         }
         Self { form, ..Self::default() }
+    }
+
+    /// Names in a job are written as the names in a message are.
+    pub(super) fn add_keys(&mut self, value: &Value) {
+        match value {
+            Value::Object(all) => {
+                for (key, value) in all {
+                    add_words(&mut self.form, key);
+                    self.add_keys(value);
+                }
+            }
+            Value::Array(all) => all.iter().for_each(|value| self.add_keys(value)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
     }
 
     /// A value and everything it may look like.
@@ -108,6 +129,12 @@ impl Guard {
                 self.needle(kind, word);
                 self.needle(kind, &in_latin(word));
             }
+        } else if !is_blob(&value) {
+            // An id or a path may hold a name or a number: `2013-09-19/N98765432-AKHMETOV`.
+            let parts = value.split(|c: char| !c.is_alphanumeric());
+            let parts: Vec<&str> =
+                parts.filter(|part| is_telling_part(part) && !self.form.contains(*part)).collect();
+            parts.into_iter().for_each(|part| self.needle(kind, part));
         }
     }
 
@@ -195,11 +222,24 @@ fn add_words(form: &mut BTreeSet<String>, text: &str) {
 
 /// Whether a value is made of words that tell somebody each: not an id, a code or a blob.
 fn is_words(kind: &str, value: &str) -> bool {
-    const WORD_CHARS_MAX: usize = 40;
     let path: Vec<String> = kind.split('/').map(str::to_owned).collect();
     let has_blob = value.split_whitespace().any(|word| word.chars().count() > WORD_CHARS_MAX);
     let is_text = !value.is_ascii() || value.contains(char::is_whitespace);
     !has_blob && (is_text || rules::is_person_name(&path))
+}
+
+/// Whether a value can only be bytes in base64, or one long id: its parts tell nothing.
+fn is_blob(value: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
+    value.len() > WORD_CHARS_MAX && value.chars().all(is_part)
+}
+
+/// Whether a part of an id could be a name or somebody's number.
+fn is_telling_part(part: &str) -> bool {
+    const LETTERS: usize = 4;
+    const DIGITS: usize = 6;
+    part.chars().filter(|c| c.is_alphabetic()).count() >= LETTERS
+        || part.chars().filter(char::is_ascii_digit).count() >= DIGITS
 }
 
 /// What the form of a word says.
@@ -430,6 +470,22 @@ mod tests {
         }
         assert!(!guard.search("ахметов.xml", b"").is_empty());
         for text in ["ахметовский", "1985", "2026-03-02", "<a>ТЕСТОВ</a>"] {
+            assert_eq!(guard.search("response.xml", text.as_bytes()), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_an_id_is_found_by_itself() {
+        let mut guard = Guard::of_form("gbdfl.person", [b"<person xmlns='urn:gbdfl'/>".as_slice()]);
+        guard.add("document/number", "2013-09-19/N98765432-AKHMETOV");
+        guard.add(
+            "document/file",
+            "https://files.portal.test/person/0000017/serikov_daulet.2013.scan",
+        );
+        for text in ["2014-01-02/N98765432-X", "of Akhmetov,", "0000017", "daulet 5"] {
+            assert_eq!(guard.search("response.xml", text.as_bytes()).len(), 1, "{text}");
+        }
+        for text in ["person", "2013", "19", "N1876543-TESTOV"] {
             assert_eq!(guard.search("response.xml", text.as_bytes()), [], "{text}");
         }
     }

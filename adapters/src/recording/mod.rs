@@ -303,7 +303,14 @@ impl Recording<'_> {
     }
 
     fn guard(&self, originals: &[Original]) -> Guard {
-        let mut guard = Guard::of_form([&self.raw.request[..], &self.raw.response[..]]);
+        let messages = [&self.raw.request[..], &self.raw.response[..]];
+        let mut guard = Guard::of_form(&self.raw.operation, messages);
+        if let Some(job) = &self.raw.job {
+            [Some(&job.input), job.carry.as_ref()]
+                .into_iter()
+                .flatten()
+                .for_each(|value| guard.add_keys(value));
+        }
         for one in originals {
             guard.add_original(one);
         }

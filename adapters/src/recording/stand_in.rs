@@ -18,6 +18,8 @@ use sha2::{Digest, Sha256};
 
 use super::rules::is_time_of_day;
 
+/// A point and nine digits: no clock tells more.
+const FRACTION_CHARS_MAX: usize = 10;
 /// Tries to find a stand-in that is nobody's.
 const TRIES_MAX: u32 = 500;
 const CYRILLIC: &str = "бвгджзклмнпрст";
@@ -242,17 +244,27 @@ impl StandIns {
         dotted(text, self).or_else(|| self.iso(text))
     }
 
+    /// A date, or a date and a time; what follows may be a fraction and a zone, and nothing else.
     fn iso(&self, text: &str) -> Option<String> {
         let (date, rest) = text.split_at_checked(10)?;
         let date: civil::Date = date.parse().ok()?;
-        let time = rest.strip_prefix(['T', ' ']).unwrap_or_default();
-        let clock = time.get(..8).and_then(|clock| clock.parse::<civil::Time>().ok());
-        let Some(clock) = clock else {
-            return (time.is_empty()).then(|| format!("{}{rest}", self.shift(date.into()).date()));
+        let Some(time) = rest.strip_prefix(['T', ' ']) else {
+            return is_zone(rest).then(|| format!("{}{rest}", self.shift(date.into()).date()));
         };
+        let (clock, rest) = time.split_at_checked(8)?;
+        let clock: civil::Time = clock.parse().ok()?;
+        let after_digits = |rest: &str| rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let zone = rest.strip_prefix('.').map_or(rest.len(), after_digits);
+        let (fraction, zone) = rest.split_at(rest.len() - zone);
+        if fraction.len() == 1 || fraction.len() > FRACTION_CHARS_MAX || !is_zone(zone) {
+            return None;
+        }
+        // Milliseconds are nobody's; so many digits could be a number.
+        let is_short = fraction.len() <= ".000".len();
+        let fraction = if is_short { fraction.to_owned() } else { self.shaped(fraction, 0) };
         let moved = self.shift(date.to_datetime(clock));
-        let separator = &rest[..1];
-        Some(format!("{}{separator}{}{}", moved.date(), moved.time(), &time[8..]))
+        let separator = if text.contains('T') { 'T' } else { ' ' };
+        Some(format!("{}{separator}{}{fraction}{zone}", moved.date(), moved.time()))
     }
 
     fn shift(&self, at: civil::DateTime) -> civil::DateTime {
@@ -358,6 +370,12 @@ fn dotted(text: &str, stand_ins: &StandIns) -> Option<String> {
         out.push(moved.strftime("%d.%m.%Y").to_string());
     }
     has_date.then(|| out.join(" "))
+}
+
+/// Nothing, `Z` or `±hh:mm`.
+fn is_zone(text: &str) -> bool {
+    let is_offset = |text: &str| is_time_of_day(text) && text.len() == "05:00".len();
+    text.is_empty() || text == "Z" || text.strip_prefix(['+', '-']).is_some_and(is_offset)
 }
 
 fn has_phone(digits: &str) -> bool {

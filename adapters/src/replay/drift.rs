@@ -158,10 +158,10 @@ impl Kind {
 }
 
 impl Drift {
-    /// One thing that changed.
+    /// One thing that changed. What a stand sent may stand in a terminal and in XML.
     pub fn new(kind: Kind, path: &str, expected: &str, got: &str) -> Self {
-        let owned = str::to_owned;
-        Self { kind, path: owned(path), expected: owned(expected), got: owned(got) }
+        let [path, expected, got] = [path, expected, got].map(printable);
+        Self { kind, path, expected, got }
     }
 }
 
@@ -366,13 +366,21 @@ fn code(text: &str) -> String {
     format!("\"{}\"", shown(text))
 }
 
+/// A text without control characters, and without what XML cannot hold.
+fn printable(text: &str) -> String {
+    let is_odd = |c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}');
+    text.chars().map(|c| if is_odd(c) { '·' } else { c }).collect()
+}
+
 /// A compared value as reports show it.
 fn shown(text: &str) -> String {
     if text.bytes().filter(u8::is_ascii_digit).count() >= DIGITS_MAX {
         return HIDDEN.to_owned();
     }
-    let mut cut: String = text.chars().take(SHOWN_CHARS_MAX).collect();
-    if cut.len() < text.len() {
+    let mut rest = text.chars();
+    let seen = rest.by_ref().take(SHOWN_CHARS_MAX);
+    let mut cut = printable(&seen.collect::<String>());
+    if rest.next().is_some() {
         cut.push('…');
     }
     cut

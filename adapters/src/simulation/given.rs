@@ -84,6 +84,22 @@ impl Given {
         fits
     }
 
+    /// How many wait, by system.
+    pub fn counts(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for one in locked(&self.waiting).iter() {
+            *counts.entry(one.system.clone()).or_default() += 1;
+        }
+        counts
+    }
+
+    /// Forgets all answers for a system.
+    pub fn clear(&self, system: &str) {
+        let mut waiting = locked(&self.waiting);
+        waiting.retain(|one| one.system != system);
+        self.count.store(waiting.len(), Ordering::Release);
+    }
+
     fn waits(&self) -> bool {
         self.count.load(Ordering::Acquire) > 0
     }

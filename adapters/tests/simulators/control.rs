@@ -46,6 +46,22 @@ async fn the_state_of_a_fresh_world_is_empty() {
 }
 
 #[tokio::test]
+async fn answers_that_wait_are_counted_and_forgotten_with_the_orders_of_their_system() {
+    let world = World::start(vec![]).await;
+    for system in ["gbdfl", "gbdfl", "kpsisu"] {
+        let answer = json!({ "system": system, "containing": "r-1", "status": 418 });
+        assert_eq!(world.post("/control/answer", answer).await.0, 200);
+    }
+    let waiting = world.get("/control/pending").await;
+    assert_eq!(waiting["answers"], json!({ "gbdfl": 2, "kpsisu": 1 }));
+    assert_eq!(world.post("/control/forget-orders", json!({ "system": "gbdfl" })).await.0, 200);
+    assert_eq!(world.get("/control/pending").await["answers"], json!({ "kpsisu": 1 }));
+    assert_ne!(world.send("/gbdfl/", "<r-1/>".to_owned()).await.0, 418);
+    assert_eq!(world.send("/kpsisu/", "<r-1/>".to_owned()).await.0, 418);
+    assert_eq!(world.get("/control/pending").await["answers"], json!({}));
+}
+
+#[tokio::test]
 async fn every_behaviour_is_explained() {
     let world = World::start(vec![]).await;
     let behaviours = world.get("/control/behaviours").await;

@@ -159,6 +159,17 @@ fn an_outline_hides_every_value_that_is_no_code() {
 }
 
 #[test]
+fn no_control_character_of_a_stand_reaches_a_report() {
+    let odd = ANSWER.replace("OK1", "OK&#x9;\u{1b}[2J");
+    for one in drift(Form::Xml, ANSWER.as_bytes(), odd.as_bytes(), &codes()) {
+        assert!(!one.got.contains(char::is_control), "{one:?}");
+        assert!(one.got.contains("OK··[2J"), "{one:?}");
+    }
+    let changed = Drift::new(Kind::Outcome, "co\u{7}de", "a", "b\u{0}\u{1b}[2J\u{ffff}");
+    assert_eq!((changed.path.as_str(), changed.got.as_str()), ("co·de", "b··[2J·"));
+}
+
+#[test]
 fn paths_of_an_outline_are_those_of_drifts() {
     let lines = outline(Form::Xml, ANSWER.as_bytes(), &codes(), false);
     let path = format!("{DATA}/documents/document[2]/number");

@@ -12,7 +12,7 @@ use super::{
         Complex, Declaration, Field, Model, Particle, Process, SimpleRef, Term, Type, TypeRef,
         Unique, Wildcard,
     },
-    spelt,
+    simple, spelt,
     tree::{Content, Node},
 };
 
@@ -86,7 +86,8 @@ impl<'m> Check<'m> {
     /// The type of an element: the declared one, or the one that `xsi:type` names.
     fn actual(&self, node: &Node, declared: &'m TypeRef) -> Result<Actual<'m>, String> {
         let Some(text) = xsi(node, "type") else { return Ok(self.of(declared)) };
-        let unknown = || format!("xsi:type=\"{text}\" names no type");
+        let shown = simple::cut(text);
+        let unknown = || format!("xsi:type=\"{shown}\" names no type");
         let name = node.resolve(text).ok_or_else(unknown)?;
         let kind = self.model.types.get(&name).ok_or_else(unknown)?;
         let is_good = match declared {
@@ -94,7 +95,7 @@ impl<'m> Check<'m> {
             TypeRef::Anything => true,
             TypeRef::Here(declared) => declared.is_plainly(kind),
         };
-        if is_good { Ok(of_type(kind)) } else { Err(format!("xsi:type=\"{text}\" is not derived")) }
+        if is_good { Ok(of_type(kind)) } else { Err(format!("xsi:type=\"{shown}\" is not derived")) }
     }
 
     fn of(&self, kind: &'m TypeRef) -> Actual<'m> {

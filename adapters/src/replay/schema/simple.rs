@@ -331,6 +331,24 @@ fn is_base64(text: &str) -> bool {
     packed.len().is_multiple_of(4) && last_fits && data.iter().all(is_data)
 }
 
-fn cut(text: &str) -> String {
-    text.chars().take(40).collect()
+/// The beginning of a value, for quotation marks: it holds none, and nothing that ends a line.
+pub(super) fn cut(text: &str) -> String {
+    let told = |c: char| match c {
+        '"' => '\'',
+        c if c.is_control() => '·',
+        c => c,
+    };
+    text.chars().take(40).map(told).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_quotes_a_value_once_whatever_the_value_holds() {
+        let year = SimpleType::of(Builtin::Year);
+        let fault = year.fault("1985 \"AKHMETOV DAULET\"\u{1b}[2J").expect("a fault");
+        assert_eq!(fault, "\"1985 'AKHMETOV DAULET'·[2J\" is no year");
+    }
 }

@@ -120,12 +120,13 @@ struct Forget {
     system: String,
 }
 
-/// Orders of a system that were not used up are forgotten.
+/// Orders of a system and answers for it that were not used up are forgotten.
 async fn forget_orders(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wrong> {
     let wanted: Forget = read(&body, r#"{"system":"gbdfl"}"#)?;
     let (system, _) = known_system(&simulation, &wanted.system)?;
     simulation.orders().clear(system);
     simulation.recorded.clear(system);
+    simulation.given().clear(system);
     Ok(Json(json!({ "forgotten": system })))
 }
 

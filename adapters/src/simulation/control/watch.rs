@@ -62,7 +62,7 @@ async fn cases(State(simulation): World) -> Json<Value> {
     Json(json!(simulation.options.shelf.titles()))
 }
 
-/// What was ordered and not used, and messages that are due later.
+/// What was ordered and not used, answers that wait by system, and messages that are due later.
 async fn pending(State(simulation): World) -> Json<Value> {
     let orders: Vec<Value> = simulation
         .orders()
@@ -79,7 +79,14 @@ async fn pending(State(simulation): World) -> Json<Value> {
         .collect();
     let (now, urls) = (simulation.now(), simulation.post().push_urls());
     let messages = simulation.post().pending();
-    Json(json!({ "now": now, "orders": orders, "messages": messages, "push_urls": urls }))
+    let answers = simulation.given().counts();
+    Json(json!({
+        "now": now,
+        "orders": orders,
+        "answers": answers,
+        "messages": messages,
+        "push_urls": urls,
+    }))
 }
 
 /// Faults and latency, as a whole and by system.
