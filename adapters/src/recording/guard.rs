@@ -134,7 +134,9 @@ impl Guard {
             let parts = value.split(|c: char| !c.is_alphanumeric());
             let parts: Vec<&str> =
                 parts.filter(|part| is_telling_part(part) && !self.form.contains(*part)).collect();
-            parts.into_iter().for_each(|part| self.needle(kind, part));
+            for part in parts {
+                self.needle(kind, part);
+            }
         }
     }
 

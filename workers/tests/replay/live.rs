@@ -94,6 +94,16 @@ fn a_stand_is_asked_what_it_can_answer_and_the_rest_is_skipped_with_the_reason()
 }
 
 #[test]
+fn a_replay_that_asked_nothing_is_no_success() {
+    let simulator = Simulator::start();
+    let said =
+        replay(&simulator.url, &["--as-stand", "--system", "kazpost", "--case", "label_refused"]);
+    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    assert!(said.out.contains("nothing was asked, so nothing is known"), "{}", said.out);
+    assert!(said.out.contains("skipped 1: "), "{}", said.out);
+}
+
+#[test]
 fn the_files_of_the_cases_can_be_sent_instead() {
     let simulator = Simulator::start();
     let said = replay(&simulator.url, &["--as-recorded", "--json", "--system", "mzrk"]);

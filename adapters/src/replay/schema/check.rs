@@ -95,7 +95,11 @@ impl<'m> Check<'m> {
             TypeRef::Anything => true,
             TypeRef::Here(declared) => declared.is_plainly(kind),
         };
-        if is_good { Ok(of_type(kind)) } else { Err(format!("xsi:type=\"{shown}\" is not derived")) }
+        if is_good {
+            Ok(of_type(kind))
+        } else {
+            Err(format!("xsi:type=\"{shown}\" is not derived"))
+        }
     }
 
     fn of(&self, kind: &'m TypeRef) -> Actual<'m> {

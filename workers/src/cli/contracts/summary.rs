@@ -32,9 +32,16 @@ impl Run {
         self.cases.iter().filter(|one| one.verdict == verdict).count()
     }
 
-    /// Nothing drifted, and everything that was asked answered.
+    /// Something was asked, everything that was asked answered, and nothing drifted.
     pub(super) fn is_good(&self) -> bool {
-        self.count(Verdict::Drift) == 0 && self.count(Verdict::Unreached) == 0 && self.is_whole()
+        self.asked() > 0
+            && self.count(Verdict::Drift) == 0
+            && self.count(Verdict::Unreached) == 0
+            && self.is_whole()
+    }
+
+    fn asked(&self) -> usize {
+        self.cases.len() - self.count(Verdict::Skipped)
     }
 
     pub(super) const fn is_whole(&self) -> bool {
@@ -98,9 +105,9 @@ impl Run {
     /// In one sentence.
     pub(super) fn verdict(&self) -> String {
         let (drift, lost) = (self.count(Verdict::Drift), self.count(Verdict::Unreached));
-        let asked = self.cases.len() - self.count(Verdict::Skipped);
+        let asked = self.asked();
         let mut told = match (asked, drift, lost) {
-            (0, ..) => "nothing was asked".to_owned(),
+            (0, ..) => "nothing was asked, so nothing is known".to_owned(),
             (_, 0, 0) => format!("no drift in {asked} cases"),
             (_, drift, 0) => format!("{drift} of {asked} cases drift"),
             (_, 0, lost) => format!("no answer to {lost} of {asked} cases"),
