@@ -164,6 +164,9 @@ impl Destination {
             return None;
         }
         if self.has_backlog() {
+            if self.waits_for_rate(Instant::now()) {
+                self.put_off("rate");
+            }
             return None;
         }
         let slot = if let Some(slot) = self.slots.try_take() {
@@ -199,6 +202,12 @@ impl Destination {
         }
         let token = locked(&self.starts).tokens.take(Instant::now())?;
         Some(Permit { _slot: slot, unused: Some((token, Arc::clone(&self.starts))) })
+    }
+
+    /// Whether no reserved instant has come.
+    fn waits_for_rate(&self, now: Instant) -> bool {
+        self.protection.rate.is_limited()
+            && locked(&self.starts).tokens.next(now).is_none_or(|at| at > now)
     }
 
     /// How many instants should be reserved now; `None` where some are there, or none are needed.
