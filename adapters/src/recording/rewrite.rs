@@ -25,9 +25,10 @@ const PDF: &[u8] = b"%PDF-1.4\n%%EOF\n";
 /// What stands where bytes stood that cannot be read at all.
 const UNREADABLE: &str = "<html><head><title>Recorded: a page, its text removed</title></head>\
                           <body></body></html>\n";
-/// Attributes of XML itself and of SOAP.
-const ATTRIBUTES: [&str; 6] =
-    ["type", "nil", "mustUnderstand", "encodingStyle", "Algorithm", "schemaLocation"];
+/// Attributes of XML Schema's instances and of SOAP; there they have a prefix.
+const ATTRIBUTES: [&str; 5] = ["type", "nil", "mustUnderstand", "encodingStyle", "schemaLocation"];
+/// Where the names of algorithms begin.
+const ALGORITHMS: [&str; 2] = ["http://www.w3.org/", "urn:"];
 /// Shorter texts are no packed document.
 const PACKED_BYTES_MIN: usize = 8;
 
@@ -117,7 +118,7 @@ impl Rewriter<'_> {
                 continue;
             }
             let local = markup::local(name).to_owned();
-            if !ATTRIBUTES.contains(&local.as_str()) {
+            if !is_protocol(name, value) {
                 path.push(local);
                 *value = self.text(value, path);
                 path.pop();
@@ -296,11 +297,19 @@ fn collect(packed: &Packed, rules: &Rules, path: &mut Vec<String>, found: &mut V
     }
 }
 
+/// Whether an attribute belongs to the form of a message, and not to what it tells.
+fn is_protocol(name: &str, value: &str) -> bool {
+    let local = markup::local(name);
+    let is_algorithm =
+        local == "Algorithm" && ALGORITHMS.iter().any(|begin| value.starts_with(begin));
+    is_algorithm || (name.contains(':') && ATTRIBUTES.contains(&local))
+}
+
 fn collect_node(node: &Node, rules: &Rules, path: &mut Vec<String>, found: &mut Vec<Original>) {
     path.push(node.local().to_owned());
     for (name, value) in &node.attributes {
         let local = markup::local(name);
-        if !name.starts_with("xmlns") && !ATTRIBUTES.contains(&local) {
+        if !name.starts_with("xmlns") && !is_protocol(name, value) {
             path.push(local.to_owned());
             leaf(value, rules, path, found);
             path.pop();
@@ -380,4 +389,16 @@ fn in_base64(text: &str) -> Option<Packed> {
     }
     let inner = String::from_utf8(bytes).ok()?;
     document(&inner).map(|_| Packed::Document(inner))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_protocol;
+
+    #[test]
+    fn an_attribute_stays_only_where_it_belongs_to_the_form_of_a_message() {
+        assert!(is_protocol("xsi:type", "p:Person") && is_protocol("soap:mustUnderstand", "1"));
+        assert!(is_protocol("Algorithm", "http://www.w3.org/2001/04/xmlenc#sha256"));
+        assert!(!is_protocol("type", "TESTOV-TEST") && !is_protocol("Algorithm", "TESTOV"));
+    }
 }
