@@ -49,7 +49,7 @@ const STALL_MAX: Duration = Duration::from_secs(30);
 /// The same where a delivery by HTTP may be under way: it is tried again a minute after its hub died.
 const LEAP_STALL_MAX: Duration = Duration::from_secs(75);
 /// As [`END_WAIT_MAX`], where days are leapt over.
-pub const LEAPS_WAIT_MAX: Duration = Duration::from_secs(180);
+pub const LEAPS_WAIT_MAX: Duration = Duration::from_secs(240);
 /// Jobs of a dead or frozen worker are taken over within this.
 pub const RESCUE_WAIT_MAX: Duration = Duration::from_secs(15);
 
@@ -162,6 +162,9 @@ secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 "#;
 /// A parcel is looked at once a day, so that following many of them takes few looks.
 const TRACK_EVERY: (&str, &str) = ("HUB_SYSTEMS__KAZPOST__TRACK_INTERVAL_S", "86400");
+/// The longest pause of a breaker. A job that nobody ever answers is a failed probe again and again
+/// until its give-up time, and business time does not leap while a breaker pauses.
+const BREAKER_PAUSE_MAX_MS: u64 = 5_000;
 
 /// The seed of this run.
 pub fn seed() -> u64 {
@@ -191,10 +194,7 @@ impl World {
             fault_permille: wanted.fault_permille,
             latency: wanted.latency,
             settings: SETTINGS.to_owned(),
-            environment: vec![
-                fail_points.variable(),
-                (TRACK_EVERY.0.to_owned(), TRACK_EVERY.1.to_owned()),
-            ],
+            environment: environment(&fail_points),
             servers: None,
             fsync: true,
             say: |_| {},
@@ -578,6 +578,16 @@ impl World {
         line(&mut text, format_args!("again with: HUB_CHAOS_SEED={}", self.seed));
         text
     }
+}
+
+fn environment(fail_points: &FailPoints) -> Vec<(String, String)> {
+    let pauses = adapters::systems::all().into_iter().map(|system| {
+        let name = system.spec().name.to_uppercase();
+        (format!("HUB_SYSTEMS__{name}__BREAKER_OPEN_MAX_MS"), BREAKER_PAUSE_MAX_MS.to_string())
+    });
+    let mut all: Vec<(String, String)> = pauses.collect();
+    all.extend([fail_points.variable(), (TRACK_EVERY.0.to_owned(), TRACK_EVERY.1.to_owned())]);
+    all
 }
 
 fn surroundings(
