@@ -86,6 +86,11 @@ impl Fault for KilledAt {
             Some(pid) => format!("process {pid} has killed itself at {}", point.name()),
             None => format!("nobody came by {} {nth} times", point.name()),
         });
+        // The file is renamed before the signal: who is still there would not be started again.
+        let dying = taken.and_then(|pid| world.hub_of(pid).ok());
+        if let Some(hub) = dying.and_then(|hub| world.stage.hubs[hub].as_ref()) {
+            hub.wait().await;
+        }
         Ok(())
     }
 

@@ -267,9 +267,7 @@ impl Stage {
 
     /// The last lines of a hub's log.
     pub fn tail(&self, number: usize) -> String {
-        let log = std::fs::read_to_string(self.log_file(number)).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().rev().take(20).collect();
-        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+        tail(&self.log_file(number))
     }
 
     /// Asks the simulators' control page.
@@ -342,6 +340,13 @@ public_url = "http://{admin}"
             .and_then(|mut file| file.write_all(text.as_bytes()))
             .map_err(|e| Error::Io("settings file", e))
     }
+}
+
+/// The last lines of a log.
+pub fn tail(log: &Path) -> String {
+    let log = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = log.lines().rev().take(20).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
 }
 
 /// The sections of all systems, each against its simulator.

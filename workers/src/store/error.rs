@@ -70,6 +70,9 @@ impl Error {
         let code = error.code().unwrap_or_default();
         match code.as_ref() {
             "40001" | "40P01" => Kind::Conflict,
+            // A check without a name is the bound of a partition: the row's month was being made, and
+            // the row had gone on to the default partition.
+            "23514" if error.constraint().is_none() => Kind::Conflict,
             // Class 22: data exception. 23: constraint. 54: program limit (a value too large).
             code if ["22", "23", "54"].iter().any(|class| code.starts_with(class)) => Kind::Data,
             _ => Kind::Unavailable,

@@ -7,8 +7,10 @@ use serde_json::json;
 use uuid::Uuid;
 use workers::{
     config::Retention,
+    seal::Sealed,
     store::{
-        admission::{Admitted, Body, Entry, Fate},
+        Kind,
+        admission::{Admitted, Body, Entry, Fate, Quarantined},
         maintenance::Maintained,
         worker::{Beat, Rescued},
     },
@@ -218,6 +220,46 @@ fn what_a_killed_process_left_detached_is_dropped_by_the_next() {
         let done = world.stage.store.maintain(&KEPT).await.unwrap();
         assert!(done.dropped.contains(&("attempt".to_owned(), month)), "{done:?}");
         assert!(world.rows(left).await.is_empty());
+        world.strike().await;
+    });
+}
+
+#[test]
+fn a_row_that_meets_the_making_of_its_month_is_no_bad_row() {
+    run(async {
+        let world = quiet().await;
+        let store = &world.stage.store;
+        let now = store.business_now().await.unwrap();
+        let later = now.checked_add(jiff::SignedDuration::from_hours(200 * 24)).unwrap();
+        store.jump_to(later).await.unwrap();
+        let bad = [Quarantined {
+            queue: "hub.jobs.kpsisu".to_owned(),
+            routing_key: "kpsisu.check".to_owned(),
+            content_type: None,
+            code: "not_json",
+            text: "of a month to come".to_owned(),
+            job_id: None,
+            operation: None,
+            size: 1,
+            sealed: Sealed { key_id: "k".to_owned(), bytes: vec![0] },
+        }];
+        let mut making = store.begin().await.unwrap();
+        let month = "SELECT hub.ensure_month((hub.now() AT TIME ZONE 'UTC')::date)";
+        sqlx::query(month).execute(&mut *making).await.unwrap();
+        let keeping = tokio::spawn({
+            let (store, bad) = (store.clone(), bad.clone());
+            async move { store.admit(id("a worker"), &[], &bad).await.map(|_| ()) }
+        });
+        let waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND database =
+                       (SELECT oid FROM pg_database WHERE datname = current_database())";
+        until("the row waits for its month", async || world.rows(waits).await.pop()).await;
+        making.commit().await.unwrap();
+        let error = keeping.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), Kind::Conflict, "{error}");
+        store.admit(id("a worker"), &[], &bad).await.unwrap();
+        let kept =
+            "SELECT code FROM hub.quarantine WHERE received_at >= hub.now() - interval '1 day'";
+        assert_eq!(world.row(kept).await["code"], "not_json");
         world.strike().await;
     });
 }

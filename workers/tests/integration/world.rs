@@ -1,6 +1,7 @@
 //! A world: one stage, a pretended portal that publishes and listens, and questions to the tables.
 
 use std::{
+    path::PathBuf,
     sync::{Arc, LazyLock, Mutex},
     time::{Duration, Instant},
 };
@@ -19,7 +20,7 @@ use uuid::Uuid;
 use workers::{
     broker::subscriber::Subscriber,
     chance::Chance,
-    demo::stage::{Plan, Stage},
+    demo::stage::{Plan, Stage, tail},
     pipeline::exchange,
     seal::{Sealed, Sealer},
 };
@@ -88,12 +89,28 @@ pub struct Heard {
 pub struct Events(Arc<Mutex<Vec<Heard>>>);
 
 pub struct World {
+    /// Dropped first: afterwards the files are gone.
+    _tells: Tells,
     pub stage: Stage,
     pub events: Events,
     pub channel: Channel,
     db: PgPool,
     connection: Connection,
     _turn: Option<OwnedSemaphorePermit>,
+}
+
+/// Shows the end of the hubs' logs when a test fails.
+struct Tells(Vec<PathBuf>);
+
+impl Drop for Tells {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for (number, path) in self.0.iter().enumerate() {
+            println!("the end of hub {number}'s log:\n{}", tail(path));
+        }
+    }
 }
 
 /// A world for tests that disturb nobody: no jumps of time, own ids.
@@ -184,7 +201,8 @@ impl World {
             events.listen(&stage).await;
         }
         let turn = lent.and_then(|lent| lent.turn);
-        Self { stage, events, channel, db, connection, _turn: turn }
+        let tells = Tells((0..scene.hubs).map(|number| stage.log_file(number)).collect());
+        Self { _tells: tells, stage, events, channel, db, connection, _turn: turn }
     }
 
     pub async fn strike(self) {
