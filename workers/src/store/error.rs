@@ -31,6 +31,9 @@ pub enum Kind {
     Unavailable,
 }
 
+/// The names of default partitions end so; they hold rows of months that have none of their own.
+const OTHER_MONTHS: &str = "_other";
+
 /// Where the business calendar does not reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outside {
@@ -70,9 +73,13 @@ impl Error {
         let code = error.code().unwrap_or_default();
         match code.as_ref() {
             "40001" | "40P01" => Kind::Conflict,
-            // A check without a name is the bound of a partition: the row's month was being made, and
-            // the row had gone on to the default partition.
-            "23514" if error.constraint().is_none() => Kind::Conflict,
+            // The bound of a default partition, which has no name: the row's month was being made.
+            "23514"
+                if error.constraint().is_none()
+                    && error.table().is_some_and(|table| table.ends_with(OTHER_MONTHS)) =>
+            {
+                Kind::Conflict
+            }
             // Class 22: data exception. 23: constraint. 54: program limit (a value too large).
             code if ["22", "23", "54"].iter().any(|class| code.starts_with(class)) => Kind::Data,
             _ => Kind::Unavailable,
