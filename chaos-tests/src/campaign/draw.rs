@@ -93,12 +93,12 @@ const POINTS: [Point; 11] = [
     Point::AfterConsentOpened,
 ];
 
-/// How a system that flaps answers.
-const BAD: [(&str, &str); 9] = [
+/// How a system that flaps answers: its name and one of its simulator's behaviours.
+pub const BAD: [(&str, &str); 9] = [
     ("gbdfl", "server_error"),
     ("gbdfl", "slow"),
     ("kpsisu", "server_error"),
-    ("kpsisu", "reset"),
+    ("kpsisu", "reset_before"),
     ("mzrk", "server_error"),
     ("mgov", "server_error"),
     ("mgov", "lost"),

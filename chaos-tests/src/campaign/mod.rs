@@ -26,7 +26,7 @@ use self::{
     report::{Report, Round, Struck, Violation},
 };
 use crate::{
-    Outcome,
+    Error, Outcome,
     evidence::Evidence,
     load::Load,
     oracle,
@@ -101,7 +101,7 @@ pub fn kinds(only: &[String]) -> Result<Vec<Kind>, String> {
 /// Plays a campaign to its end. `Err` where it could not be played; promises that were broken stand
 /// in the report.
 pub async fn run(plan: Plan) -> Outcome<Report> {
-    let kinds = kinds(&plan.only).map_err(crate::Error::Told)?;
+    let kinds = kinds(&plan.only).map_err(Error::Told)?;
     let wanted = Wanted {
         name: "campaign",
         jobs: 0,
@@ -110,6 +110,7 @@ pub async fn run(plan: Plan) -> Outcome<Report> {
         fault_permille: 40,
     };
     let mut world = World::seeded(wanted, Scene::default(), plan.seed).await?;
+    know_behaviours(&world).await?;
     world.quiet();
     let mut campaign = Campaign {
         load: Load::start(&world, plan.seed),
@@ -134,6 +135,17 @@ pub async fn run(plan: Plan) -> Outcome<Report> {
     }
     world.stage.strike().await;
     Ok(report)
+}
+
+/// What may be drawn after hours must not be refused then.
+async fn know_behaviours(world: &World) -> Outcome<()> {
+    let known = world.stage.control("behaviours").await?;
+    match draw::BAD.iter().find(|(system, name)| known[system]["behaviours"][name].is_null()) {
+        Some((system, name)) => {
+            Err(Error::Told(format!("the simulator of {system} has no behaviour {name}")))
+        }
+        None => Ok(()),
+    }
 }
 
 impl Campaign {

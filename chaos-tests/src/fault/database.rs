@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use super::{Fault, session::Session};
 use crate::{Error, Outcome, world::World};
@@ -61,7 +61,8 @@ impl Fault for Silent {
 
     async fn begin(&mut self, world: &mut World) -> Outcome<()> {
         world.fault("PostgreSQL is frozen: connections stand, nothing is answered");
-        signal_all(world, Signal::STOP)
+        world.stage.own()?.postgres.signal(Signal::STOP);
+        Ok(())
     }
 
     async fn end(&mut self, world: &mut World) -> Outcome<()> {
@@ -71,7 +72,8 @@ impl Fault for Silent {
             return Ok(world.stage.own_mut()?.postgres.start().await?);
         }
         world.fault("PostgreSQL is thawed");
-        signal_all(world, Signal::CONT)
+        world.stage.own()?.postgres.signal(Signal::CONT);
+        Ok(())
     }
 }
 
@@ -146,32 +148,4 @@ impl Exhausted {
         }
         Ok(())
     }
-}
-
-/// The first process of the server and its children.
-fn signal_all(world: &World, signal: Signal) -> Outcome<()> {
-    let first = world.stage.own()?.postgres.pid();
-    let first = first.ok_or_else(|| Error::Told("PostgreSQL does not run".into()))?;
-    // The first process first: it starts no more children meanwhile.
-    for pid in [vec![first], children_of(first)].concat() {
-        let known = i32::try_from(pid).ok().and_then(Pid::from_raw);
-        if let Some(pid) = known
-            && let Err(error) = kill_process(pid, signal)
-            && error != rustix::io::Errno::SRCH
-        {
-            return Err(Error::Told(format!("PostgreSQL cannot be signalled: {error}")));
-        }
-    }
-    Ok(())
-}
-
-fn children_of(parent: u32) -> Vec<u32> {
-    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let rest = stat.rsplit(')').next().unwrap_or_default();
-        rest.split_whitespace().nth(1).is_some_and(|ppid| ppid == parent.to_string())
-    })
-    .collect()
 }

@@ -23,13 +23,15 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     broker::consumer::Health,
     pipeline::Hub,
-    store::listing::WAITS_FOR,
-    store::summary::Summary,
+    store::{Error, listing::WAITS_FOR, summary::Summary},
     telemetry::metric::{BATCH_BUCKETS, CALL_BUCKETS, JOB_BUCKETS, Metric},
 };
 
 /// Histograms are condensed this often.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// The database answers a page within this; those who scrape wait ten seconds.
+const DATABASE_WAIT_MAX: Duration = Duration::from_secs(4);
 
 /// What the admin listener shows.
 #[derive(Clone)]
@@ -77,7 +79,7 @@ pub fn router(hub: Arc<Hub>, health: Arc<Health>, page: PrometheusHandle) -> Rou
 
 async fn metrics(State(admin): State<Admin>) -> Response {
     let operations: Vec<&str> = admin.hub.catalogue.operations().iter().map(|o| o.name).collect();
-    match admin.hub.store.summary(&operations).await {
+    match in_time(Box::pin(admin.hub.store.summary(&operations))).await {
         Ok(summary) => {
             clear_service_gauges(&admin.hub, summary.waiting.is_some());
             for ((system, state), count) in &summary.jobs {
@@ -111,6 +113,11 @@ async fn metrics(State(admin): State<Admin>) -> Response {
     }
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (kind, admin.page.render()).into_response()
+}
+
+/// A database that hangs must not make the page late: whoever scrapes it waits no longer than this.
+async fn in_time<T>(asked: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::time::timeout(DATABASE_WAIT_MAX, asked).await.unwrap_or(Err(Error::Timeout))
 }
 
 /// The next scrape is answered with what this counts.
@@ -155,7 +162,7 @@ fn as_gauge(count: i64) -> f64 {
 
 async fn ready(State(admin): State<Admin>) -> Response {
     let broker = admin.health.is_ready();
-    let schema = admin.hub.store.schema_versions().await;
+    let schema = in_time(admin.hub.store.schema_versions()).await;
     let database = schema.is_ok();
     let current = matches!(schema, Ok((applied, known)) if applied >= known);
     let all = broker && database && current;

@@ -145,6 +145,15 @@ impl Postgres {
         self.end(Signal::KILL, STOP_WAIT_MAX).await;
     }
 
+    /// Sends a signal to all its processes; to the first one first, so that it starts no more children
+    /// meanwhile.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(server) = &self.server {
+            server.signal(signal);
+        }
+        processes::signal_inside(&self.folder, signal);
+    }
+
     /// Stops the server in order and starts it again.
     pub async fn restart(&mut self) -> Result<(), Error> {
         self.stop().await;

@@ -35,12 +35,19 @@ pub(super) fn end_inside(folder: &Path, wait_max: Duration) -> bool {
             return true;
         }
         for pid in left {
-            kill_if_inside(pid, folder);
+            signal_if_inside(pid, folder, Signal::KILL);
         }
         if Instant::now() >= deadline {
             return false;
         }
         thread::sleep(POLL);
+    }
+}
+
+/// Sends a signal to every server inside `folder`.
+pub(super) fn signal_inside(folder: &Path, signal: Signal) {
+    for pid in inside(folder) {
+        signal_if_inside(pid, folder, signal);
     }
 }
 
@@ -53,14 +60,14 @@ pub(super) fn start_time(pid: u32) -> Option<u64> {
     after_command.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
-fn kill_if_inside(pid: Pid, folder: &Path) {
+fn signal_if_inside(pid: Pid, folder: &Path, signal: Signal) {
     // The pidfd comes first: what is checked is then what is signalled.
     let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { return };
     if is_server_inside(pid, folder)
-        && let Err(error) = pidfd_send_signal(&pidfd, Signal::KILL)
+        && let Err(error) = pidfd_send_signal(&pidfd, signal)
         && error != rustix::io::Errno::SRCH
     {
-        tracing::warn!(pid = pid.as_raw_nonzero(), %error, "could not kill a left-over server");
+        tracing::warn!(pid = pid.as_raw_nonzero(), %error, "a server could not be signalled");
     }
 }
 

@@ -7,6 +7,7 @@ use lapin::{
     options::{BasicGetOptions, QueueBindOptions, QueueDeclareOptions},
     types::FieldTable,
 };
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::{
@@ -146,6 +147,31 @@ fn invariant_1_without_a_database_nothing_is_acknowledged_and_nothing_is_lost() 
         .await;
         world.stage.services.as_mut().unwrap().postgres.restart().await.unwrap();
         assert_eq!(world.ended(id("under way")).await["state"], "succeeded");
+        ready(&world).await;
+        world.strike().await;
+    });
+}
+
+/// Prometheus waits ten seconds for a page.
+const SCRAPE_WAIT_MAX: Duration = Duration::from_secs(10);
+
+#[test]
+fn a_database_that_hangs_does_not_make_the_metrics_late() {
+    run(async {
+        let world = private().await;
+        world.play(&person("before it hung"), &["found"]).await;
+        world.ended(id("before it hung")).await;
+        assert!(world.metric(0, "hub_database_up", &[]).await > 0.5);
+        let postgres = &world.stage.services.as_ref().unwrap().postgres;
+        postgres.signal(Signal::STOP);
+        // A scrape that comes too late panics in here.
+        let down = async || {
+            let page = world.metric(0, "hub_database_up", &[]);
+            let up = tokio::time::timeout(SCRAPE_WAIT_MAX, page).await.expect("a page in time");
+            (up < 0.5).then_some(())
+        };
+        until("the metrics say that the database is down", down).await;
+        postgres.signal(Signal::CONT);
         ready(&world).await;
         world.strike().await;
     });
