@@ -93,6 +93,9 @@ mod status;
 #[path = "integration/stories.rs"]
 mod stories;
 #[cfg(test)]
+#[path = "integration/throttled.rs"]
+mod throttled;
+#[cfg(test)]
 #[path = "integration/timers.rs"]
 mod timers;
 #[cfg(test)]
