@@ -1,20 +1,33 @@
 //! The files of `docker/`, kept true without containers: nothing here needs a container engine.
 //!
 //! What a tool decides (`docker compose`, `promtool`, `amtool`, `hadolint`, `systemd-analyze`) is
-//! checked where the tool is there, and said aloud where it is not.
+//! checked where the tool is there, and said aloud where it is not. `promtool`, `amtool` and
+//! `prometheus` are installed where that is possible: by root, on Debian and Ubuntu.
 
 #[cfg(test)]
 #[path = "docker/alerts.rs"]
 mod alerts;
 #[cfg(test)]
+#[path = "docker/dashboards.rs"]
+mod dashboards;
+#[cfg(test)]
 #[path = "docker/files.rs"]
 mod files;
+#[cfg(test)]
+#[path = "docker/metrics.rs"]
+mod metrics;
+#[cfg(test)]
+#[path = "docker/prometheus.rs"]
+mod prometheus;
 #[cfg(test)]
 #[path = "docker/servers.rs"]
 mod servers;
 #[cfg(test)]
 #[path = "docker/tools.rs"]
 mod tools;
+#[cfg(test)]
+#[path = "docker/watched.rs"]
+mod watched;
 
 #[cfg(test)]
 use std::{

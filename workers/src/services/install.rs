@@ -1,4 +1,4 @@
-//! Installs missing servers on Debian and Ubuntu without starting the packages' own ones.
+//! Installs missing servers and tools on Debian and Ubuntu without starting the packages' own ones.
 //!
 //! *Guarantee.* Nothing is installed unless [`Options::install`] says so and this process is root.
 //! While packages are unpacked, a temporary `policy-rc.d` keeps their servers from starting (one
@@ -39,12 +39,15 @@ const MARK: &str = "# Temporary: private services are being installed.";
 pub(super) async fn programs(opts: &Options) -> Result<Programs, Error> {
     let found = find(&Search::machine());
     let found = match found {
-        Err(missing) if opts.install && is_root() && family() == Family::Debian => {
+        Err(_) if opts.install && is_root() && family() == Family::Debian => {
             let _installing = instance::lock(Path::new(LOCK), LOCK_WAIT_MAX).await?;
             // Another process may have done it in the meantime.
             match find(&Search::machine()) {
                 Ok(programs) => return Ok(programs),
-                Err(_) => install(&missing, &opts.say).await?,
+                Err(missing) => {
+                    let packages = Family::Debian.packages(&missing);
+                    install(&missing.names.join(" and "), &packages, &opts.say).await?;
+                }
             }
             find(&Search::machine())
         }
@@ -56,6 +59,22 @@ pub(super) async fn programs(opts: &Options) -> Result<Programs, Error> {
     found.map_err(|missing| Error::Missing {
         what: missing.names.join(" and "),
         command: family().command(&missing),
+    })
+}
+
+/// Finds a program along `PATH`, and installs its Debian package if that is allowed and possible.
+pub async fn program(opts: &Options, name: &str, package: &'static str) -> Result<PathBuf, Error> {
+    let found = || Search::machine().program(name);
+    if found().is_none() && opts.install && is_root() && family() == Family::Debian {
+        let _installing = instance::lock(Path::new(LOCK), LOCK_WAIT_MAX).await?;
+        // Another process may have done it in the meantime.
+        if found().is_none() {
+            install(name, &[package], &opts.say).await?;
+        }
+    }
+    found().ok_or_else(|| Error::Missing {
+        what: name.to_owned(),
+        command: family().install_command(&[package]),
     })
 }
 
@@ -119,8 +138,12 @@ impl Family {
     }
 
     fn command(self, missing: &Missing) -> String {
+        self.install_command(&self.packages(missing))
+    }
+
+    fn install_command(self, packages: &[&str]) -> String {
         let sudo = if is_root() { "" } else { "sudo " };
-        let packages = self.packages(missing).join(" ");
+        let packages = packages.join(" ");
         match self {
             Family::Debian => {
                 format!("{sudo}apt-get install --no-install-recommends {packages}")
@@ -132,14 +155,16 @@ impl Family {
     }
 }
 
-async fn install(missing: &Missing, say: &(dyn Fn(&str) + Send + Sync)) -> Result<(), Error> {
+async fn install(
+    names: &str,
+    packages: &[&'static str],
+    say: &(dyn Fn(&str) + Send + Sync),
+) -> Result<(), Error> {
     let root = Path::new("/");
     let log = std::env::temp_dir().join(format!("hub-services-install-{}.log", std::process::id()));
-    let packages = Family::Debian.packages(missing);
+    let joined = packages.join(" ");
     say(&format!(
-        "{} not found: installing {} with apt-get. This takes a minute or two; log: {}",
-        missing.names.join(" and "),
-        packages.join(" "),
+        "{names} not found: installing {joined} with apt-get. This takes a minute or two; log: {}",
         log.display()
     ));
     remove_left_overs(root);
@@ -147,12 +172,11 @@ async fn install(missing: &Missing, say: &(dyn Fn(&str) + Send + Sync)) -> Resul
     let _cluster = Temporary::cluster(root)?;
     apt(&["update"], &log).await?;
     let mut args = vec!["install", "--yes", "--no-install-recommends"];
-    args.extend(&packages);
+    args.extend(packages);
     apt(&args, &log).await?;
     say(&format!(
-        "Installed {}. The packages' own servers were not started, but are enabled: \
-         `systemctl disable postgresql rabbitmq-server` keeps them from starting with the machine.",
-        packages.join(" ")
+        "Installed {joined}. The packages' own servers were not started, but are enabled: \
+         `systemctl disable {joined}` keeps them from starting with the machine."
     ));
     fs::remove_file(&log).map_err(Error::io("remove", &log))
 }

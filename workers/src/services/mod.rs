@@ -41,6 +41,7 @@ use std::time::Instant;
 
 pub use cluster::{Cluster, Member, Neighbours, Wiring};
 pub use error::Error;
+pub use install::program;
 pub use launch::{Launch, Output};
 pub use owned::Owned;
 pub use postgres::Postgres;

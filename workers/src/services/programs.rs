@@ -94,6 +94,11 @@ impl Search {
         })
     }
 
+    /// A program along `PATH`.
+    pub(super) fn program(&self, name: &str) -> Option<PathBuf> {
+        self.path().map(|folder| folder.join(name)).find(|program| program.is_file())
+    }
+
     fn path(&self) -> impl Iterator<Item = PathBuf> {
         std::env::split_paths(&self.path).filter(|folder| folder.is_absolute())
     }

@@ -192,6 +192,20 @@ impl RabbitMq {
         Ok(output)
     }
 
+    /// Turns on the node's own metrics until its next start, and returns their port on 127.0.0.1.
+    pub async fn show_metrics(&self) -> Result<u16, Error> {
+        let [port] = ports::free()?;
+        let turn_on = format!(
+            "application:set_env(rabbitmq_prometheus, tcp_config, \
+               [{{ip, \"127.0.0.1\"}}, {{port, {port}}}]), \
+             {{ok, File}} = application:get_env(rabbit, enabled_plugins_file), \
+             ok = file:write_file(File, \"[rabbitmq_prometheus].\\n\"), \
+             {{ok, _, _}} = rabbit_plugins:ensure(File), ok = file:write_file(File, \"[].\\n\")."
+        );
+        self.ctl(&["eval", &turn_on]).await?;
+        Ok(port)
+    }
+
     /// Starts the node with the same data on the same ports, and waits until it answers. Does
     /// nothing if it runs.
     pub async fn start(&mut self) -> Result<(), Error> {

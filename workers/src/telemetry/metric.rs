@@ -1,8 +1,8 @@
-//! Every metric, declared once: name, kind, unit in the name, help text.
+//! Every metric, declared once: name, kind, unit, labels, help text (the table is `metric/spec.rs`).
 //!
 //! *Guarantee*: labels come from closed sets (systems, operations, classes, states), never from
-//! data, so the number of series is bounded; [`describe`] makes the series that can be counted
-//! exist at zero from the start.
+//! data, so the number of series is bounded; [`describe`] makes counters and histograms exist at
+//! zero from the start, so that the first failure of its kind is a rise and not a new series.
 
 use std::time::Duration;
 
@@ -14,6 +14,10 @@ use contracts::{
 use metrics::{Label, SharedString};
 
 use crate::store::listing::WAITS_FOR;
+
+mod spec;
+
+pub use spec::{Kind, Source, Spec};
 
 /// A metric of this process ("instance") or of the whole hub, read from the database on scrape
 /// ("service").
@@ -93,13 +97,6 @@ pub enum Metric {
     PutOff,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Counter,
-    Gauge,
-    Histogram,
-}
-
 impl Metric {
     /// All metrics.
     pub const ALL: [Self; 36] = [
@@ -140,170 +137,6 @@ impl Metric {
         Self::InFlightShare,
         Self::PutOff,
     ];
-
-    #[expect(clippy::too_many_lines, reason = "one line a metric: the table is the documentation")]
-    const fn spec(self) -> (&'static str, Kind, &'static str) {
-        use Kind::{Counter, Gauge, Histogram};
-        match self {
-            Self::Admitted => (
-                "hub_jobs_admitted_total",
-                Counter,
-                "Messages decided, by operation and outcome (job, rejected, known, reused)",
-            ),
-            Self::Quarantined => ("hub_quarantined_total", Counter, "Messages that are no job"),
-            Self::Consents => (
-                "hub_consents_total",
-                Counter,
-                "Checks whose code was verified or not, by operation and result (opened, refused)",
-            ),
-            Self::Callbacks => (
-                "hub_callbacks_total",
-                Counter,
-                "Tries to deliver an event by HTTP, by result (delivered, again, stopped)",
-            ),
-            Self::JobDuration => (
-                "hub_job_duration_seconds",
-                Histogram,
-                "Business time from request to end, by operation and state",
-            ),
-            Self::CallDuration => (
-                "hub_call_duration_seconds",
-                Histogram,
-                "Real time of one call, by system and class (answered, acknowledged, interim, not_done \
-                 or a failure class)",
-            ),
-            Self::CallsInFlight => ("hub_calls_in_flight", Gauge, "Calls under way, by system"),
-            Self::Retries => (
-                "hub_retries_total",
-                Counter,
-                "Attempts that will be repeated, by operation and class",
-            ),
-            Self::SlaAtRisk => (
-                "hub_sla_at_risk_total",
-                Counter,
-                "SLA warning points that passed before the end, by operation",
-            ),
-            Self::SlaBreaches => (
-                "hub_sla_breaches_total",
-                Counter,
-                "SLA deadlines that passed before the end, by operation",
-            ),
-            Self::TimerLateness => {
-                ("hub_timer_lateness_seconds", Histogram, "Time between due and fired")
-            }
-            Self::Published => (
-                "hub_events_published_total",
-                Counter,
-                "Events by result (confirmed, unheard, failed, reply)",
-            ),
-            Self::Inbound => (
-                "hub_inbound_messages_total",
-                Counter,
-                "Messages from government systems, by system and match result",
-            ),
-            Self::Rescued => (
-                "hub_jobs_rescued_total",
-                Counter,
-                "Jobs taken from dead workers, by result (returned, in_doubt)",
-            ),
-            Self::Fenced => (
-                "hub_results_fenced_total",
-                Counter,
-                "Results that were not recorded because the job had been taken over",
-            ),
-            Self::BrokerUp => {
-                ("hub_broker_up", Gauge, "1 while connected, by connection (consume, publish)")
-            }
-            Self::BrokerBlocked => (
-                "hub_broker_blocked",
-                Gauge,
-                "1 while the broker, short of memory or disk, takes no publishes; events wait",
-            ),
-            Self::DatabaseUp => {
-                ("hub_database_up", Gauge, "1 while the last heartbeat reached the database")
-            }
-            Self::BatchSize => (
-                "hub_commit_batch_jobs",
-                Histogram,
-                "Jobs in one commit, by commit (admit, record)",
-            ),
-            Self::Jobs => ("hub_jobs", Gauge, "Live jobs, by system and state"),
-            Self::JobsCounted => (
-                "hub_jobs_counted_seconds",
-                Gauge,
-                "How long ago the jobs of hub_jobs were counted; 0: by this scrape",
-            ),
-            Self::OldestJob => (
-                "hub_oldest_job_seconds",
-                Gauge,
-                "Age of the oldest live job in business time, by system",
-            ),
-            Self::SlaRemaining => (
-                "hub_sla_remaining_seconds",
-                Gauge,
-                "Smallest business time to a deadline that has not passed, by operation",
-            ),
-            Self::OutboxOldest => {
-                ("hub_outbox_oldest_seconds", Gauge, "Age of the oldest unsent event in real time")
-            }
-            Self::OutboxRows => ("hub_outbox_rows", Gauge, "Unsent events"),
-            Self::QuarantineRows => ("hub_quarantine_rows", Gauge, "Messages kept in quarantine"),
-            Self::Workers => ("hub_workers", Gauge, "Workers that are registered"),
-            Self::CalendarRemaining => (
-                "hub_calendar_remaining_seconds",
-                Gauge,
-                "Business time until the last day of the business calendar ends",
-            ),
-            Self::CredentialExpiry => (
-                "hub_credential_expiry_seconds",
-                Gauge,
-                "Real time until the certificate of a system's https address ends, by system",
-            ),
-            Self::Waiting => {
-                ("hub_waiting_jobs", Gauge, "Live jobs, by system and what they wait for")
-            }
-            Self::BreakerState => (
-                "hub_breaker_state",
-                Gauge,
-                "Circuit breaker, by system: 0 closed, 1 half open, 2 open",
-            ),
-            Self::BreakerMoves => (
-                "hub_breaker_transitions_total",
-                Counter,
-                "Transitions of circuit breakers made by this process, by system and new state",
-            ),
-            Self::Blocked => (
-                "hub_system_blocked",
-                Gauge,
-                "1 while a system is not called, by system and reason (pause, maintenance, hold, breaker)",
-            ),
-            Self::InFlightMax => (
-                "hub_in_flight_limit_calls",
-                Gauge,
-                "Calls that all workers together may have under way, by system",
-            ),
-            Self::InFlightShare => (
-                "hub_in_flight_share_calls",
-                Gauge,
-                "Calls that this process may have under way, by system",
-            ),
-            Self::PutOff => (
-                "hub_starts_put_off_total",
-                Counter,
-                "Starts that had to wait, by system and reason (in_flight, rate, or why it is not called)",
-            ),
-        }
-    }
-
-    /// The name on the page.
-    pub const fn name(self) -> &'static str {
-        self.spec().0
-    }
-
-    /// The help text on the page.
-    pub const fn help(self) -> &'static str {
-        self.spec().2
-    }
 
     /// Adds to a counter.
     pub fn add<const N: usize>(self, by: u64, labels: [(&'static str, &'static str); N]) {
@@ -379,6 +212,9 @@ pub const BATCH_BUCKETS: [f64; 8] = [1.0, 4.0, 16.0, 32.0, 64.0, 128.0, 256.0, 5
 /// Why a start is put off.
 pub const PUT_OFF: [&str; 6] = ["in_flight", "rate", "pause", "maintenance", "hold", "breaker"];
 
+/// How a call ends that did not fail.
+const ANSWERS: [&str; 4] = ["answered", "acknowledged", "interim", "not_done"];
+
 /// What can become of a message that came in.
 pub const INBOUND_RESULTS: [&str; 14] = [
     "applied",
@@ -400,7 +236,7 @@ pub const INBOUND_RESULTS: [&str; 14] = [
 /// Describes every metric and makes the countable series exist at zero.
 pub fn describe(operations: &[&'static OperationSpec]) {
     for metric in Metric::ALL {
-        let (name, kind, help) = metric.spec();
+        let Spec { name, kind, help, .. } = metric.spec();
         match kind {
             Kind::Counter => metrics::describe_counter!(name, help),
             Kind::Gauge => metrics::describe_gauge!(name, help),
@@ -458,6 +294,33 @@ pub fn describe(operations: &[&'static OperationSpec]) {
     }
     zero(Metric::Fenced, vec![]);
     zero(Metric::Quarantined, vec![]);
+    begin_durations(operations);
+}
+
+/// Histograms, and the gauge beside them, begin without an observation.
+fn begin_durations(operations: &[&'static OperationSpec]) {
+    // Asking for a histogram is what makes it exist.
+    let begin =
+        |metric: Metric, labels: Vec<Label>| drop(metrics::histogram!(metric.name(), labels));
+    let label = Label::from_static_parts;
+    for operation in operations {
+        for state in State::ALL.into_iter().filter(|state| state.is_terminal()) {
+            let of = label("operation", operation.name);
+            begin(Metric::JobDuration, vec![of, label("state", state.name())]);
+        }
+    }
+    let mut systems: Vec<&str> = operations.iter().map(|operation| operation.system).collect();
+    systems.dedup();
+    for system in systems {
+        for class in Class::ALL.into_iter().map(Class::name).chain(ANSWERS) {
+            begin(Metric::CallDuration, vec![label("system", system), label("class", class)]);
+        }
+        Metric::CallsInFlight.set(0.0, [("system", system)]);
+    }
+    for commit in ["admit", "record"] {
+        begin(Metric::BatchSize, vec![label("commit", commit)]);
+    }
+    begin(Metric::TimerLateness, vec![]);
 }
 
 /// The most series that this page can have, from the closed sets of labels.
@@ -480,7 +343,9 @@ pub fn series_max(systems: usize, operations: usize) -> usize {
             Metric::Callbacks => 3,
             Metric::Consents => operations * 2,
             Metric::JobDuration => operations * 6 * histogram(JOB_BUCKETS.len()),
-            Metric::CallDuration => systems * (classes + 4) * histogram(CALL_BUCKETS.len()),
+            Metric::CallDuration => {
+                systems * (classes + ANSWERS.len()) * histogram(CALL_BUCKETS.len())
+            }
             Metric::CallsInFlight | Metric::OldestJob => systems + 1,
             Metric::Retries => operations * classes,
             Metric::SlaAtRisk | Metric::SlaBreaches | Metric::SlaRemaining => operations,
@@ -511,7 +376,7 @@ mod tests {
     #[test]
     fn names_have_the_prefix_and_counters_end_in_total() {
         for metric in Metric::ALL {
-            let (name, kind, _) = metric.spec();
+            let Spec { name, kind, .. } = metric.spec();
             assert!(name.starts_with("hub_"), "{name}");
             assert_eq!(name.ends_with("_total"), kind == Kind::Counter, "{name}");
         }

@@ -1,17 +1,56 @@
 //! Files whose form a tool decides.
 
-use std::process::{Command, Output};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use workers::services::{self, Options};
 
 use crate::{folder, secrets};
 
-/// Runs a tool; `None`, and a sentence, where it is not there.
+/// Runs a tool; `None`, and a sentence, where it is not there and cannot be installed.
 pub(crate) fn tool(
     program: &str,
     arguments: &[&str],
     environment: &[(&str, &str)],
 ) -> Option<Output> {
-    let mut command = Command::new(program);
-    command.args(arguments).current_dir(folder()).envs(environment.iter().copied());
+    run(program, arguments, environment, Stdio::null())
+}
+
+/// As [`tool`], with a file to read.
+pub(crate) fn tool_reads(program: &str, arguments: &[&str], file: &Path) -> Option<Output> {
+    run(program, arguments, &[], File::open(file).unwrap().into())
+}
+
+/// Prometheus, its tool, and Alertmanager's, as the tests for PostgreSQL and RabbitMQ get theirs.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let package = match program {
+        "prometheus" | "promtool" => "prometheus",
+        "amtool" => "prometheus-alertmanager",
+        other => return Some(other.into()),
+    };
+    let options = Options { say: Box::new(|text| println!("{text}")), ..Options::default() };
+    // In a thread of its own, as callers may be inside a runtime.
+    let found = std::thread::scope(|scope| {
+        let look = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(services::program(&options, program, package))
+        };
+        scope.spawn(look).join().unwrap()
+    });
+    found.inspect_err(|error| println!("NOT CHECKED: {error}")).ok()
+}
+
+fn run(
+    program: &str,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+    input: Stdio,
+) -> Option<Output> {
+    let mut command = Command::new(find(program)?);
+    command.args(arguments).current_dir(folder()).envs(environment.iter().copied()).stdin(input);
     if let Ok(output) = command.output() {
         return Some(output);
     }

@@ -81,3 +81,10 @@ fn the_command_names_only_what_is_missing() {
     let broker = Missing { names: vec!["RabbitMQ"], postgres: false, rabbitmq: true };
     assert!(Family::RedHat.command(&broker).ends_with("dnf install rabbitmq-server"));
 }
+
+#[tokio::test]
+async fn a_tool_that_may_not_be_installed_is_named_with_its_command() {
+    let opts = Options { install: false, ..Options::default() };
+    let error = program(&opts, "no-such-tool", "its-package").await.unwrap_err().to_string();
+    assert!(error.contains("no-such-tool") && error.contains("its-package"), "{error}");
+}

@@ -47,3 +47,11 @@ fn rabbitmq_is_found_with_its_erlang() {
     assert_eq!(found.erlang, search.root.join("usr/bin"));
     assert_eq!(found.epmd, search.root.join("usr/lib/erlang/erts-13.1.5/bin/epmd"));
 }
+
+#[test]
+fn a_tool_is_found_along_the_path_and_nowhere_else() {
+    let (root, search) = machine(&["usr/sbin/promtool", "opt/amtool"]);
+    let root = root.path().canonicalize().unwrap();
+    assert_eq!(search.program("promtool"), Some(root.join("usr/sbin/promtool")));
+    assert_eq!(search.program("amtool"), None);
+}
