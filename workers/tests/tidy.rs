@@ -3,6 +3,9 @@
 //! `cfg(test)` tells the lints that helpers here are test code too.
 
 #[cfg(test)]
+#[path = "tidy/codes.rs"]
+mod codes;
+#[cfg(test)]
 #[path = "tidy/doors.rs"]
 mod doors;
 #[cfg(test)]

@@ -38,7 +38,7 @@ fn codes(system: &str) -> BTreeSet<String> {
     let rows = table.split("Class::").skip(1);
     let code = |row: &str| {
         let (class, rest) = row.split_once(',')?;
-        let code = rest.trim_start().strip_prefix('"')?.split('"').next()?;
+        let code = rest.trim_start().strip_prefix("code!(\"")?.split('"').next()?;
         (!OURS.contains(&class)).then(|| code.to_owned())
     };
     rows.filter_map(code).collect()
