@@ -124,7 +124,7 @@ pub struct Localised {
 pub struct Failure {
     /// What it means.
     pub class: Class,
-    /// Our stable name for the cause, for example `not_sent`; explained in `CODES.md`.
+    /// Our stable name for the cause, for example `not_sent`; explained in `contracts/CODES.md`.
     pub code: Code,
     /// Their code, when they sent one.
     pub remote_code: Option<RemoteCode>,

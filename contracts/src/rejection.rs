@@ -11,7 +11,7 @@ use crate::{code, code::Code};
 pub struct FieldError {
     /// JSON Pointer to the field, for example `/input/iin`.
     pub path: String,
-    /// Stable code, for example `field_missing`; explained in `CODES.md`.
+    /// Stable code, for example `field_missing`; explained in `contracts/CODES.md`.
     pub code: String,
     /// One sentence for a developer. Never holds the value.
     pub text: String,
