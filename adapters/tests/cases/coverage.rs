@@ -52,8 +52,8 @@ fn codes(system: &str) -> BTreeSet<String> {
     let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
     let table = text.split("#[cfg(test)]").next().unwrap_or_default();
     let made = table.split("code!(\"").skip(1).filter_map(|rest| rest.split('"').next());
-    let of = |name: &str| OURS.iter().filter(move |(of, _)| *of == "*" || *of == name);
-    let ours: BTreeSet<&str> = of(system).flat_map(|(_, codes)| codes.iter().copied()).collect();
+    let ours = OURS.iter().filter(|(of, _)| *of == "*" || *of == system);
+    let ours: BTreeSet<&str> = ours.flat_map(|(_, codes)| codes.iter().copied()).collect();
     let codes: BTreeSet<String> =
         made.filter(|code| !ours.contains(code)).map(str::to_owned).collect();
     assert!(!codes.is_empty(), "{file} makes no code");
