@@ -82,8 +82,15 @@ fn slug(heading: &str) -> String {
     kept.collect::<String>().to_lowercase().replace(' ', "-")
 }
 
+fn ending(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or_default()
+}
+
+fn is_page(source: &Source) -> bool {
+    ending(&source.path) == "md"
+}
+
 fn pages() -> Vec<Page> {
-    let is_page = |source: &Source| source.path.rsplit('.').next() == Some("md");
     let pages: Vec<Page> = all().into_iter().filter(is_page).map(Page::read).collect();
     assert!(pages.len() > 10, "only {} pages", pages.len());
     pages
@@ -97,7 +104,7 @@ fn none(what: &str, strays: &[String]) {
 fn text(folders: &[&str]) -> String {
     let is_there = |source: &Source| folders.iter().any(|folder| source.path.starts_with(folder));
     let sources = all().into_iter().filter(is_there);
-    sources.filter(|s| !s.path.ends_with(".md")).map(|s| s.text).collect()
+    sources.filter(|s| !is_page(s)).map(|s| s.text).collect()
 }
 
 fn is_word(text: &str, also: &str) -> bool {
@@ -252,7 +259,7 @@ fn every_table_queue_and_setting_that_a_page_names_is_there() {
     let read = text(&["workers/src/config/"]);
     let mut strays = Vec::new();
     for page in pages() {
-        for span in page.spans.iter().filter(|span| is_word(span, "._") && !span.ends_with(".rs")) {
+        for span in page.spans.iter().filter(|span| is_word(span, "._") && ending(span) != "rs") {
             let Some((first, rest)) = span.split_once('.') else { continue };
             let second = rest.split('.').next().unwrap_or_default();
             let is_there = match first {
@@ -262,7 +269,7 @@ fn every_table_queue_and_setting_that_a_page_names_is_there() {
                     queue
                         || named.contains(&format!("{first}.{second}"))
                         || page.find(span).is_some()
-                        || span.ends_with(".toml")
+                        || ending(span) == "toml"
                 }
                 section if SECTIONS.contains(&section) && rest == second => {
                     read.contains(&format!("\"{span}")) || read.contains(&format!("\"{second}\""))
