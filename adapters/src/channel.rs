@@ -7,7 +7,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use contracts::class::Failure;
+use contracts::{class::Failure, code};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -137,10 +137,10 @@ impl Mismatch {
     /// The name in metrics and tables.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::RequestNumber => "request_number",
-            Self::Person => "person",
-            Self::Organisation => "organisation",
-            Self::Unreadable => "unreadable",
+            Self::RequestNumber => code!("request_number").name(),
+            Self::Person => code!("person").name(),
+            Self::Organisation => code!("organisation").name(),
+            Self::Unreadable => code!("unreadable").name(),
         }
     }
 }

@@ -7,7 +7,10 @@
 //! The tables of fault codes here are those of the gateway (shep §1.5). A system whose service
 //! gives a code another meaning has its own table in its `failures.rs`.
 
-use contracts::class::{Class, Failure};
+use contracts::{
+    class::{Class, Failure},
+    code,
+};
 
 use crate::transport::trouble::Trouble;
 
@@ -30,7 +33,7 @@ pub fn query(trouble: &Trouble, of_fault: fn(&str) -> Class) -> Failure {
         Trouble::Unwritable => Class::Defect,
         Trouble::Fault(code) => return fault(code.expose(), of_fault),
     };
-    Failure::new(class, trouble.name())
+    Failure::new(class, trouble.code())
 }
 
 /// What a trouble means for a command.
@@ -54,7 +57,7 @@ pub fn command(trouble: &Trouble, of_fault: fn(&str) -> Class) -> Failure {
         Trouble::Unwritable => Class::Defect,
         Trouble::Fault(code) => return fault(code.expose(), of_fault),
     };
-    Failure::new(class, trouble.name())
+    Failure::new(class, trouble.code())
 }
 
 /// The gateway's fault codes, for a query. `SCE004` ("no such service, or the service is off") is
@@ -85,7 +88,7 @@ fn refused_before_execution(code: &str) -> Option<Class> {
 }
 
 fn fault(code: &str, of_fault: fn(&str) -> Class) -> Failure {
-    Failure::new(of_fault(code), "fault").with_remote(code)
+    Failure::new(of_fault(code), code!("fault")).with_remote(code)
 }
 
 /// The tests of a system's table: `test_name: cause => Class "code";`, one test a row.
@@ -95,7 +98,7 @@ macro_rules! class_rows {
         $(#[test]
         fn $name() {
             let failure = $failure(&$cause);
-            assert_eq!((failure.class, failure.code), (Class::$class, $code));
+            assert_eq!((failure.class, failure.code.name()), (Class::$class, $code));
         })+
     };
 }

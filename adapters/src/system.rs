@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use contracts::{
     class::{Class, Failure},
+    code,
     job::InputCheck,
     operation::{OperationSpec, SystemSpec},
 };
@@ -58,7 +59,7 @@ pub trait Adapter: Send + Sync {
     /// say [`Reconcile::Ask`](contracts::operation::Reconcile::Ask). Harmless, however often. Answers
     /// `Answered`, `Interim` or `NotDone`; a failure leaves the doubt.
     async fn reconcile(&self, _: &Call) -> Attempt {
-        Attempt::unsent(Failure::new(Class::Defect, "cannot_reconcile"))
+        Attempt::unsent(Failure::new(Class::Defect, code!("cannot_reconcile")))
     }
 
     /// The later half, where the system answers asynchronously.

@@ -1,5 +1,5 @@
 //! The published schemas: `contracts/schemas/` holds exactly what the hub enforces and publishes,
-//! and the jobs that the README shows fit.
+//! and the jobs that the pages show fit.
 //!
 //! After a change of a type: `HUB_WRITE_SCHEMAS=1 cargo test -p adapters --test schemas`.
 
@@ -81,11 +81,11 @@ mod tests {
         assert_eq!(published(), known, "a schema of an operation that is gone? {advice}");
     }
 
-    /// The AsyncAPI document, with the jobs of the README as its examples.
+    /// The AsyncAPI document, with the jobs of `JOBS.md` as its examples.
     fn asyncapi() -> Value {
-        let readme = std::fs::read_to_string(repository().join("README.md")).expect("README.md");
+        let jobs = page("contracts/JOBS.md");
         let mut examples: BTreeMap<String, Value> = BTreeMap::new();
-        for block in blocks(&readme, "json") {
+        for block in blocks(&jobs, "json") {
             let value: Value = serde_json::from_str(block).expect("a block of JSON");
             if let Some(operation) = value["operation"].as_str() {
                 examples.entry(operation.to_owned()).or_insert(value);
@@ -253,24 +253,27 @@ mod tests {
     }
 
     #[test]
-    fn the_jobs_of_the_readme_fit_their_schemas() {
-        let readme = std::fs::read_to_string(repository().join("README.md")).expect("README.md");
+    fn the_jobs_that_the_pages_show_fit_their_schemas() {
         let schemas = job_schemas();
-        let mut shown = BTreeSet::new();
-        for block in blocks(&readme, "json") {
-            let value: Value = serde_json::from_str(block).expect("a block of JSON");
-            let Some(operation) = value["operation"].as_str() else { continue };
-            let checker = Checker::new(&schemas[operation]).expect("a good schema");
-            assert_eq!(checker.check(&value), [], "{operation}");
-            shown.insert(operation.to_owned());
-        }
+        let shown = |path: &str| {
+            let mut shown = BTreeSet::new();
+            for block in blocks(&page(path), "json") {
+                let value: Value = serde_json::from_str(block).expect("a block of JSON");
+                let Some(operation) = value["operation"].as_str() else { continue };
+                let checker = Checker::new(&schemas[operation]).expect("a good schema");
+                assert_eq!(checker.check(&value), [], "{path}: {operation}");
+                shown.insert(operation.to_owned());
+            }
+            shown
+        };
         let operations: BTreeSet<String> = schemas.keys().map(|&name| name.to_owned()).collect();
-        assert_eq!(shown, operations, "the README shows a job of every operation");
+        assert_eq!(shown("contracts/JOBS.md"), operations, "a job of every operation");
+        assert!(!shown("README.md").is_empty(), "the README shows a job");
     }
 
     #[test]
     fn the_events_of_the_readme_fit_their_schema() {
-        let readme = std::fs::read_to_string(repository().join("README.md")).expect("README.md");
+        let readme = page("README.md");
         let checker = Checker::new(&schema::of::<Event>()).expect("a good schema");
         let mut events = 0;
         for block in blocks(&readme, "json") {
@@ -281,6 +284,11 @@ mod tests {
             }
         }
         assert!(events > 0, "the README shows an event");
+    }
+
+    /// A page of the project, by its path.
+    fn page(path: &str) -> String {
+        std::fs::read_to_string(repository().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
     }
 
     /// The contents of the fenced blocks of a language.

@@ -24,7 +24,7 @@ pub struct Described<'a> {
     pub spec: &'a OperationSpec,
     /// What people call its system.
     pub system_title: &'a str,
-    /// A job, as the README shows it.
+    /// A job, as `JOBS.md` shows it.
     pub example: Value,
 }
 
@@ -64,7 +64,8 @@ pub fn document(operations: &[Described<'_>], inbound: &[&str]) -> Value {
             "description": "Portal backends publish jobs; the hub asks government systems and publishes what became of \
                 them. A job may carry the properties reply_to and correlation_id: its terminal event is then also \
                 sent to that queue, once, through the default exchange, with the same correlation_id; such a reply can \
-                be lost, the event cannot. Every job, event, code and rule: README.md of the project.",
+                be lost, the event cannot. Every rule: README.md of the project; every job: contracts/JOBS.md; \
+                every code: contracts/CODES.md.",
             "license": { "name": "MIT OR Apache-2.0" },
         },
         "defaultContentType": crate::job::CONTENT_TYPE,

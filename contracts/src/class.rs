@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::code::Code;
+
 /// What a failure means for the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -122,8 +124,8 @@ pub struct Localised {
 pub struct Failure {
     /// What it means.
     pub class: Class,
-    /// Our stable name for the cause, for example `connect_refused`; documented in the README.
-    pub code: &'static str,
+    /// Our stable name for the cause, for example `not_sent`; explained in `contracts/CODES.md`.
+    pub code: Code,
     /// Their code, when they sent one.
     pub remote_code: Option<RemoteCode>,
     /// What the portal may show to a person.
@@ -132,7 +134,7 @@ pub struct Failure {
 
 impl Failure {
     /// A failure without their code or a reason for the person.
-    pub const fn new(class: Class, code: &'static str) -> Self {
+    pub const fn new(class: Class, code: Code) -> Self {
         Self { class, code, remote_code: None, reason: None }
     }
 

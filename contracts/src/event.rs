@@ -148,7 +148,8 @@ pub struct EventData {
     pub sla: Sla,
     /// Counts the events of one job from 1; 0 where the event is not about the job with this id.
     pub sequence: i64,
-    /// What was learned, without personal data.
+    /// What was learned, without personal data. A `code` in it is explained in `contracts/CODES.md`,
+    /// one anchor each.
     pub summary: Map<String, Value>,
     /// For `rejected`: one entry a fault.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

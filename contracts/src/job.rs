@@ -21,6 +21,8 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::{
+    code,
+    code::Code,
     operation::{ConsentRule, OperationSpec, Parts},
     personal::Personal,
     rejection::{FieldError, Rejection},
@@ -215,7 +217,7 @@ pub struct Malformed {
     /// The id, where one can be read: its publisher is told.
     pub id: Option<Uuid>,
     /// Stable code, for example `not_json`.
-    pub code: &'static str,
+    pub code: Code,
     /// One sentence for a developer.
     pub text: &'static str,
 }
@@ -298,10 +300,10 @@ impl Catalogue {
         };
         let malformed = |code, text| Decoded::Malformed(Malformed { id: Some(id), code, text });
         if incoming.content_type != Some(CONTENT_TYPE) {
-            return malformed("content_type", "the content type must be application/json");
+            return malformed(code!("content_type"), "the content type must be application/json");
         }
         if value.get("version").and_then(Value::as_u64) != Some(VERSION) {
-            return malformed("unknown_version", "this hub reads version 1 of a job");
+            return malformed(code!("unknown_version"), "this hub reads version 1 of a job");
         }
         let operation = self.operation(incoming.routing_key);
         let content_hash = content_hash(&value, operation);
@@ -388,12 +390,16 @@ fn check_consent(rule: ConsentRule, consent: Option<Consent>) -> Result<Option<A
     let Consent { kind, verified_by, code_ref, code, accepted_at, text_version } = consent;
     let mut errors = Vec::new();
     let mut missing = |path: &str| {
-        errors.push(FieldError::new(path, "field_missing", "a consent without it proves nothing"));
+        errors.push(FieldError::new(
+            path,
+            code!("field_missing"),
+            "a consent without it proves nothing",
+        ));
     };
     let by = match (kind, verified_by) {
         (Some(_), Some(_)) => {
             let text = "give either the kind of a consent, or the job that verified it";
-            let errors = vec![FieldError::new("/consent/verified_by", "not_allowed", text)];
+            let errors = vec![FieldError::new("/consent/verified_by", code!("not_allowed"), text)];
             return Err(Rejection { code: Rejection::INVALID_FIELDS, errors });
         }
         (Some(ConsentKind::Eds), None) => Some(ConsentBy::Eds),
@@ -437,14 +443,18 @@ fn check_consent(rule: ConsentRule, consent: Option<Consent>) -> Result<Option<A
 fn read_json(incoming: Incoming<'_>) -> Result<Value, Malformed> {
     let no = |code, text| Err(Malformed { id: None, code, text });
     if incoming.body.len() > BODY_BYTES_MAX {
-        return no("too_large", "a job is at most 256 KiB; attachments travel by reference");
+        return no(code!("too_large"), "a job is at most 256 KiB; attachments travel by reference");
     }
     let Ok(value) = serde_json::from_slice::<Value>(incoming.body) else {
-        return no("not_json", "the body is not one JSON document in UTF-8");
+        return no(code!("not_json"), "the body is not one JSON document in UTF-8");
     };
     if has_nul_escape(incoming.body) && holds_nul(&value) {
         let id = read_id(&value).ok();
-        return Err(Malformed { id, code: "nul_character", text: "U+0000 cannot be stored" });
+        return Err(Malformed {
+            id,
+            code: code!("nul_character"),
+            text: "U+0000 cannot be stored",
+        });
     }
     Ok(value)
 }
@@ -452,13 +462,13 @@ fn read_json(incoming: Incoming<'_>) -> Result<Value, Malformed> {
 fn read_id(value: &Value) -> Result<Uuid, Malformed> {
     let no = |code, text| Err(Malformed { id: None, code, text });
     if !value.is_object() {
-        return no("not_an_object", "a job is a JSON object");
+        return no(code!("not_an_object"), "a job is a JSON object");
     }
     // Only the hyphenated form: an id must look the same in every place that shows it.
     let id = value.get("id").and_then(Value::as_str).filter(|text| text.len() == 36);
     match id.and_then(|text| Uuid::try_parse(text).ok()) {
         Some(id) => Ok(id),
-        None => no("no_id", "a job needs an id: a UUID in its hyphenated form"),
+        None => no(code!("no_id"), "a job needs an id: a UUID in its hyphenated form"),
     }
 }
 

@@ -14,6 +14,7 @@
 pub mod asyncapi;
 pub mod case;
 pub mod class;
+pub mod code;
 pub mod event;
 pub mod job;
 pub mod number;

@@ -9,6 +9,8 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::Value;
 
 use crate::{
+    code,
+    code::Code,
     number::{Bin, Iin},
     rejection::FieldError,
     s10::{TrackError, TrackNumber},
@@ -74,12 +76,14 @@ fn entries(error: &ValidationError<'_>) -> Vec<FieldError> {
         // The name comes from outside: a long or strange one is not repeated.
         let names = unexpected.iter().map(|name| if is_plain(name) { name } else { "?" });
         return names
-            .map(|name| FieldError::new(&format!("{here}/{name}"), "field_unknown", UNKNOWN_TEXT))
+            .map(|name| {
+                FieldError::new(&format!("{here}/{name}"), code!("field_unknown"), UNKNOWN_TEXT)
+            })
             .collect();
     }
     if let Kind::Required { property } = error.kind() {
         let path = format!("{here}/{}", property.as_str().unwrap_or("?"));
-        return vec![FieldError::new(&path, "field_missing", "this field is required")];
+        return vec![FieldError::new(&path, code!("field_missing"), "this field is required")];
     }
     let (code, text) = describe(error.kind());
     vec![FieldError::new(&here, code, text)]
@@ -97,28 +101,35 @@ fn is_plain(name: &str) -> bool {
     clippy::wildcard_enum_match_arm,
     reason = "the library's list of keywords is open; the rest share one honest text"
 )]
-fn describe(kind: &Kind) -> (&'static str, String) {
+fn describe(kind: &Kind) -> (Code, String) {
     match kind {
         Kind::Type { .. } => {
-            ("wrong_type", "the value has another JSON type than the schema".into())
+            (code!("wrong_type"), "the value has another JSON type than the schema".into())
         }
-        Kind::Enum { options } => ("not_allowed", format!("must be one of {options}")),
+        Kind::Enum { options } => (code!("not_allowed"), format!("must be one of {options}")),
         // A choice of words, each with a description of its own, is a choice of schemas.
-        Kind::OneOfNotValid { .. } => ("not_allowed", "must be one of the schema's values".into()),
-        Kind::Constant { expected_value } => ("not_allowed", format!("must be {expected_value}")),
-        Kind::Format { format } if format == "iin" || format == "bin" => {
-            ("check_digit", format!("not a valid {format}: the check digit or digit 5 is wrong"))
+        Kind::OneOfNotValid { .. } => {
+            (code!("not_allowed"), "must be one of the schema's values".into())
         }
+        Kind::Constant { expected_value } => {
+            (code!("not_allowed"), format!("must be {expected_value}"))
+        }
+        Kind::Format { format } if format == "iin" || format == "bin" => (
+            code!("check_digit"),
+            format!("not a valid {format}: the check digit or digit 5 is wrong"),
+        ),
         Kind::Format { format } if format == "s10" => {
-            ("check_digit", "not a valid track number: the check digit is wrong".into())
+            (code!("check_digit"), "not a valid track number: the check digit is wrong".into())
         }
-        Kind::Format { format } => ("wrong_format", format!("must have the format {format}")),
-        Kind::Pattern { pattern } => ("wrong_format", format!("must match {pattern}")),
-        Kind::MaxLength { limit } => ("too_long", format!("at most {limit} characters")),
-        Kind::MinLength { limit } => ("too_short", format!("at least {limit} characters")),
-        Kind::Maximum { limit } => ("too_large", format!("at most {limit}")),
-        Kind::Minimum { limit } => ("too_small", format!("at least {limit}")),
-        Kind::MaxItems { limit } => ("too_many", format!("at most {limit} entries")),
-        other => ("invalid", format!("breaks the schema's rule \"{}\"", other.keyword())),
+        Kind::Format { format } => {
+            (code!("wrong_format"), format!("must have the format {format}"))
+        }
+        Kind::Pattern { pattern } => (code!("wrong_format"), format!("must match {pattern}")),
+        Kind::MaxLength { limit } => (code!("too_long"), format!("at most {limit} characters")),
+        Kind::MinLength { limit } => (code!("too_short"), format!("at least {limit} characters")),
+        Kind::Maximum { limit } => (code!("too_large"), format!("at most {limit}")),
+        Kind::Minimum { limit } => (code!("too_small"), format!("at least {limit}")),
+        Kind::MaxItems { limit } => (code!("too_many"), format!("at most {limit} entries")),
+        other => (code!("invalid"), format!("breaks the schema's rule \"{}\"", other.keyword())),
     }
 }

@@ -3,11 +3,17 @@
 //! `cfg(test)` tells the lints that helpers here are test code too.
 
 #[cfg(test)]
+#[path = "tidy/codes.rs"]
+mod codes;
+#[cfg(test)]
 #[path = "tidy/doors.rs"]
 mod doors;
 #[cfg(test)]
 #[path = "tidy/files.rs"]
 mod files;
+#[cfg(test)]
+#[path = "tidy/papers.rs"]
+mod papers;
 #[cfg(test)]
 #[path = "tidy/rules.rs"]
 mod rules;

@@ -118,7 +118,7 @@ impl Learned {
     fn of_failure(failure: &Failure) -> Self {
         Self {
             class: Some(failure.class.name()),
-            code: Some(failure.code),
+            code: Some(failure.code.name()),
             remote_code: failure.remote_code.as_ref().map(|code| code.as_str().to_owned()),
             ..Self::new(Wanted::Failed)
         }

@@ -4,7 +4,7 @@
 //! status decides. The content type does not matter: peers get it wrong, and a body that is not an
 //! envelope is found out by reading it (shep §4.5).
 
-use contracts::personal::Personal;
+use contracts::{code, code::Code, personal::Personal};
 
 use super::{
     http::{HttpAnswer, HttpError},
@@ -46,23 +46,23 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// Our stable name for it, the `code` of a failure.
-    pub const fn name(&self) -> &'static str {
+    /// The `code` of a failure.
+    pub const fn code(&self) -> Code {
         match self {
-            Self::NotSent => "not_sent",
-            Self::Unwritable => "request_unwritable",
-            Self::TimedOut => "timed_out",
-            Self::Cut => "connection_cut",
-            Self::TooLarge => "answer_too_large",
-            Self::Broken => "request_broken",
-            Self::Throttled => "throttled",
-            Self::ComeLater => "come_later",
-            Self::Unauthorized => "unauthorized",
-            Self::ServerError => "server_error",
-            Self::Redirect => "redirected",
-            Self::ClientError => "http_status",
-            Self::Unreadable => "answer_unreadable",
-            Self::Fault(_) => "fault",
+            Self::NotSent => code!("not_sent"),
+            Self::Unwritable => code!("request_unwritable"),
+            Self::TimedOut => code!("timed_out"),
+            Self::Cut => code!("connection_cut"),
+            Self::TooLarge => code!("answer_too_large"),
+            Self::Broken => code!("request_broken"),
+            Self::Throttled => code!("throttled"),
+            Self::ComeLater => code!("come_later"),
+            Self::Unauthorized => code!("unauthorized"),
+            Self::ServerError => code!("server_error"),
+            Self::Redirect => code!("redirected"),
+            Self::ClientError => code!("http_status"),
+            Self::Unreadable => code!("answer_unreadable"),
+            Self::Fault(_) => code!("fault"),
         }
     }
 }

@@ -93,7 +93,7 @@ fn revision(attempt: &Attempt) -> Option<u64> {
 
 fn failure(attempt: &Attempt) -> (Class, &'static str) {
     match &attempt.outcome {
-        Outcome::Failed(failure) => (failure.class, failure.code),
+        Outcome::Failed(failure) => (failure.class, failure.code.name()),
         Outcome::Answered(_)
         | Outcome::Acknowledged(_)
         | Outcome::Interim(_)

@@ -45,7 +45,7 @@ fn outcome(attempt: &Attempt) -> Result<Value, (Class, &'static str, Option<Stri
         Outcome::Answered(answer) => Ok(Value::Object(answer.summary.clone())),
         Outcome::Failed(failure) => {
             let remote = failure.remote_code.as_ref().map(|code| code.as_str().to_owned());
-            Err((failure.class, failure.code, remote))
+            Err((failure.class, failure.code.name(), remote))
         }
         other @ (Outcome::Acknowledged(_) | Outcome::Interim(_) | Outcome::NotDone) => {
             panic!("{other:?}")

@@ -133,7 +133,7 @@ fn interim(outcome: Outcome) -> Interim {
 
 fn failed(outcome: Outcome) -> (Class, &'static str) {
     let Outcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
-    (failure.class, failure.code)
+    (failure.class, failure.code.name())
 }
 
 fn written(writes: &[Write], record: &str, column: &str) -> Value {

@@ -100,7 +100,7 @@ fn summary(attempt: &Attempt) -> Value {
 
 fn failure(attempt: &Attempt) -> (Class, &'static str) {
     let Outcome::Failed(failure) = &attempt.outcome else { panic!("{:?}", attempt.outcome) };
-    (failure.class, failure.code)
+    (failure.class, failure.code.name())
 }
 
 /// Four other digits.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use adapters::transport::http::install_tls;
+use contracts::{code, code::Code};
 use reqwest::{
     Url,
     dns::{Addrs, Name, Resolve, Resolving},
@@ -39,24 +40,24 @@ pub(super) fn client(settings: &Callbacks) -> Result<reqwest::Client, reqwest::E
 }
 
 /// The address to call, or why it may not be called.
-pub(super) fn check(settings: &Callbacks, text: &str) -> Result<Url, &'static str> {
-    let url = Url::parse(text).map_err(|_| "not_a_url")?;
+pub(super) fn check(settings: &Callbacks, text: &str) -> Result<Url, Code> {
+    let url = Url::parse(text).map_err(|_| code!("not_a_url"))?;
     let secure = match url.scheme() {
         "https" => true,
         "http" => false,
-        _ => return Err("not_a_url"),
+        _ => return Err(code!("not_a_url")),
     };
-    let host = url.host_str().ok_or("not_a_url")?;
+    let host = url.host_str().ok_or(code!("not_a_url"))?;
     if !settings.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host)) {
-        return Err("host_not_allowed");
+        return Err(code!("host_not_allowed"));
     }
     // Without TLS only inside: the same setting that opens private addresses.
     if !secure && !settings.allow_private {
-        return Err("not_https");
+        return Err(code!("not_https"));
     }
     let literal: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
     if literal.is_some_and(|ip| is_private(ip) && !settings.allow_private) {
-        return Err("address_not_allowed");
+        return Err(code!("address_not_allowed"));
     }
     Ok(url)
 }

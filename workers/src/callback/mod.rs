@@ -16,6 +16,7 @@
 mod address;
 mod sign;
 
+use contracts::code;
 use std::{sync::Arc, time::Duration};
 
 use reqwest::Url;
@@ -109,7 +110,11 @@ async fn deliver(hub: &Hub, client: &reqwest::Client, due: &Due) {
         }
     }
     if let Tried::Stopped(why) = tried {
-        tracing::warn!(why, status, "the callbacks of a job stopped; see hub callbacks list");
+        tracing::warn!(
+            why = why.name(),
+            status,
+            "the callbacks of a job stopped; see hub callbacks list"
+        );
     }
 }
 
@@ -123,7 +128,7 @@ async fn attempt(
         Ok(url) => url,
         Err(why) => return (Tried::Stopped(why), None),
     };
-    let Some(secret) = &settings.secret else { return (Tried::Stopped("no_secret"), None) };
+    let Some(secret) = &settings.secret else { return (Tried::Stopped(code!("no_secret")), None) };
     match post(client, url, secret, due).await {
         Ok(status) => (judge(status, due.tries, chance), Some(status)),
         Err(_) => (again(due.tries, chance), None),
@@ -162,14 +167,14 @@ fn event_id(body: &[u8]) -> String {
 fn judge(status: u16, tries: i32, chance: &Chance) -> Tried {
     match status {
         200..=299 => Tried::Delivered,
-        410 => Tried::Stopped("gone"),
+        410 => Tried::Stopped(code!("gone")),
         _ => again(tries, chance),
     }
 }
 
 fn again(tries: i32, chance: &Chance) -> Tried {
     let made = usize::try_from(tries).unwrap_or(0);
-    PAUSES_S.get(made).map_or(Tried::Stopped("tries_used_up"), |pause| {
+    PAUSES_S.get(made).map_or(Tried::Stopped(code!("tries_used_up")), |pause| {
         Tried::Again(jittered(Duration::from_secs(*pause), chance))
     })
 }
@@ -188,14 +193,14 @@ mod tests {
         }
         assert!(whole > Duration::from_secs(2 * 86_400), "{whole:?}");
         let last = i32::try_from(PAUSES_S.len()).expect("few");
-        assert_eq!(again(last, &chance), Tried::Stopped("tries_used_up"));
+        assert_eq!(again(last, &chance), Tried::Stopped(code!("tries_used_up")));
     }
 
     #[test]
     fn gone_stops_and_everything_else_but_success_is_tried_again() {
         let chance = Chance::seeded(1);
         assert_eq!(judge(204, 0, &chance), Tried::Delivered);
-        assert_eq!(judge(410, 0, &chance), Tried::Stopped("gone"));
+        assert_eq!(judge(410, 0, &chance), Tried::Stopped(code!("gone")));
         for status in [301, 400, 401, 404, 429, 500, 503] {
             assert!(matches!(judge(status, 0, &chance), Tried::Again(_)), "{status}");
         }

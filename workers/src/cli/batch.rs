@@ -110,7 +110,7 @@ impl Acting {
             let mut table = print::table(&["what", "done", "code", ""]);
             for Row { target, outcome, .. } in rows {
                 let mark = if outcome.done { "yes" } else { "no" };
-                table.add_row([target.as_str(), mark, outcome.code, &outcome.text]);
+                table.add_row([target.as_str(), mark, outcome.code.name(), &outcome.text]);
             }
             print::tell(table);
             print::tell(self.summary(rows, wanted, took));
@@ -121,7 +121,7 @@ impl Acting {
     fn summary(&self, rows: &[Row], wanted: usize, took: Duration) -> String {
         let mut codes: BTreeMap<&str, usize> = BTreeMap::new();
         for row in rows {
-            *codes.entry(row.outcome.code).or_insert(0) += 1;
+            *codes.entry(row.outcome.code.name()).or_insert(0) += 1;
         }
         let codes: Vec<String> = codes.iter().map(|(code, n)| format!("{n} {code}")).collect();
         let untried = wanted - rows.len();

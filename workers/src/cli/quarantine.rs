@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use clap::Subcommand;
-use contracts::topology::JOBS_EXCHANGE;
+use contracts::{code, topology::JOBS_EXCHANGE};
 
 use super::{DONE, FAILED, WRONG_USE, batch, complain, open, print, say};
 use crate::{
@@ -233,7 +233,7 @@ fn text(kept: &Kept) -> String {
 fn unknown(id: i64) -> Outcome {
     let text =
         format!("no message has the number {id}; `hub quarantine list` shows which there are");
-    Outcome::refused("unknown_message", text)
+    Outcome::refused(code!("unknown_message"), text)
 }
 
 /// Acts on each message.
@@ -292,26 +292,28 @@ impl Door<'_> {
         let Some(kept) = self.store.quarantined(id).await? else { return Ok(unknown(id)) };
         if kept.state != "kept" {
             let text = format!("it was {} before", kept.state);
-            return Ok(Outcome::refused("not_kept", text));
+            return Ok(Outcome::refused(code!("not_kept"), text));
         }
         let Some(sealed) = self.store.requeueable(id).await? else { return Ok(unknown(id)) };
         let Ok(bytes) = self.sealer.open(QUARANTINE, &sealed) else {
             let text = format!("it was sealed with key {}, not with this one", kept.key_id);
-            return Ok(Outcome::refused("other_key", text));
+            return Ok(Outcome::refused(code!("other_key"), text));
         };
         if act.dry_run {
             let text = format!("would be published to {JOBS_EXCHANGE} as {}", kept.routing_key);
-            return Ok(Outcome::done("requeued", text));
+            return Ok(Outcome::done(code!("requeued"), text));
         }
         match self.publish(&kept, &bytes).await {
             Ok(Published::Confirmed) => {
                 self.store.leave_quarantine(id, Leaves::Requeued, act).await
             }
-            Ok(Published::Returned) => Ok(Outcome::refused("returned", "no queue takes its key")),
-            Ok(Published::Refused) => {
-                Ok(Outcome::refused("queue_full", "its queue is full: try again later"))
+            Ok(Published::Returned) => {
+                Ok(Outcome::refused(code!("returned"), "no queue takes its key"))
             }
-            Err(error) => Ok(Outcome::refused("broker", format!("{error}: try again"))),
+            Ok(Published::Refused) => {
+                Ok(Outcome::refused(code!("queue_full"), "its queue is full: try again later"))
+            }
+            Err(error) => Ok(Outcome::refused(code!("broker"), format!("{error}: try again"))),
         }
     }
 

@@ -4,6 +4,7 @@
 //! oldest answer counts, as it would have in time; where a later one says otherwise, somebody has to
 //! name the one that counts.
 
+use contracts::code;
 use std::time::Duration;
 
 use adapters::{
@@ -61,13 +62,13 @@ fn choose(answers: Vec<(i64, Answer)>, named: Option<i64>) -> Result<(i64, Answe
     if let Some(named) = named {
         return answers.into_iter().find(|(id, _)| *id == named).ok_or_else(|| {
             let text = format!("message {named} is no late answer to this job that can be read");
-            Outcome::refused("no_answer", text)
+            Outcome::refused(code!("no_answer"), text)
         });
     }
     let mut answers = answers.into_iter();
     let Some(first) = answers.next() else {
         return Err(Outcome::refused(
-            "no_answer",
+            code!("no_answer"),
             "no late answer to it is kept that can be read; its system must be configured here, \
              and the key be the one that sealed it",
         ));
@@ -82,7 +83,7 @@ fn choose(answers: Vec<(i64, Answer)>, named: Option<i64>) -> Result<(i64, Answe
          --message",
         first.0
     );
-    Err(Outcome::refused("contradiction", text))
+    Err(Outcome::refused(code!("contradiction"), text))
 }
 
 #[cfg(test)]
@@ -98,7 +99,7 @@ mod tests {
     }
 
     fn chosen(answers: Vec<(i64, Answer)>, named: Option<i64>) -> Result<i64, &'static str> {
-        choose(answers, named).map(|(id, _)| id).map_err(|refused| refused.code)
+        choose(answers, named).map(|(id, _)| id).map_err(|refused| refused.code.name())
     }
 
     #[test]

@@ -22,6 +22,7 @@ use adapters::{
 };
 use contracts::{
     class::{Class, Failure},
+    code,
     event::EventName,
     operation::OperationSpec,
     state::{State, Step, after},
@@ -143,7 +144,7 @@ async fn receive(
                         inbound_id = stored.id,
                         "the database cannot hold a message of theirs; it is kept as it came"
                     );
-                    let why = "cannot_be_stored";
+                    let why = code!("cannot_be_stored").name();
                     return hub.store.close_message(stored.id, "refused", why, None).await;
                 }
                 taken => taken?,

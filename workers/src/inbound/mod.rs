@@ -35,7 +35,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use contracts::personal::Personal;
+use contracts::{code, personal::Personal};
 use secrecy::SecretString;
 
 use crate::{
@@ -101,7 +101,7 @@ async fn store_message(hub: &Hub, message: &Message, peer: IpAddr, raw: &Bytes) 
     let owner = owner(hub, &message.service_id);
     let password = message.sender_password.as_ref();
     let why = match &owner {
-        None => Some("unknown_service"),
+        None => Some(code!("unknown_service").name()),
         Some(d) => refusal(d, peer, &message.sender_id, password),
     };
     let arrival = Arrival {
@@ -151,7 +151,7 @@ async fn store_unreadable(hub: &Hub, code: &str, peer: IpAddr, raw: &Bytes) -> R
             source: "push",
             peer: Some(peer.to_string()),
             verified: false,
-            why: Some("unreadable"),
+            why: Some(code!("unreadable").name()),
             message_id: String::new(),
             correlation_id: String::new(),
             kind: "UNREADABLE",
@@ -176,7 +176,11 @@ async fn store_status(hub: &Hub, change: &StatusChange, peer: IpAddr, raw: &Byte
         source: "push",
         peer: Some(peer.to_string()),
         verified: false,
-        why: Some(if owner.is_some() { "status_only" } else { "unknown_peer" }),
+        why: Some(if owner.is_some() {
+            code!("status_only").name()
+        } else {
+            code!("unknown_peer").name()
+        }),
         message_id: printable(&change.notification_id),
         correlation_id: printable(&change.message_id),
         kind: "STATUS",
@@ -210,12 +214,12 @@ fn refusal(
     password: Option<&Personal<String>>,
 ) -> Option<&'static str> {
     if !destination.settings.push_peers.contains(&peer) {
-        return Some("unknown_peer");
+        return Some(code!("unknown_peer").name());
     }
     let password: Option<SecretString> = password.map(|p| p.expose().clone().into());
     let password = password.as_ref().map(secrecy::ExposeSecret::expose_secret);
     let known = destination.adapter.channel().is_some_and(|c| c.knows_sender(sender_id, password));
-    (!known).then_some("unknown_sender")
+    (!known).then_some(code!("unknown_sender").name())
 }
 
 /// The name of a kind in the table.

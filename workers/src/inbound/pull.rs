@@ -116,7 +116,7 @@ async fn take_probe(hub: &Hub, destination: &Destination) -> Option<Probe> {
 fn learned(drained: &Result<usize, Error>) -> (Verdict, Option<&'static str>) {
     match drained {
         Ok(_) => (Verdict::Answered, None),
-        Err(Error::Gateway(failure)) => (breaker::verdict(failure), Some(failure.code)),
+        Err(Error::Gateway(failure)) => (breaker::verdict(failure), Some(failure.code.name())),
         Err(Error::Store(_)) => (Verdict::Nothing, None),
     }
 }

@@ -11,6 +11,8 @@
 use std::sync::Arc;
 
 use contracts::{
+    code,
+    code::Code,
     job::Malformed,
     operation::OperationSpec,
     rejection::{FieldError, Rejection},
@@ -245,11 +247,11 @@ fn start_or_store(hub: &Arc<Hub>, entry: Entry, seq: i64, permit: Option<Permit>
 }
 
 /// Code and text of a message that the database cannot hold.
-const NOT_STORABLE: (&str, &str) =
-    ("cannot_be_stored", "the message decodes, but the database cannot hold it");
+const NOT_STORABLE: (Code, &str) =
+    (code!("cannot_be_stored"), "the message decodes, but the database cannot hold it");
 /// Code and text of a job whose promise reaches further than the calendar.
-const NO_YEAR: (&str, &str) =
-    ("calendar_year_missing", "the business calendar ends before the deadline of this job");
+const NO_YEAR: (Code, &str) =
+    (code!("calendar_year_missing"), "the business calendar ends before the deadline of this job");
 
 /// A check that waits for its consent: the verification that it brought along is started, or the one
 /// that it names may have ended already.
@@ -268,7 +270,7 @@ fn await_consent(hub: &Arc<Hub>, brought: bool, seq: i64) {
 }
 
 /// A message that cannot be a job here and now: its bytes are kept instead.
-fn set_apart(hub: &Hub, bad: Candidate, (code, text): (&'static str, &'static str)) -> Candidate {
+fn set_apart(hub: &Hub, bad: Candidate, (code, text): (Code, &'static str)) -> Candidate {
     leave(hub, &bad);
     let id = match &bad.message {
         Message::Entry(entry) => Some(entry.id),
@@ -285,7 +287,7 @@ fn reject_old(hub: &Hub, mut bad: Candidate) -> Candidate {
     bad.permit = None;
     if let Message::Entry(entry) = &mut bad.message {
         let text = "is before the first year of the business calendar";
-        let errors = vec![FieldError::new("/requested_at", "outside_calendar", text)];
+        let errors = vec![FieldError::new("/requested_at", code!("outside_calendar"), text)];
         (entry.code, entry.child) = (None, None);
         entry.fate = Fate::Rejected(Rejection { code: Rejection::INVALID_FIELDS, errors });
     }

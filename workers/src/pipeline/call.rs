@@ -9,6 +9,7 @@ use std::{
 use adapters::attempt::{Attempt, Call, Outcome};
 use contracts::{
     class::{Class, Failure},
+    code,
     operation::{Effect, OperationSpec},
     personal::Personal,
     state::Phase,
@@ -111,7 +112,7 @@ async fn note_health(
 
 async fn bounded(hub: &Hub, call: &Call, phase: Phase) -> Attempt {
     let Some(destination) = hub.destination(call.operation) else {
-        return Attempt::unsent(Failure::new(Class::NotNow, "system_not_configured"));
+        return Attempt::unsent(Failure::new(Class::NotNow, code!("system_not_configured")));
     };
     // A question changes nothing, whatever became of it: it is asked again.
     let effect = if phase == Phase::Ask { Effect::Query } else { call.operation.effect };
@@ -120,20 +121,22 @@ async fn bounded(hub: &Hub, call: &Call, phase: Phase) -> Attempt {
             Phase::Ask => destination.adapter.reconcile(call).await,
             Phase::Send | Phase::Continue => destination.adapter.attempt(call).await,
             // Nothing is sent before its consent is proven (D1).
-            Phase::Consent => Attempt::unsent(Failure::new(Class::Defect, "consent_not_proven")),
+            Phase::Consent => {
+                Attempt::unsent(Failure::new(Class::Defect, code!("consent_not_proven")))
+            }
         }
     };
     let attempt = AssertUnwindSafe(attempt).catch_unwind();
     match tokio::time::timeout(call.time_limit + OVERTIME_MAX, attempt).await {
         Ok(Ok(attempt)) => attempt,
         Ok(Err(_)) => Attempt::unsent(match effect {
-            Effect::Query => Failure::new(Class::Defect, "adapter_panicked"),
+            Effect::Query => Failure::new(Class::Defect, code!("adapter_panicked")),
             // Nobody knows how far it came.
-            Effect::Command => Failure::new(Class::Indeterminate, "adapter_panicked"),
+            Effect::Command => Failure::new(Class::Indeterminate, code!("adapter_panicked")),
         }),
         Err(_) => Attempt::unsent(match effect {
-            Effect::Query => Failure::new(Class::Unreachable, "no_answer_in_time"),
-            Effect::Command => Failure::new(Class::Indeterminate, "no_answer_in_time"),
+            Effect::Query => Failure::new(Class::Unreachable, code!("no_answer_in_time")),
+            Effect::Command => Failure::new(Class::Indeterminate, code!("no_answer_in_time")),
         }),
     }
 }
@@ -161,7 +164,7 @@ fn log(outcome: &Outcome, job_id: Uuid, operation: &str, took: Duration, attempt
             let remote_code =
                 failure.remote_code.as_ref().map(contracts::class::RemoteCode::as_str);
             let class = failure.class.name();
-            let code = failure.code;
+            let code = failure.code.name();
             tracing::info!(%job_id, operation, attempts, duration_ms, class, code, remote_code, "an attempt failed");
         }
     }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contracts::operation::OperationSpec;
+use contracts::{code::Code, operation::OperationSpec};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -202,7 +202,7 @@ async fn start(hub: &Arc<Hub>, job: Claimed, mut permit: Permit, probe: Option<P
     );
 }
 
-fn objection(hub: &Hub, operation: &OperationSpec, job: &Claimed) -> Option<&'static str> {
+fn objection(hub: &Hub, operation: &OperationSpec, job: &Claimed) -> Option<Code> {
     let waiting = Waiting {
         state: contracts::state::State::Calling,
         phase: job.phase,
@@ -217,7 +217,7 @@ async fn give_up(
     hub: &Hub,
     operation: &'static OperationSpec,
     job: Claimed,
-    code: &'static str,
+    code: Code,
     probe: Option<Probe>,
 ) {
     let Claimed { seq, id, run, summary, .. } = job;

@@ -19,6 +19,7 @@ use adapters::{
 };
 use contracts::{
     class::{Class, Failure, Localised},
+    code,
     job::{ConsentBy, ConsentRecord},
     operation::OperationSpec,
     personal::Personal,
@@ -201,14 +202,14 @@ pub fn objection(code: &Code) -> Option<Refusal> {
 
 /// Nobody could tell whether the code is right.
 fn unverified() -> Failure {
-    Failure::new(Class::Refused, "code_unverified").with_reason(Localised {
+    Failure::new(Class::Refused, code!("code_unverified")).with_reason(Localised {
         ru: "Код не удалось проверить. Отправьте новый код.",
         kk: "Кодты тексеру мүмкін болмады. Жаңа код жіберіңіз.",
     })
 }
 
 /// A code of M-Gov's refusals or ours, as the constant that it is.
-fn known_code(code: &str) -> Option<&'static str> {
+fn known_code(code: &str) -> Option<contracts::code::Code> {
     Refusal::ALL.into_iter().map(Refusal::code).find(|known| *known == code)
 }
 
@@ -237,7 +238,7 @@ mod tests {
         match decide(&Waiting { seq: 1, operation: CHECK, verified, too_long }) {
             Verdict::Opens => "opens",
             Verdict::Waits => "waits",
-            Verdict::Refused { code, .. } => code,
+            Verdict::Refused { code, .. } => code.name(),
         }
     }
 

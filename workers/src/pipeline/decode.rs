@@ -1,6 +1,7 @@
 //! decode: what a delivery is, and whether its job can start here.
 
 use contracts::{
+    code,
     job::{ConsentBy, Decoded, Incoming, Job, Malformed, RejectedJob},
     rejection::Rejection,
     topology::DEAD_QUEUE,
@@ -54,7 +55,8 @@ pub async fn decode(hub: &Hub, delivery: Delivery) -> Candidate {
     let reply = reply_to.map(|to| Reply { to, correlation_id });
     if raw.queue.as_ref() == DEAD_QUEUE {
         let text = "the broker gave up on this message";
-        let message = quarantined(hub, &raw, &Malformed { id: None, code: "dead_lettered", text });
+        let message =
+            quarantined(hub, &raw, &Malformed { id: None, code: code!("dead_lettered"), text });
         return Candidate { message, permit: None, ack, raw };
     }
     let incoming = Incoming {
@@ -145,7 +147,7 @@ fn refused(job: Job, rejection: Rejection) -> RejectedJob {
 }
 
 fn rejected(job: RejectedJob, reply: Option<Reply>) -> Message {
-    tracing::info!(job_id = %job.id, code = job.rejection.code, "a job was rejected");
+    tracing::info!(job_id = %job.id, code = job.rejection.code.name(), "a job was rejected");
     Message::Entry(Box::new(Entry {
         id: job.id,
         content_hash: job.content_hash,
@@ -165,13 +167,13 @@ fn quarantined(hub: &Hub, raw: &Raw, malformed: &Malformed) -> Message {
 /// A delivery as a quarantine entry: its bytes are sealed, because nobody knows what is in them.
 pub fn quarantine(hub: &Hub, raw: &Raw, malformed: &Malformed) -> Quarantined {
     let Malformed { id, code, text } = malformed;
-    tracing::warn!(queue = %raw.queue, code, "a message that is no job went to quarantine");
+    tracing::warn!(queue = %raw.queue, code = code.name(), "a message that is no job went to quarantine");
     let printable = |text: &String| text.chars().filter(|c| *c != '\0').take(255).collect();
     Quarantined {
         queue: raw.queue.to_string(),
         routing_key: printable(&raw.routing_key),
         content_type: raw.content_type.as_ref().map(printable),
-        code,
+        code: *code,
         text: (*text).to_owned(),
         job_id: *id,
         operation: hub.catalogue.operation(&raw.routing_key),

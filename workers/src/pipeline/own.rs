@@ -13,6 +13,7 @@ use adapters::{
 use async_trait::async_trait;
 use contracts::{
     class::{Class, Failure, Localised},
+    code,
     own::{self, CancelInput},
 };
 use serde::Deserialize;
@@ -49,7 +50,7 @@ impl Adapter for Own {
 impl Own {
     async fn cancel(&self, call: &Call) -> Outcome {
         let Ok(input) = CancelInput::deserialize(call.input.expose()) else {
-            return Outcome::Failed(Failure::new(Class::Defect, "input_unreadable"));
+            return Outcome::Failed(Failure::new(Class::Defect, code!("input_unreadable")));
         };
         match self.store.cancel(input.job_id, input.reason.name()).await {
             Ok(Cancelled::Done | Cancelled::Before) => {
@@ -58,16 +59,16 @@ impl Own {
                 Outcome::Answered(Answer::new(summary, Map::new()))
             }
             Ok(Cancelled::TooLate) => {
-                let failure = Failure::new(Class::Refused, "too_late").with_reason(TOO_LATE);
+                let failure = Failure::new(Class::Refused, code!("too_late")).with_reason(TOO_LATE);
                 Outcome::Failed(failure)
             }
             // It may have overtaken the job that it withdraws: they travel by different queues.
             Ok(Cancelled::Unknown) => {
-                Outcome::Failed(Failure::new(Class::Unreachable, "unknown_job"))
+                Outcome::Failed(Failure::new(Class::Unreachable, code!("unknown_job")))
             }
             Err(error) => {
                 tracing::warn!(%error, "a withdrawal waits for the database");
-                Outcome::Failed(Failure::new(Class::NotNow, "database_unavailable"))
+                Outcome::Failed(Failure::new(Class::NotNow, code!("database_unavailable")))
             }
         }
     }

@@ -9,6 +9,7 @@ use adapters::{
 };
 use contracts::{
     class::{Class, Failure},
+    code,
     operation::Parts,
     personal::Personal,
     rejection::FieldError,
@@ -39,7 +40,7 @@ impl From<Failure> for Unready {
 impl From<Error> for Unready {
     fn from(error: Error) -> Self {
         tracing::warn!(%error, "a call waits for the database");
-        Failure::new(Class::NotNow, "database_unavailable").into()
+        Failure::new(Class::NotNow, code!("database_unavailable")).into()
     }
 }
 
@@ -78,7 +79,7 @@ async fn open_code(hub: &Hub, call: Call) -> Result<Call, Unready> {
     });
     let Some(digits) = opened else {
         tracing::error!(job_id = %call.job_id, "a kept code does not open; check seal.key_file");
-        return Err(Failure::new(Class::Defect, "code_does_not_open").into());
+        return Err(Failure::new(Class::Defect, code!("code_does_not_open")).into());
     };
     let code =
         OneTimeCode { sent_by: code.sent_by, otp_id: code.otp_id, digits: Personal::new(digits) };
@@ -106,18 +107,18 @@ async fn load_files(hub: &Hub, call: Call, bytes_max: usize) -> Result<Call, Unr
             }),
             Some(Found { content: None, .. }) => {
                 let text = format!("the file is larger than {bytes_max} bytes");
-                errors.push(FieldError::new(&path, "attachment_too_large", text));
+                errors.push(FieldError::new(&path, code!("attachment_too_large"), text));
             }
             None => {
                 let text = "no such file in portal.attachment";
-                errors.push(FieldError::new(&path, "attachment_missing", text));
+                errors.push(FieldError::new(&path, code!("attachment_missing"), text));
             }
         }
     }
     if errors.is_empty() {
         return Ok(Call { files, ..call });
     }
-    let failure = Failure::new(Class::BadRequest, "attachments");
+    let failure = Failure::new(Class::BadRequest, code!("attachments"));
     let writes = hub
         .destination(call.operation)
         .map(|destination| destination.adapter.not_called(&call, &failure))

@@ -259,7 +259,7 @@ pub fn verdict(outcome: &Outcome) -> (Verdict, Option<&'static str>) {
         | Outcome::Acknowledged(_)
         | Outcome::Interim(_)
         | Outcome::NotDone => (Verdict::Answered, None),
-        Outcome::Failed(failure) => (breaker::verdict(failure), Some(failure.code)),
+        Outcome::Failed(failure) => (breaker::verdict(failure), Some(failure.code.name())),
     }
 }
 
@@ -267,11 +267,16 @@ pub fn verdict(outcome: &Outcome) -> (Verdict, Option<&'static str>) {
 pub async fn heed(hub: &Hub, system: &str, failure: &Failure, told: Option<Duration>) {
     let Some(pause) = told.filter(|_| failure.class == Class::NotNow) else { return };
     let pause = pause.min(retry::TOLD_MAX);
-    tracing::warn!(system, code = failure.code, pause_s = pause.as_secs(), "they told us to wait");
+    tracing::warn!(
+        system,
+        code = failure.code.name(),
+        pause_s = pause.as_secs(),
+        "they told us to wait"
+    );
     if let Some(destination) = hub.destinations.get(system) {
         destination.block(Some(Blocked::Hold));
     }
-    if let Err(error) = hub.store.told(system, pause, failure.code).await {
+    if let Err(error) = hub.store.told(system, pause, failure.code.name()).await {
         tracing::warn!(%error, system, "the wait could not be written; their next answer says it again");
     }
 }

@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 use adapters::attempt::{Answer, Attempt, File, Interim, Outcome};
 use contracts::{
     class::{Class, Failure, RemoteCode},
+    code,
     event::EventName,
     operation::{Effect, OperationSpec, Parts},
     rejection::FieldError,
@@ -124,12 +125,12 @@ async fn change(hub: &Hub, finished: Finished) -> Change {
             let settings = &hub.config.operations[operation.name];
             change.to = State::Waiting;
             change.phase = Some(Phase::Send);
-            change.code = Some("not_done");
+            change.code = Some(code!("not_done"));
             change.delay_ms = Some(milliseconds(settings.retry.unreachable.base));
-            change.summary.insert("code".to_owned(), "not_done".into());
+            change.summary.insert("code".to_owned(), code!("not_done").into());
         }
         Outcome::NotDone => {
-            let failure = Failure::new(Class::Defect, "outcome_out_of_place");
+            let failure = Failure::new(Class::Defect, code!("outcome_out_of_place"));
             fail(hub, &mut change, &failure, tried).await;
         }
         Outcome::Failed(failure) => {
@@ -185,7 +186,7 @@ async fn still_in_doubt(hub: &Hub, change: &mut Change, failure: &Failure, tried
     change.spends_attempt = false;
     change.tells = false;
     if failure.class == Class::Denied {
-        hold(hub, change.operation.system, failure.code).await;
+        hold(hub, change.operation.system, failure.code.name()).await;
     }
     protect::heed(hub, change.operation.system, failure, tried.told).await;
 }
@@ -242,7 +243,7 @@ async fn fail(hub: &Hub, change: &mut Change, failure: &Failure, tried: Tried) {
     match failure.class {
         Class::Contract | Class::Defect => tracing::error!(
             operation = operation.name,
-            code = failure.code,
+            code = failure.code.name(),
             class = failure.class.name(),
             "an answer or our own code broke the contract; the raw exchange is kept"
         ),
@@ -255,7 +256,7 @@ async fn fail(hub: &Hub, change: &mut Change, failure: &Failure, tried: Tried) {
         | Class::Denied => {}
     }
     if decision.hold {
-        hold(hub, operation.system, failure.code).await;
+        hold(hub, operation.system, failure.code.name()).await;
     }
     protect::heed(hub, operation.system, failure, tried.told).await;
 }
@@ -338,7 +339,7 @@ async fn record(hub: &Arc<Hub>, batch: Vec<Record>) {
 fn as_defect(hub: &Hub, bad: Record) -> Option<Record> {
     let Record { mut change, leaves } = bad;
     let was_sent = leaves.is_some() && change.operation.effect == Effect::Command;
-    if change.code == Some("answer_cannot_be_stored") {
+    if change.code == Some(code!("answer_cannot_be_stored")) {
         // Even that failed: the job stays owned, and the heartbeat's comparison returns it. A command
         // was sent and must not be: it stays with this process, and a rescue puts it in doubt.
         if let Some((id, run)) = leaves.filter(|_| !was_sent) {
@@ -346,7 +347,7 @@ fn as_defect(hub: &Hub, bad: Record) -> Option<Record> {
         }
         return None;
     }
-    let failure = Failure::new(Class::Defect, "answer_cannot_be_stored");
+    let failure = Failure::new(Class::Defect, code!("answer_cannot_be_stored"));
     change.summary = failure_summary(&failure);
     change.to = if was_sent { State::InDoubt } else { State::Failed };
     change.code = Some(failure.code);

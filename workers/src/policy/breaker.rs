@@ -19,7 +19,11 @@
 
 use std::time::Duration;
 
-use contracts::class::{Class, Failure};
+use contracts::{
+    class::{Class, Failure},
+    code,
+    code::Code,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::chance::Chance;
@@ -144,13 +148,13 @@ pub fn verdict(failure: &Failure) -> Verdict {
 
 /// Codes of [`adapters::transport::trouble::Trouble`] that speak of the way or of a broken server,
 /// and the hub's own of an attempt that it had to end.
-const LOST_ON_THE_WAY: [&str; 6] = [
-    "timed_out",
-    "connection_cut",
-    "request_broken",
-    "server_error",
-    "come_later",
-    "no_answer_in_time",
+const LOST_ON_THE_WAY: [Code; 6] = [
+    code!("timed_out"),
+    code!("connection_cut"),
+    code!("request_broken"),
+    code!("server_error"),
+    code!("come_later"),
+    code!("no_answer_in_time"),
 ];
 
 impl Breaker {

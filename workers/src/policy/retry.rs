@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use contracts::{
     class::{Class, Failure},
+    code,
+    code::Code,
     operation::Effect,
     state::{Phase, State, Step, after},
 };
@@ -26,9 +28,9 @@ pub const TOLD_MAX: Duration = Duration::from_secs(3_600);
 /// Broken answers (or own defects) after which a query fails, unless the settings say otherwise.
 pub const STRIKES_MAX: u16 = 2;
 /// Code of a job that ended because retries of its operation are stopped.
-pub const DISABLED: &str = "retries_disabled";
+pub const DISABLED: Code = code!("retries_disabled");
 /// Code of a job that ended because it is too old for another attempt.
-pub const TOO_OLD: &str = "retry_budget_used_up";
+pub const TOO_OLD: Code = code!("retry_budget_used_up");
 
 /// How often and how long an operation is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +77,7 @@ pub struct Decision {
     /// Whether the wait is one for a retry, which the age of the job bounds.
     pub is_retry: bool,
     /// Why it ended, where that is not the failure itself.
-    pub code: Option<&'static str>,
+    pub code: Option<Code>,
 }
 
 /// What was spent before this attempt.
@@ -156,7 +158,7 @@ pub struct Waiting {
 }
 
 /// Why a job may not try again; `None` where it may. Named states and classes, no wildcard.
-pub fn objection(job: &Waiting, policy: &Policy) -> Option<&'static str> {
+pub fn objection(job: &Waiting, policy: &Policy) -> Option<Code> {
     let waits = match job.state {
         State::Accepted | State::Calling | State::Waiting => true,
         State::Pending

@@ -15,6 +15,7 @@ use std::{
 };
 
 use contracts::{
+    code::Code,
     event::{EventData, EventName},
     operation::{OperationSpec, SlaSpec},
     rejection::{FieldError, Rejection},
@@ -123,7 +124,7 @@ pub struct Quarantined {
     /// Its content type.
     pub content_type: Option<String>,
     /// Stable code of the reason.
-    pub code: &'static str,
+    pub code: Code,
     /// The reason in words.
     pub text: String,
     /// The id, where one could be read: its publisher is told.
@@ -432,7 +433,7 @@ async fn insert_quarantine(tx: Tx<'_>, messages: &[Quarantined]) -> Result<(), E
         .bind(&message.queue)
         .bind(&message.routing_key)
         .bind(&message.content_type)
-        .bind(message.code)
+        .bind(message.code.name())
         .bind(&message.text)
         .bind(message.job_id)
         .bind(i32::try_from(message.size).unwrap_or(i32::MAX))

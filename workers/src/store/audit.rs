@@ -3,6 +3,7 @@
 //! *Guarantee*: the row of the audit is written in the commit of the act that it tells of. A dry run
 //! is the same transaction, rolled back: it decides what the act would decide, and changes nothing.
 
+use contracts::{code, code::Code};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -26,7 +27,7 @@ pub struct Outcome {
     /// Whether it was done (in a dry run: would be).
     pub done: bool,
     /// Stable code.
-    pub code: &'static str,
+    pub code: Code,
     /// What happened, or what is wrong and what to do.
     pub text: String,
     /// The job that began.
@@ -36,23 +37,29 @@ pub struct Outcome {
 
 impl Outcome {
     /// It was done.
-    pub fn done(code: &'static str, text: impl Into<String>) -> Self {
+    pub fn done(code: Code, text: impl Into<String>) -> Self {
         Self { done: true, code, text: text.into(), new_job: None }
     }
 
     /// It was not done, and nothing changed.
-    pub fn refused(code: &'static str, text: impl Into<String>) -> Self {
+    pub fn refused(code: Code, text: impl Into<String>) -> Self {
         Self { done: false, code, text: text.into(), new_job: None }
     }
 
     /// There is no such job.
     pub fn unknown_job() -> Self {
-        Self::refused("unknown_job", "no job has this id; `hub jobs list` shows which there are")
+        Self::refused(
+            code!("unknown_job"),
+            "no job has this id; `hub jobs list` shows which there are",
+        )
     }
 
     /// It is another build's.
     pub fn other_build() -> Self {
-        Self::refused("other_build", "this program does not know its operation: use a newer one")
+        Self::refused(
+            code!("other_build"),
+            "this program does not know its operation: use a newer one",
+        )
     }
 }
 

@@ -4,6 +4,7 @@
 //! open sequence is taken, by one process at a time, so deliveries keep the order; a process that
 //! dies between delivery and its note delivers again.
 
+use contracts::{code, code::Code};
 use std::time::Duration;
 
 use sqlx::Row;
@@ -15,6 +16,8 @@ use super::{
     millis, within,
 };
 
+/// Why a delivery stopped whose host had no success for days.
+const HOST_DISABLED: Code = code!("host_disabled");
 /// A host without one success for so long is disabled.
 pub const DISABLE_AFTER: Duration = Duration::from_secs(5 * 86_400);
 /// A failure after a longer quiet begins anew: nothing was tried in between. Longer than the longest
@@ -62,7 +65,7 @@ pub enum Tried {
     /// Try again after this.
     Again(Duration),
     /// Never try again, for this event and all later ones of its job.
-    Stopped(&'static str),
+    Stopped(Code),
 }
 
 /// A delivery as people see it.
@@ -129,7 +132,7 @@ impl Store {
                       AND e.state = 'stopped'),
                  disabled AS (
                    UPDATE hub.callback c
-                      SET state = 'stopped', why = 'host_disabled', ended_at = statement_timestamp()
+                      SET state = 'stopped', why = $3, ended_at = statement_timestamp()
                      FROM hub.callback_host h
                     WHERE c.state = 'open' AND c.due_at <= statement_timestamp()
                       AND h.host = c.host AND h.disabled_at IS NOT NULL
@@ -151,6 +154,7 @@ impl Store {
             )
             .bind(limit)
             .bind(millis(lease))
+            .bind(HOST_DISABLED.name())
             .fetch_all(&self.pool)
             .await?;
             rows.iter()
@@ -178,7 +182,7 @@ impl Store {
         let (state, why, pause) = match tried {
             Tried::Delivered => ("delivered", None, None),
             Tried::Again(pause) => ("open", None, Some(millis(pause))),
-            Tried::Stopped(why) => ("stopped", Some(why), None),
+            Tried::Stopped(why) => ("stopped", Some(why.name()), None),
         };
         let host = host_of(&due.url);
         within(async {
@@ -331,11 +335,12 @@ async fn note_failure(tx: Tx<'_>, host: &str) -> Result<bool, Error> {
     .await?;
     if disabled {
         sqlx::query(
-            "UPDATE hub.callback SET state = 'stopped', why = 'host_disabled',
+            "UPDATE hub.callback SET state = 'stopped', why = $2,
                     ended_at = statement_timestamp()
               WHERE host = $1 AND state = 'open'",
         )
         .bind(host)
+        .bind(HOST_DISABLED.name())
         .execute(&mut *tx)
         .await?;
     }

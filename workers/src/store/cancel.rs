@@ -2,6 +2,7 @@
 
 use adapters::systems::mgov;
 use contracts::{
+    code,
     operation::{Effect, OperationSpec},
     state::{Phase, State},
 };
@@ -52,13 +53,13 @@ impl Store {
             let outcome = match cancel(&mut tx, id, BY_OPERATOR).await? {
                 Cancelled::Done => {
                     audit::note(&mut tx, act, "jobs.cancel", &id.to_string(), "cancelled").await?;
-                    Outcome::done("cancelled", "withdrawn; the portal is told")
+                    Outcome::done(code!("cancelled"), "withdrawn; the portal is told")
                 }
                 Cancelled::Before => {
-                    Outcome::refused("cancelled_before", "it was withdrawn before")
+                    Outcome::refused(code!("cancelled_before"), "it was withdrawn before")
                 }
                 Cancelled::TooLate => Outcome::refused(
-                    "too_late",
+                    code!("too_late"),
                     "it was sent, is being called, or has ended: what they do with it cannot be \
                      taken back; wait for its end",
                 ),
@@ -84,10 +85,10 @@ async fn cancel(tx: Tx<'_>, id: Uuid, why: &str) -> Result<Cancelled, Error> {
         return Ok(Cancelled::TooLate);
     }
     let mut summary = Map::new();
-    summary.insert("code".to_owned(), "withdrawn".into());
+    summary.insert("code".to_owned(), code!("withdrawn").into());
     summary.insert("why".to_owned(), why.into());
     let change = Change {
-        code: Some("withdrawn"),
+        code: Some(code!("withdrawn")),
         summary,
         ..Change::to(State::Cancelled, job.seq, job.operation, Guard::Unsent)
     };

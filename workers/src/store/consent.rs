@@ -106,7 +106,7 @@ pub enum Verdict {
     /// It ends as refused.
     Refused {
         /// Stable code.
-        code: &'static str,
+        code: contracts::code::Code,
         /// For the event.
         summary: Map<String, Value>,
     },

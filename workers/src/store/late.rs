@@ -8,6 +8,7 @@
 //! (invariant 10); an event `progress` tells of it. A message is applied once.
 
 use contracts::{
+    code,
     event::{EventData, EventName},
     operation::OperationSpec,
     state::{Sla, State},
@@ -132,7 +133,7 @@ async fn apply(
     if let Some(newer) = portal::newer_owner(tx, job).await? {
         let text =
             format!("the subject's row belongs to the newer job {newer}, whose answer counts");
-        return Ok(Outcome::refused("superseded", text));
+        return Ok(Outcome::refused(code!("superseded"), text));
     }
     let taken = sqlx::query(
         "UPDATE hub.inbound SET state = 'applied', why = 'by an operator'
@@ -143,13 +144,13 @@ async fn apply(
     .execute(&mut *tx)
     .await?;
     if taken.rows_affected() == 0 {
-        return Ok(Outcome::refused("applied_before", "somebody has applied this message"));
+        return Ok(Outcome::refused(code!("applied_before"), "somebody has applied this message"));
     }
     write(tx, job, change).await?;
     let result = format!("message {message}");
     audit::note(tx, act, "jobs.apply_late", &job.id.to_string(), &result).await?;
     let text = format!("message {message} is in the portal's row, as late; the portal is told");
-    Ok(Outcome::done("applied", text))
+    Ok(Outcome::done(code!("applied"), text))
 }
 
 /// Everything that the answer brought, and the event that tells of it.
@@ -218,18 +219,19 @@ fn objection(state: State, code: Option<&str>) -> Option<Outcome> {
     match state {
         State::Expired => None,
         State::Failed if code == Some("outcome_unknown") => None,
-        State::Succeeded if code == Some(resolve::DONE) => None,
+        State::Succeeded if code == Some(resolve::DONE.name()) => None,
         State::Accepted | State::Calling | State::Waiting | State::Pending | State::InDoubt => {
             let text = "it has not ended: what comes is applied by itself";
-            Some(Outcome::refused("live", text))
+            Some(Outcome::refused(code!("live"), text))
         }
         State::Succeeded | State::Refused | State::Failed => {
             let text = "it has ended with an answer of its own; a second one changes nothing";
-            Some(Outcome::refused("answered", text))
+            Some(Outcome::refused(code!("answered"), text))
         }
-        State::Cancelled | State::Rejected => {
-            Some(Outcome::refused("never_sent", "nothing of it was sent, so nothing answers it"))
-        }
+        State::Cancelled | State::Rejected => Some(Outcome::refused(
+            code!("never_sent"),
+            "nothing of it was sent, so nothing answers it",
+        )),
     }
 }
 
@@ -239,10 +241,10 @@ mod tests {
 
     #[test]
     fn only_an_end_without_knowledge_takes_a_late_answer() {
-        let code = |state, code| objection(state, code).map(|refused| refused.code);
+        let code = |state, code| objection(state, code).map(|refused| refused.code.name());
         assert_eq!(code(State::Expired, Some("no_answer")), None);
         assert_eq!(code(State::Failed, Some("outcome_unknown")), None);
-        assert_eq!(code(State::Succeeded, Some(resolve::DONE)), None);
+        assert_eq!(code(State::Succeeded, Some(resolve::DONE.name())), None);
         assert_eq!(code(State::Failed, Some("contradiction")), Some("answered"));
         assert_eq!(code(State::Succeeded, None), Some("answered"));
         assert_eq!(code(State::Refused, None), Some("answered"));

@@ -2,6 +2,7 @@
 //!
 //! *Guarantee*: the change and its row of the audit are one commit, and every worker hears of it.
 
+use contracts::code;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -114,9 +115,9 @@ impl Store {
             let outcome = if paused.rows_affected() == 1 {
                 let until = until.map_or("resumed".to_owned(), |until| format!("{until:.0}"));
                 audit::note(&mut tx, act, "systems.pause", system, &until).await?;
-                Outcome::done("paused", format!("no job of it is started until {until}"))
+                Outcome::done(code!("paused"), format!("no job of it is started until {until}"))
             } else if until.is_some() && known(&mut tx, system).await? {
-                Outcome::refused("in_the_past", "--until lies in the past of business time")
+                Outcome::refused(code!("in_the_past"), "--until lies in the past of business time")
             } else {
                 unknown_system()
             };
@@ -139,10 +140,10 @@ impl Store {
             .await?;
             let outcome = if resumed.rows_affected() == 1 {
                 audit::note(&mut tx, act, "systems.resume", system, "resumed").await?;
-                Outcome::done("resumed", "its jobs are started again")
+                Outcome::done(code!("resumed"), "its jobs are started again")
             } else if known(&mut tx, system).await? {
                 let text = "it is not paused; `hub systems list` says why it is not called";
-                Outcome::refused("not_paused", text)
+                Outcome::refused(code!("not_paused"), text)
             } else {
                 unknown_system()
             };
@@ -172,7 +173,7 @@ impl Store {
             .await?;
             audit::note(&mut tx, act, "systems.reset", system, was).await?;
             let text = format!("the breaker was {was}; it is closed, and nothing holds the system");
-            audit::finish(tx, act, Outcome::done("reset", text)).await
+            audit::finish(tx, act, Outcome::done(code!("reset"), text)).await
         })
         .await
     }
@@ -213,5 +214,5 @@ async fn known(tx: super::Tx<'_>, system: &str) -> Result<bool, Error> {
 
 fn unknown_system() -> Outcome {
     let text = "no hub has run with an address for it; `hub systems list` shows which there are";
-    Outcome::refused("unknown_system", text)
+    Outcome::refused(code!("unknown_system"), text)
 }

@@ -4,6 +4,7 @@
 //! dropped is gone: its bytes are erased, its reason stays. The content is read only by who leaves a
 //! row in the audit first.
 
+use contracts::code;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
@@ -150,7 +151,7 @@ impl Store {
             .await?;
             if left.rows_affected() == 0 {
                 let text = "it is not in quarantine (any more); `hub quarantine show` tells";
-                return Ok(Outcome::refused("not_kept", text));
+                return Ok(Outcome::refused(code!("not_kept"), text));
             }
             let action = match how {
                 Leaves::Requeued => "quarantine.requeue",
@@ -159,9 +160,9 @@ impl Store {
             audit::note(&mut tx, act, action, &id.to_string(), how.name()).await?;
             let outcome = match how {
                 Leaves::Requeued => {
-                    Outcome::done("requeued", "published again; the broker has confirmed it")
+                    Outcome::done(code!("requeued"), "published again; the broker has confirmed it")
                 }
-                Leaves::Dropped => Outcome::done("dropped", "dropped; its bytes are erased"),
+                Leaves::Dropped => Outcome::done(code!("dropped"), "dropped; its bytes are erased"),
             };
             audit::finish(tx, act, outcome).await
         })

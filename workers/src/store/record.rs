@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use adapters::attempt::{Chain, Write};
 use contracts::{
     class::Class,
+    code::Code,
     event::{EventData, EventName},
     operation::{OperationSpec, Reconcile},
     rejection::FieldError,
@@ -67,7 +68,7 @@ pub struct Change {
     /// Whether the attempts and strikes of before count no more.
     pub pays_back: bool,
     /// Stable code of the cause, where it is not an answer.
-    pub code: Option<&'static str>,
+    pub code: Option<Code>,
     /// For the event; no personal data.
     pub summary: Map<String, Value>,
     /// The answer's columns of the portal's row; personal.
@@ -143,7 +144,7 @@ pub struct AttemptRow {
     /// What went wrong; `None` where they answered.
     pub class: Option<Class>,
     /// Our code.
-    pub code: Option<&'static str>,
+    pub code: Option<Code>,
     /// Their code.
     pub remote_code: Option<String>,
     /// HTTP status.

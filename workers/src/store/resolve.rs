@@ -12,6 +12,8 @@
 //! while the job is still in doubt. No timer of the doubt outlives it.
 
 use contracts::{
+    code,
+    code::Code,
     event::EventName,
     state::{Phase, State},
 };
@@ -27,9 +29,9 @@ use super::{
 };
 
 /// The code of a job that a person holds for done.
-pub const DONE: &str = "resolved_done";
+pub const DONE: Code = code!("resolved_done");
 /// The code of a job that a person holds for not done.
-pub const NOT_DONE: &str = "resolved_not_done";
+pub const NOT_DONE: Code = code!("resolved_not_done");
 
 /// What a person knows of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +82,7 @@ async fn resolve(
         Resolution::Done => (DONE, "succeeded by your word; the portal is told"),
         Resolution::NotDone => (NOT_DONE, "it will be sent again now; the portal is told"),
     };
-    audit::note(tx, act, "jobs.resolve", &job.id.to_string(), code).await?;
+    audit::note(tx, act, "jobs.resolve", &job.id.to_string(), code.name()).await?;
     Ok(Outcome::done(code, text))
 }
 
@@ -116,7 +118,7 @@ fn guard(state: State, phase: Phase, resolution: Resolution) -> Result<Guard, Ou
         State::Accepted | State::Waiting if asks => Ok(Guard::Unsent),
         State::Calling if asks && resolution == Resolution::Done => Ok(Guard::Live),
         State::Calling if asks => Err(Outcome::refused(
-            "being_asked",
+            code!("being_asked"),
             "their system is being asked at this moment whether it was done: look at the job \
              again in a few seconds",
         )),
@@ -140,7 +142,7 @@ fn not_in_doubt(state: State) -> Outcome {
     } else {
         format!("it is {name}, and nobody doubts what became of it")
     };
-    Outcome::refused("not_in_doubt", text)
+    Outcome::refused(code!("not_in_doubt"), text)
 }
 
 #[cfg(test)]

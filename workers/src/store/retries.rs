@@ -7,6 +7,8 @@
 use std::{collections::HashMap, time::Duration};
 
 use contracts::{
+    code,
+    code::Code,
     operation::OperationSpec,
     state::{Phase, State},
 };
@@ -78,11 +80,11 @@ impl Store {
             let outcome = if done.rows_affected() == 1 {
                 audit::note(&mut tx, act, "retries.disable", operation, "disabled").await?;
                 Outcome::done(
-                    "disabled",
+                    code!("disabled"),
                     "failed attempts are not repeated; who waits for one ends",
                 )
             } else {
-                Outcome::refused("before", "its retries are stopped already")
+                Outcome::refused(code!("before"), "its retries are stopped already")
             };
             audit::finish(tx, act, outcome).await
         })
@@ -99,9 +101,12 @@ impl Store {
                 .await?;
             let outcome = if done.rows_affected() == 1 {
                 audit::note(&mut tx, act, "retries.enable", operation, "enabled").await?;
-                Outcome::done("enabled", "new failures are repeated; what has ended stays as it is")
+                Outcome::done(
+                    code!("enabled"),
+                    "new failures are repeated; what has ended stays as it is",
+                )
             } else {
-                Outcome::refused("not_disabled", "no operator stopped its retries")
+                Outcome::refused(code!("not_disabled"), "no operator stopped its retries")
             };
             audit::finish(tx, act, outcome).await
         })
@@ -114,7 +119,7 @@ impl Store {
         &self,
         operations: &[&'static OperationSpec],
         behind: i64,
-        objection: impl Fn(&'static OperationSpec, &Waiting) -> Option<&'static str>,
+        objection: impl Fn(&'static OperationSpec, &Waiting) -> Option<Code>,
     ) -> Result<(Stopped, i64), Error> {
         let by_name: HashMap<&str, &'static OperationSpec> =
             operations.iter().map(|operation| (operation.name, *operation)).collect();
@@ -171,7 +176,7 @@ pub fn given_up(
     seq: i64,
     operation: &'static OperationSpec,
     guard: Guard,
-    code: &'static str,
+    code: Code,
     mut summary: Map<String, Value>,
 ) -> Change {
     overrule(&mut summary, code);
@@ -179,7 +184,7 @@ pub fn given_up(
 }
 
 /// Puts the reason of an end before the code of the last failure.
-pub fn overrule(summary: &mut Map<String, Value>, code: &'static str) {
+pub fn overrule(summary: &mut Map<String, Value>, code: Code) {
     if let Some(last) = summary.insert("code".to_owned(), code.into()) {
         summary.insert("last_code".to_owned(), last);
     }

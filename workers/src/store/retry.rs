@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use contracts::{
+    code,
     operation::{Effect, Parts, SlaSpec},
     state::{Phase, State},
 };
@@ -71,13 +72,13 @@ async fn repeat(tx: Tx<'_>, job: &Held, retry: &Retry, act: &Act) -> Result<Outc
     }
     if let Some(newer) = portal::newer_owner(tx, job).await? {
         return Ok(Outcome::refused(
-            "superseded",
+            code!("superseded"),
             format!("the subject's row belongs to the newer job {newer}: repeat that one, if any"),
         ));
     }
     let Some(entry) = entry(job, retry) else {
         return Ok(Outcome::refused(
-            "no_content",
+            code!("no_content"),
             "it was rejected at the door and has no content: publish a correct job",
         ));
     };
@@ -90,12 +91,12 @@ async fn repeat(tx: Tx<'_>, job: &Held, retry: &Retry, act: &Act) -> Result<Outc
         "jobs.retry"
     };
     audit::note(tx, act, action, &job.id.to_string(), &new.to_string()).await?;
-    Ok(Outcome { new_job: Some(new), ..Outcome::done("retried", format!("new job {new}")) })
+    Ok(Outcome { new_job: Some(new), ..Outcome::done(code!("retried"), format!("new job {new}")) })
 }
 
 fn retried_before(new: Uuid) -> Outcome {
     let text = format!("{new} repeats it already: look at that one");
-    Outcome { new_job: Some(new), ..Outcome::refused("retried_before", text) }
+    Outcome { new_job: Some(new), ..Outcome::refused(code!("retried_before"), text) }
 }
 
 /// The new job, as it is admitted; `None` where nothing of the old one's content is there.
@@ -134,11 +135,11 @@ fn objection(job: &Held, even_if_done: bool) -> Option<Outcome> {
     match job.state {
         State::Succeeded => {
             let text = "it was answered; to ask again, publish a new job";
-            return Some(Outcome::refused("succeeded", text));
+            return Some(Outcome::refused(code!("succeeded"), text));
         }
         State::Accepted | State::Calling | State::Waiting | State::Pending | State::InDoubt => {
             let text = format!("it is {name} and goes on by itself; `hub jobs show` tells when");
-            return Some(Outcome::refused("live", text));
+            return Some(Outcome::refused(code!("live"), text));
         }
         State::Refused | State::Failed | State::Expired | State::Cancelled | State::Rejected => {}
     }
@@ -146,12 +147,12 @@ fn objection(job: &Held, even_if_done: bool) -> Option<Outcome> {
     if job.operation.parts == Parts::Code || !job.consent.as_ref().is_none_or(by_eds) {
         let text = "it was agreed to by a one-time code, which opens one check (D4): the person \
                     has to agree again, in a new job of the portal";
-        return Some(Outcome::refused("code_needed", text));
+        return Some(Outcome::refused(code!("code_needed"), text));
     }
     if may_be_done(job) && !even_if_done {
         let text = "it is a command that may have been executed: find out, and say \
                     --even-if-done where doing it twice does no harm";
-        return Some(Outcome::refused("may_be_done", text));
+        return Some(Outcome::refused(code!("may_be_done"), text));
     }
     None
 }
@@ -206,7 +207,7 @@ mod tests {
     }
 
     fn refusal(job: &Held, even_if_done: bool) -> Option<&'static str> {
-        objection(job, even_if_done).map(|refused| refused.code)
+        objection(job, even_if_done).map(|refused| refused.code.name())
     }
 
     #[test]

@@ -13,6 +13,7 @@
 use std::collections::HashMap;
 
 use contracts::{
+    code,
     operation::OperationSpec,
     state::{Phase, Sla, State},
 };
@@ -309,9 +310,9 @@ async fn end_jobs(
     let mut changes = Vec::new();
     for (due, action) in done {
         let (to, code) = match action {
-            Action::Expire => (State::Expired, "no_answer"),
-            Action::EndDoubt => (State::Failed, "outcome_unknown"),
-            Action::UseUp => (State::Failed, "time_used_up"),
+            Action::Expire => (State::Expired, code!("no_answer")),
+            Action::EndDoubt => (State::Failed, code!("outcome_unknown")),
+            Action::UseUp => (State::Failed, code!("time_used_up")),
             Action::Wake
             | Action::MoveSla
             | Action::LookFirst

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use contracts::{
     class::Class,
+    code,
     operation::{Effect, OperationSpec},
     state::State,
 };
@@ -232,10 +233,10 @@ async fn rescue_jobs(
 
 fn in_doubt(seq: i64, run: i32, operation: &'static OperationSpec) -> Change {
     let mut summary = Map::new();
-    summary.insert("code".to_owned(), "worker_died".into());
+    summary.insert("code".to_owned(), code!("worker_died").into());
     summary.insert("class".to_owned(), Class::Indeterminate.name().into());
     Change {
-        code: Some("worker_died"),
+        code: Some(code!("worker_died")),
         summary,
         ..Change::to(State::InDoubt, seq, operation, Guard::Run(run))
     }

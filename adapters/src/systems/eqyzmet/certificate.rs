@@ -18,6 +18,8 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use contracts::{
+    code,
+    code::Code,
     number::{Bin, Iin, NUMBER_DIGITS},
     personal::Personal,
 };
@@ -60,11 +62,11 @@ pub(super) enum Broken {
 
 impl Broken {
     /// The stable code of a field error.
-    pub(super) const fn code(self) -> &'static str {
+    pub(super) const fn code(self) -> Code {
         match self {
-            Self::Unreadable => "certificate_unreadable",
-            Self::Iin => "certificate_without_iin",
-            Self::Bin => "certificate_bin",
+            Self::Unreadable => code!("certificate_unreadable"),
+            Self::Iin => code!("certificate_without_iin"),
+            Self::Bin => code!("certificate_bin"),
         }
     }
 }

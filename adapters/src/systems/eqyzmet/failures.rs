@@ -6,7 +6,11 @@
 //! *question* is `Contract`: the doubt stays. Codes that they list as refusals are refusals, with
 //! words for the person; any other code is none of them.
 
-use contracts::class::{Class, Failure, Localised};
+use contracts::{
+    class::{Class, Failure, Localised},
+    code,
+    code::Code,
+};
 
 use super::wire::Malformed;
 use crate::{classify, transport::trouble::Trouble};
@@ -121,28 +125,28 @@ pub(super) fn of_question(cause: &Cause) -> Failure {
     }
 }
 
-const fn code(cause: &Cause) -> &'static str {
+const fn code(cause: &Cause) -> Code {
     match cause {
-        Cause::Input => "input_unreadable",
-        Cause::Files => "files_missing",
-        Cause::FileTooLarge => "attachment_too_large",
-        Cause::FilesTooLarge => "attachments_too_large",
-        Cause::CertificateNotYetValid => "certificate_not_yet_valid",
-        Cause::CertificateExpired => "certificate_expired",
-        Cause::CertificateNumber => "certificate_check_digit",
-        Cause::Trouble(trouble) => trouble.name(),
-        Cause::UnknownStatus => "unknown_status",
-        Cause::Payload => "payload_unreadable",
-        Cause::Malformed(_) => "parameters_malformed",
-        Cause::OtherService => "other_service",
-        Cause::OtherMessage => "other_message",
-        Cause::OtherRequest => "other_request",
-        Cause::UnknownResult => "unknown_result",
-        Cause::NotFound => "message_not_found",
-        Cause::NotEditable => "message_not_editable",
-        Cause::AlreadySubmitted => "already_submitted",
-        Cause::Signature => "signature_invalid",
-        Cause::Organisation => "other_organisation",
+        Cause::Input => code!("input_unreadable"),
+        Cause::Files => code!("files_missing"),
+        Cause::FileTooLarge => code!("attachment_too_large"),
+        Cause::FilesTooLarge => code!("attachments_too_large"),
+        Cause::CertificateNotYetValid => code!("certificate_not_yet_valid"),
+        Cause::CertificateExpired => code!("certificate_expired"),
+        Cause::CertificateNumber => code!("certificate_check_digit"),
+        Cause::Trouble(trouble) => trouble.code(),
+        Cause::UnknownStatus => code!("unknown_status"),
+        Cause::Payload => code!("payload_unreadable"),
+        Cause::Malformed(_) => code!("parameters_malformed"),
+        Cause::OtherService => code!("other_service"),
+        Cause::OtherMessage => code!("other_message"),
+        Cause::OtherRequest => code!("other_request"),
+        Cause::UnknownResult => code!("unknown_result"),
+        Cause::NotFound => code!("message_not_found"),
+        Cause::NotEditable => code!("message_not_editable"),
+        Cause::AlreadySubmitted => code!("already_submitted"),
+        Cause::Signature => code!("signature_invalid"),
+        Cause::Organisation => code!("other_organisation"),
     }
 }
 

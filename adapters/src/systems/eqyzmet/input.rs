@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use contracts::{number::Iin, personal::Personal, rejection::FieldError};
+use contracts::{code, code::Code, number::Iin, personal::Personal, rejection::FieldError};
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -65,25 +65,33 @@ pub(super) struct Field {
 pub(super) fn check_input(input: &Value) -> Vec<FieldError> {
     let Ok(input) = Input::deserialize(input) else { return Vec::new() };
     let mut errors = Vec::new();
-    let mut add = |path: &str, code: &str, text: &str| {
+    let mut add = |path: &str, code: Code, text: &str| {
         errors.push(FieldError::new(path, code, text));
     };
     if holds_iin(&input.message_id) {
-        add("/input/message_id", "personal_number", "holds a person's number; no message id does");
+        add(
+            "/input/message_id",
+            code!("personal_number"),
+            "holds a person's number; no message id does",
+        );
     }
     if input.fields.is_empty() && input.attachments.is_empty() {
-        add("/input/fields", "nothing_to_submit", "neither a field nor an attachment is given");
+        add(
+            "/input/fields",
+            code!("nothing_to_submit"),
+            "neither a field nor an attachment is given",
+        );
     }
     let mut keys = HashSet::new();
     for (at, Field { key, value }) in input.fields.iter().enumerate() {
         let path = format!("/input/fields/{at}");
         if !keys.insert(key.trim()) {
-            add(&format!("{path}/key"), "duplicate", "this key stands before already");
+            add(&format!("{path}/key"), code!("duplicate"), "this key stands before already");
         }
         for (part, text) in [("key", key), ("value", value.expose())] {
             if !text.chars().all(is_writable) {
                 let text = "holds a control character that cannot be sent";
-                add(&format!("{path}/{part}"), "control_character", text);
+                add(&format!("{path}/{part}"), code!("control_character"), text);
             }
         }
     }
@@ -91,7 +99,7 @@ pub(super) fn check_input(input: &Value) -> Vec<FieldError> {
     for (at, id) in input.attachments.iter().enumerate() {
         if !files.insert(id) {
             let path = format!("/input/attachments/{at}");
-            add(&path, "duplicate", "this attachment stands before already");
+            add(&path, code!("duplicate"), "this attachment stands before already");
         }
     }
     errors.extend(check_certificates(&input));
@@ -115,11 +123,11 @@ fn check_certificates(input: &Input) -> Vec<FieldError> {
     };
     if organisation.bin.is_none() {
         let text = "its subject holds no OU of the form BIN…: not an organisation's certificate";
-        return vec![FieldError::new(ORGANISATION, "certificate_without_bin", text)];
+        return vec![FieldError::new(ORGANISATION, code!("certificate_without_bin"), text)];
     }
     if person.iin != organisation.iin {
         let text = "its IIN is not that of the person's certificate (D20)";
-        return vec![FieldError::new(ORGANISATION, "certificate_mismatch", text)];
+        return vec![FieldError::new(ORGANISATION, code!("certificate_mismatch"), text)];
     }
     Vec::new()
 }

@@ -78,7 +78,7 @@ async fn attempt(input: Value, files: Vec<Attachment>) -> Attempt {
 
 fn failed(attempt: &Attempt) -> (Class, &'static str) {
     match &attempt.outcome {
-        Outcome::Failed(failure) => (failure.class, failure.code),
+        Outcome::Failed(failure) => (failure.class, failure.code.name()),
         Outcome::Answered(_)
         | Outcome::Acknowledged(_)
         | Outcome::Interim(_)

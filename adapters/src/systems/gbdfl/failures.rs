@@ -3,7 +3,10 @@
 //! A lost answer means what it means for every query ([`classify::query`]). What breaks the
 //! contract is `Contract`, never "not found": an unknown code must not read as an absent person.
 
-use contracts::class::{Class, Failure};
+use contracts::{
+    class::{Class, Failure},
+    code,
+};
 
 use crate::{
     classify,
@@ -59,19 +62,21 @@ impl From<Repeated> for Cause {
 pub(super) fn failure(cause: &Cause) -> Failure {
     match cause {
         Cause::Trouble(trouble) => classify::query(trouble, classify::query_fault),
-        Cause::Input => Failure::new(Class::Defect, "input_unreadable"),
-        Cause::UnknownStatus => Failure::new(Class::Contract, "unknown_status"),
-        Cause::NotFoundWithData => Failure::new(Class::Contract, "not_found_with_data"),
-        Cause::Payload => Failure::new(Class::Contract, "payload_unreadable"),
-        Cause::Repeated => Failure::new(Class::Contract, "element_repeated"),
-        Cause::OtherRequest => Failure::new(Class::Contract, "other_request"),
-        Cause::UnknownResult => Failure::new(Class::Contract, "unknown_result"),
-        Cause::NoPerson => Failure::new(Class::Contract, "no_person"),
-        Cause::NotFoundWithPersons => Failure::new(Class::Contract, "not_found_with_persons"),
-        Cause::SeveralPersons => Failure::new(Class::Contract, "several_persons"),
-        Cause::NoIin => Failure::new(Class::Contract, "person_without_iin"),
-        Cause::OtherPerson => Failure::new(Class::Contract, "other_person"),
-        Cause::Date => Failure::new(Class::Contract, "date_unreadable"),
+        Cause::Input => Failure::new(Class::Defect, code!("input_unreadable")),
+        Cause::UnknownStatus => Failure::new(Class::Contract, code!("unknown_status")),
+        Cause::NotFoundWithData => Failure::new(Class::Contract, code!("not_found_with_data")),
+        Cause::Payload => Failure::new(Class::Contract, code!("payload_unreadable")),
+        Cause::Repeated => Failure::new(Class::Contract, code!("element_repeated")),
+        Cause::OtherRequest => Failure::new(Class::Contract, code!("other_request")),
+        Cause::UnknownResult => Failure::new(Class::Contract, code!("unknown_result")),
+        Cause::NoPerson => Failure::new(Class::Contract, code!("no_person")),
+        Cause::NotFoundWithPersons => {
+            Failure::new(Class::Contract, code!("not_found_with_persons"))
+        }
+        Cause::SeveralPersons => Failure::new(Class::Contract, code!("several_persons")),
+        Cause::NoIin => Failure::new(Class::Contract, code!("person_without_iin")),
+        Cause::OtherPerson => Failure::new(Class::Contract, code!("other_person")),
+        Cause::Date => Failure::new(Class::Contract, code!("date_unreadable")),
     }
 }
 

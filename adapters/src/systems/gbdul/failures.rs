@@ -9,6 +9,7 @@
 
 use contracts::{
     class::{Class, Failure},
+    code,
     personal::Personal,
 };
 
@@ -72,28 +73,28 @@ pub(super) fn failure(cause: &Cause) -> Failure {
     match cause {
         Cause::Trouble(trouble) => classify::query(trouble, fault),
         Cause::Signing(error) => signing(*error),
-        Cause::Input => Failure::new(Class::Defect, "input_unreadable"),
+        Cause::Input => Failure::new(Class::Defect, code!("input_unreadable")),
         Cause::UnknownResponseStatus(code) => {
-            contract("unknown_response_status").with_remote(code.expose())
+            contract(code!("unknown_response_status")).with_remote(code.expose())
         }
-        Cause::Payload => contract("payload_unreadable"),
-        Cause::Repeated => contract("element_repeated"),
-        Cause::UnknownStatus(code) => contract("unknown_status").with_remote(code.expose()),
-        Cause::NotFoundWithData => contract("not_found_with_data"),
-        Cause::NoOrganization => contract("no_organization"),
-        Cause::BothKinds => contract("both_kinds"),
-        Cause::NoBin => contract("organization_without_bin"),
-        Cause::OtherOrganization => contract("other_organization"),
-        Cause::Date => contract("date_unreadable"),
+        Cause::Payload => contract(code!("payload_unreadable")),
+        Cause::Repeated => contract(code!("element_repeated")),
+        Cause::UnknownStatus(code) => contract(code!("unknown_status")).with_remote(code.expose()),
+        Cause::NotFoundWithData => contract(code!("not_found_with_data")),
+        Cause::NoOrganization => contract(code!("no_organization")),
+        Cause::BothKinds => contract(code!("both_kinds")),
+        Cause::NoBin => contract(code!("organization_without_bin")),
+        Cause::OtherOrganization => contract(code!("other_organization")),
+        Cause::Date => contract(code!("date_unreadable")),
     }
 }
 
 fn signing(error: SigningError) -> Failure {
     match error {
-        SigningError::Unreachable => Failure::new(Class::Unreachable, "signer_unreachable"),
-        SigningError::Refused => Failure::new(Class::Denied, "signer_refused"),
-        SigningError::Unreadable => Failure::new(Class::Contract, "signer_unreadable"),
-        SigningError::Unsignable => Failure::new(Class::Defect, "request_unsignable"),
+        SigningError::Unreachable => Failure::new(Class::Unreachable, code!("signer_unreachable")),
+        SigningError::Refused => Failure::new(Class::Denied, code!("signer_refused")),
+        SigningError::Unreadable => Failure::new(Class::Contract, code!("signer_unreadable")),
+        SigningError::Unsignable => Failure::new(Class::Defect, code!("request_unsignable")),
     }
 }
 

@@ -5,7 +5,10 @@
 //! a broken setting of ours looks like (kazpost §4): a defect, and not something that passes by
 //! itself. Any other fault leaves a command open.
 
-use contracts::class::{Class, Failure, Localised};
+use contracts::{
+    class::{Class, Failure, Localised},
+    code,
+};
 
 use crate::{
     classify,
@@ -80,31 +83,31 @@ impl From<Repeated> for Cause {
 /// What a cause means for the job.
 pub(super) fn failure(cause: &Cause) -> Failure {
     match cause {
-        Cause::Input => Failure::new(Class::Defect, "input_unreadable"),
+        Cause::Input => Failure::new(Class::Defect, code!("input_unreadable")),
         Cause::Command(trouble) => classify::command(trouble, command_fault),
         Cause::Query(trouble) => classify::query(trouble, query_fault),
-        Cause::Key => Failure::new(Class::Denied, "key_refused"),
-        Cause::RangeExhausted => Failure::new(Class::NotNow, "number_range_exhausted"),
-        Cause::Refused(code) => Failure::new(Class::Refused, "refused_by_kazpost")
+        Cause::Key => Failure::new(Class::Denied, code!("key_refused")),
+        Cause::RangeExhausted => Failure::new(Class::NotNow, code!("number_range_exhausted")),
+        Cause::Refused(code) => Failure::new(Class::Refused, code!("refused_by_kazpost"))
             .with_remote(code)
             .with_reason(REFUSED),
         // A number may have been issued: the order number tells (kazpost §4).
-        Cause::NumberBesideCode => Failure::new(Class::Contract, "number_beside_code"),
-        Cause::NumberMissing => Failure::new(Class::Indeterminate, "number_missing"),
-        Cause::SeveralNumbers => Failure::new(Class::Contract, "several_numbers"),
-        Cause::NumberBroken => Failure::new(Class::Contract, "number_check_digit"),
-        Cause::Form => Failure::new(Class::Contract, "answer_malformed"),
-        Cause::OtherParcel => Failure::new(Class::Contract, "other_parcel"),
-        Cause::TooManyEvents => Failure::new(Class::Contract, "too_many_events"),
-        Cause::TokenRefused => Failure::new(Class::Denied, "token_refused"),
+        Cause::NumberBesideCode => Failure::new(Class::Contract, code!("number_beside_code")),
+        Cause::NumberMissing => Failure::new(Class::Indeterminate, code!("number_missing")),
+        Cause::SeveralNumbers => Failure::new(Class::Contract, code!("several_numbers")),
+        Cause::NumberBroken => Failure::new(Class::Contract, code!("number_check_digit")),
+        Cause::Form => Failure::new(Class::Contract, code!("answer_malformed")),
+        Cause::OtherParcel => Failure::new(Class::Contract, code!("other_parcel")),
+        Cause::TooManyEvents => Failure::new(Class::Contract, code!("too_many_events")),
+        Cause::TokenRefused => Failure::new(Class::Denied, code!("token_refused")),
         Cause::CourierRefused => {
-            Failure::new(Class::Refused, "courier_refused").with_reason(COURIER_REFUSED)
+            Failure::new(Class::Refused, code!("courier_refused")).with_reason(COURIER_REFUSED)
         }
         Cause::CourierLate => {
-            Failure::new(Class::BadRequest, "courier_date_past").with_reason(COURIER_LATE)
+            Failure::new(Class::BadRequest, code!("courier_date_past")).with_reason(COURIER_LATE)
         }
-        Cause::CourierOpen => Failure::new(Class::Indeterminate, "courier_date_past"),
-        Cause::CancelRefused(code) => Failure::new(Class::Refused, "cancel_refused")
+        Cause::CourierOpen => Failure::new(Class::Indeterminate, code!("courier_date_past")),
+        Cause::CancelRefused(code) => Failure::new(Class::Refused, code!("cancel_refused"))
             .with_remote(code)
             .with_reason(CANCEL_REFUSED),
     }

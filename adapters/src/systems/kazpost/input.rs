@@ -1,6 +1,6 @@
 //! What the inputs of label and courier share: people with an address, phones, writable texts.
 
-use contracts::{number::Bin, number::Iin, personal::Personal, rejection::FieldError};
+use contracts::{code, number::Bin, number::Iin, personal::Personal, rejection::FieldError};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -114,10 +114,10 @@ pub(super) fn check_texts(value: &Value, path: &str, errors: &mut Vec<FieldError
     match value {
         Value::String(text) if !text.chars().all(is_writable) => {
             let why = "holds a control character that cannot be sent";
-            errors.push(FieldError::new(path, "control_character", why));
+            errors.push(FieldError::new(path, code!("control_character"), why));
         }
         Value::String(text) if text.trim().is_empty() => {
-            errors.push(FieldError::new(path, "blank", "holds nothing but blanks"));
+            errors.push(FieldError::new(path, code!("blank"), "holds nothing but blanks"));
         }
         Value::Object(fields) => {
             for (name, field) in fields {
@@ -134,7 +134,7 @@ pub(super) fn check_phone(input: &Value, pointer: &str, errors: &mut Vec<FieldEr
     if phone.is_some_and(|phone| national(phone).is_none()) {
         let why =
             "must be a phone in Kazakhstan: +7, 8 or nothing, then ten digits that begin with 7";
-        errors.push(FieldError::new(&format!("/input{pointer}"), "phone", why));
+        errors.push(FieldError::new(&format!("/input{pointer}"), code!("phone"), why));
     }
 }
 

@@ -15,7 +15,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use contracts::{class::Failure, personal::Personal, rejection::FieldError, s10::TrackNumber};
+use contracts::{
+    class::Failure, code, personal::Personal, rejection::FieldError, s10::TrackNumber,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -199,11 +201,11 @@ pub(super) fn check_input(value: &Value) -> Vec<FieldError> {
     let field = |name: &str| value.get(name).and_then(Value::as_str);
     if field("order_status").is_some_and(|status| status != RESERVED) {
         let why = "a label may be requested for a reserved order only (D13)";
-        errors.push(FieldError::new("/input/order_status", "order_not_reserved", why));
+        errors.push(FieldError::new("/input/order_status", code!("order_not_reserved"), why));
     }
     if field("delivery_method").is_some_and(|method| method != COURIER) {
         let why = "a label may be requested for delivery by courier only (D13)";
-        errors.push(FieldError::new("/input/delivery_method", "not_courier_delivery", why));
+        errors.push(FieldError::new("/input/delivery_method", code!("not_courier_delivery"), why));
     }
     input::check_phone(value, "/recipient/phone", &mut errors);
     input::check_phone(value, "/sender/phone", &mut errors);

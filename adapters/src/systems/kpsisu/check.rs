@@ -4,7 +4,7 @@
 //! check was started; see `failures.rs`.
 
 use async_trait::async_trait;
-use contracts::{number::Iin, personal::Personal, rejection::FieldError};
+use contracts::{code, number::Iin, personal::Personal, rejection::FieldError};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -125,7 +125,7 @@ pub(super) fn check_input(input: &Value) -> Vec<FieldError> {
     unwritable
         .map(|(name, _)| {
             let text = "holds a control character that cannot be sent";
-            FieldError::new(&format!("/input/{name}"), "control_character", text)
+            FieldError::new(&format!("/input/{name}"), code!("control_character"), text)
         })
         .collect()
 }

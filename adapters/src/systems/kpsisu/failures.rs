@@ -4,7 +4,10 @@
 //! confirming may be repeated: [`classify::query`]. The causes below are of the later answer; a
 //! contradiction is `Contract` and never a verdict (D9).
 
-use contracts::class::{Class, Failure, Localised};
+use contracts::{
+    class::{Class, Failure, Localised},
+    code,
+};
 
 use crate::{
     classify,
@@ -50,15 +53,15 @@ pub(super) fn failure(cause: &Cause) -> Failure {
     match cause {
         Cause::Start(trouble) => classify::command(trouble, classify::command_fault),
         Cause::Pull(trouble) => classify::query(trouble, classify::query_fault),
-        Cause::Input => Failure::new(Class::Defect, "input_unreadable"),
+        Cause::Input => Failure::new(Class::Defect, code!("input_unreadable")),
         Cause::NotIdentified => {
-            Failure::new(Class::Refused, "not_identified").with_reason(NOT_IDENTIFIED)
+            Failure::new(Class::Refused, code!("not_identified")).with_reason(NOT_IDENTIFIED)
         }
-        Cause::UnknownStatus => Failure::new(Class::Contract, "unknown_status"),
-        Cause::UnknownRecord => Failure::new(Class::Contract, "unknown_record"),
-        Cause::Contradiction => Failure::new(Class::Contract, "contradiction"),
-        Cause::Repeated => Failure::new(Class::Contract, "element_repeated"),
-        Cause::Certificate => Failure::new(Class::Contract, "certificate_unreadable"),
+        Cause::UnknownStatus => Failure::new(Class::Contract, code!("unknown_status")),
+        Cause::UnknownRecord => Failure::new(Class::Contract, code!("unknown_record")),
+        Cause::Contradiction => Failure::new(Class::Contract, code!("contradiction")),
+        Cause::Repeated => Failure::new(Class::Contract, code!("element_repeated")),
+        Cause::Certificate => Failure::new(Class::Contract, code!("certificate_unreadable")),
     }
 }
 

@@ -5,7 +5,10 @@
 //! second SMS. What breaks the contract is `Contract` for a lookup; for a command it leaves open what
 //! was done.
 
-use contracts::class::{Class, Failure};
+use contracts::{
+    class::{Class, Failure},
+    code,
+};
 
 use super::refusals::Refusal;
 use crate::{
@@ -74,19 +77,19 @@ pub(super) fn command(cause: &Cause) -> Failure {
 fn failure(cause: &Cause, broken: Class, of_trouble: fn(&Trouble) -> Failure) -> Failure {
     match cause {
         Cause::Trouble(trouble) => of_trouble(trouble),
-        Cause::Input => Failure::new(Class::Defect, "input_unreadable"),
-        Cause::NoCode => Failure::new(Class::Defect, "code_missing"),
-        Cause::OtherCode => Failure::new(Class::Defect, "code_of_another_sending"),
-        Cause::CodeForm => Failure::new(Class::Defect, "code_malformed"),
-        Cause::UnknownStatus => Failure::new(broken, "unknown_status"),
-        Cause::Payload => Failure::new(broken, "payload_unreadable"),
-        Cause::Repeated => Failure::new(broken, "element_repeated"),
-        Cause::OtherRequest => Failure::new(broken, "other_request"),
-        Cause::UnknownResult => Failure::new(broken, "unknown_result"),
-        Cause::OutOfPlace => Failure::new(broken, "result_out_of_place"),
-        Cause::Contradiction => Failure::new(broken, "contradiction"),
-        Cause::NoOtp => Failure::new(broken, "code_id_missing"),
-        Cause::Expiry => Failure::new(broken, "expiry_unusable"),
+        Cause::Input => Failure::new(Class::Defect, code!("input_unreadable")),
+        Cause::NoCode => Failure::new(Class::Defect, code!("code_missing")),
+        Cause::OtherCode => Failure::new(Class::Defect, code!("code_of_another_sending")),
+        Cause::CodeForm => Failure::new(Class::Defect, code!("code_malformed")),
+        Cause::UnknownStatus => Failure::new(broken, code!("unknown_status")),
+        Cause::Payload => Failure::new(broken, code!("payload_unreadable")),
+        Cause::Repeated => Failure::new(broken, code!("element_repeated")),
+        Cause::OtherRequest => Failure::new(broken, code!("other_request")),
+        Cause::UnknownResult => Failure::new(broken, code!("unknown_result")),
+        Cause::OutOfPlace => Failure::new(broken, code!("result_out_of_place")),
+        Cause::Contradiction => Failure::new(broken, code!("contradiction")),
+        Cause::NoOtp => Failure::new(broken, code!("code_id_missing")),
+        Cause::Expiry => Failure::new(broken, code!("expiry_unusable")),
         Cause::Refused(refusal) => refusal.failure(),
     }
 }

@@ -1,7 +1,11 @@
 //! Why a code does not open a check: one table of codes and words, for what M-Gov says and for what
 //! the hub decides before it asks.
 
-use contracts::class::{Class, Failure, Localised};
+use contracts::{
+    class::{Class, Failure, Localised},
+    code,
+    code::Code,
+};
 
 /// D3: not registered is a result, with these words (manuals/000 step 2.4; the Kazakh ones are ours).
 pub const NOT_REGISTERED: Localised = Localised {
@@ -51,17 +55,17 @@ impl Refusal {
     ];
 
     /// The stable code of the failure.
-    pub const fn code(self) -> &'static str {
+    pub const fn code(self) -> Code {
         match self {
-            Self::Wrong => "code_wrong",
-            Self::Expired => "code_expired",
-            Self::AttemptsUsedUp => "code_attempts_used_up",
-            Self::Used => "code_used",
-            Self::Unknown => "code_unknown",
-            Self::OtherCheck => "code_other_check",
-            Self::OtherPerson => "code_other_person",
-            Self::ResendTooSoon => "resend_too_soon",
-            Self::NotRegistered => "not_registered",
+            Self::Wrong => code!("code_wrong"),
+            Self::Expired => code!("code_expired"),
+            Self::AttemptsUsedUp => code!("code_attempts_used_up"),
+            Self::Used => code!("code_used"),
+            Self::Unknown => code!("code_unknown"),
+            Self::OtherCheck => code!("code_other_check"),
+            Self::OtherPerson => code!("code_other_person"),
+            Self::ResendTooSoon => code!("resend_too_soon"),
+            Self::NotRegistered => code!("not_registered"),
         }
     }
 
@@ -120,7 +124,7 @@ mod tests {
     #[test]
     fn each_refusal_has_its_own_code_and_its_own_words_in_both_languages() {
         for part in [
-            |refusal: &Refusal| refusal.code(),
+            |refusal: &Refusal| refusal.code().name(),
             |refusal: &Refusal| refusal.reason().ru,
             |refusal: &Refusal| refusal.reason().kk,
         ] {

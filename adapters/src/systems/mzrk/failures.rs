@@ -4,7 +4,11 @@
 //! ministry or of one register, is `Unreachable`. Whatever breaks the contract is `Contract` and
 //! never a verdict (D9).
 
-use contracts::class::{Class, Failure, Localised, RemoteCode};
+use contracts::{
+    class::{Class, Failure, Localised, RemoteCode},
+    code,
+    code::Code,
+};
 
 use crate::{
     classify,
@@ -106,34 +110,36 @@ impl From<Repeated> for Cause {
 pub(super) fn failure(cause: &Cause) -> Failure {
     match cause {
         Cause::Trouble(trouble) => classify::query(trouble, classify::query_fault),
-        Cause::Input => Failure::new(Class::Defect, "input_unreadable"),
-        Cause::Carry => Failure::new(Class::Defect, "carry_unreadable"),
-        Cause::UnknownStatus(code) => contract("unknown_status").with_remote(code.as_str()),
-        Cause::Payload => contract("payload_unreadable"),
-        Cause::Repeated => contract("element_repeated"),
-        Cause::OtherOperation => contract("other_operation"),
-        Cause::NotKnown => Failure::new(Class::Refused, "person_not_known").with_reason(NOT_KNOWN),
-        Cause::Status400 => contract("status_400"),
-        Cause::Status500 => Failure::new(Class::Unreachable, "status_500"),
-        Cause::Status501 => Failure::new(Class::Denied, "status_501"),
-        Cause::UnknownStatusCode(code) => {
-            contract("unknown_status_code").with_remote(code.as_str())
+        Cause::Input => Failure::new(Class::Defect, code!("input_unreadable")),
+        Cause::Carry => Failure::new(Class::Defect, code!("carry_unreadable")),
+        Cause::UnknownStatus(code) => contract(code!("unknown_status")).with_remote(code.as_str()),
+        Cause::Payload => contract(code!("payload_unreadable")),
+        Cause::Repeated => contract(code!("element_repeated")),
+        Cause::OtherOperation => contract(code!("other_operation")),
+        Cause::NotKnown => {
+            Failure::new(Class::Refused, code!("person_not_known")).with_reason(NOT_KNOWN)
         }
-        Cause::NoResponse => contract("no_response"),
-        Cause::OtherRequest => contract("other_request"),
-        Cause::OtherPerson => contract("other_person"),
-        Cause::UnknownRegister => contract("unknown_register"),
-        Cause::RegisterTwice => contract("register_repeated"),
-        Cause::OnRecord => contract("on_record_unreadable"),
-        Cause::UnknownError(code) => contract("unknown_error").with_remote(code.as_str()),
-        Cause::Contradiction => contract("contradiction"),
+        Cause::Status400 => contract(code!("status_400")),
+        Cause::Status500 => Failure::new(Class::Unreachable, code!("status_500")),
+        Cause::Status501 => Failure::new(Class::Denied, code!("status_501")),
+        Cause::UnknownStatusCode(code) => {
+            contract(code!("unknown_status_code")).with_remote(code.as_str())
+        }
+        Cause::NoResponse => contract(code!("no_response")),
+        Cause::OtherRequest => contract(code!("other_request")),
+        Cause::OtherPerson => contract(code!("other_person")),
+        Cause::UnknownRegister => contract(code!("unknown_register")),
+        Cause::RegisterTwice => contract(code!("register_repeated")),
+        Cause::OnRecord => contract(code!("on_record_unreadable")),
+        Cause::UnknownError(code) => contract(code!("unknown_error")).with_remote(code.as_str()),
+        Cause::Contradiction => contract(code!("contradiction")),
         Cause::RegisterUnavailable => {
-            Failure::new(Class::Unreachable, "register_unavailable").with_reason(UNAVAILABLE)
+            Failure::new(Class::Unreachable, code!("register_unavailable")).with_reason(UNAVAILABLE)
         }
     }
 }
 
-const fn contract(code: &'static str) -> Failure {
+const fn contract(code: Code) -> Failure {
     Failure::new(Class::Contract, code)
 }
 

@@ -5,6 +5,7 @@
 
 use contracts::{
     class::{Class, Failure},
+    code,
     personal::Personal,
 };
 
@@ -69,22 +70,22 @@ pub(super) fn failure(cause: &Cause) -> Failure {
     let contract = |code| Failure::new(Class::Contract, code);
     match cause {
         Cause::Trouble(trouble) => classify::query(trouble, classify::query_fault),
-        Cause::Input => Failure::new(Class::Defect, "input_unreadable"),
-        Cause::UnknownStatus(code) => contract("unknown_status").with_remote(code.expose()),
-        Cause::Payload => contract("payload_unreadable"),
-        Cause::Repeated => contract("element_repeated"),
-        Cause::OtherRequest => contract("other_request"),
-        Cause::UnknownResult(code) => contract("unknown_result").with_remote(code.expose()),
-        Cause::NoObjects => contract("no_objects"),
-        Cause::ObjectsUnreadable => contract("objects_unreadable"),
-        Cause::TooManyObjects => contract("too_many_objects"),
-        Cause::TooManyRights => contract("too_many_rights"),
-        Cause::TooManyEncumbrances => contract("too_many_encumbrances"),
-        Cause::ObjectWithoutId => contract("object_without_id"),
-        Cause::ObjectsDiffer => contract("objects_differ"),
-        Cause::RightWithoutOwner => contract("right_without_owner"),
-        Cause::OtherOwner => contract("other_owner"),
-        Cause::Date => contract("date_unreadable"),
+        Cause::Input => Failure::new(Class::Defect, code!("input_unreadable")),
+        Cause::UnknownStatus(code) => contract(code!("unknown_status")).with_remote(code.expose()),
+        Cause::Payload => contract(code!("payload_unreadable")),
+        Cause::Repeated => contract(code!("element_repeated")),
+        Cause::OtherRequest => contract(code!("other_request")),
+        Cause::UnknownResult(code) => contract(code!("unknown_result")).with_remote(code.expose()),
+        Cause::NoObjects => contract(code!("no_objects")),
+        Cause::ObjectsUnreadable => contract(code!("objects_unreadable")),
+        Cause::TooManyObjects => contract(code!("too_many_objects")),
+        Cause::TooManyRights => contract(code!("too_many_rights")),
+        Cause::TooManyEncumbrances => contract(code!("too_many_encumbrances")),
+        Cause::ObjectWithoutId => contract(code!("object_without_id")),
+        Cause::ObjectsDiffer => contract(code!("objects_differ")),
+        Cause::RightWithoutOwner => contract(code!("right_without_owner")),
+        Cause::OtherOwner => contract(code!("other_owner")),
+        Cause::Date => contract(code!("date_unreadable")),
     }
 }
 

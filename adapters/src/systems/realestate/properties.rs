@@ -12,6 +12,7 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use async_trait::async_trait;
 use contracts::{
+    code,
     number::{Bin, Iin},
     personal::Personal,
     rejection::FieldError,
@@ -133,11 +134,11 @@ pub(super) fn check_input(input: &Value) -> Vec<FieldError> {
         (true, false) | (false, true) => Vec::new(),
         (false, false) => {
             let text = "one of iin (a person) and bin (an organisation) is required";
-            vec![FieldError::new("/input/iin", "field_missing", text)]
+            vec![FieldError::new("/input/iin", code!("field_missing"), text)]
         }
         (true, true) => {
             let text = "iin and bin exclude each other: ask about one owner";
-            vec![FieldError::new("/input/bin", "not_allowed", text)]
+            vec![FieldError::new("/input/bin", code!("not_allowed"), text)]
         }
     }
 }

@@ -22,7 +22,7 @@ fn only_listed_hosts_are_called() {
         ("https://2130706433/", "address_not_allowed"),
     ];
     for (url, why) in denied {
-        assert_eq!(check(&strict, url).err(), Some(why), "{url}");
+        assert_eq!(check(&strict, url).err().map(Code::name), Some(why), "{url}");
     }
     assert!(check(&settings(true), "http://127.0.0.1:9/").is_ok());
 }

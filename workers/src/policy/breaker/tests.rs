@@ -125,17 +125,17 @@ fn an_operator_closes_it_and_the_probe_under_way_says_nothing_any_more() {
 #[test]
 fn only_what_speaks_of_their_health_counts() {
     for (class, code, expected) in [
-        (Class::Unreachable, "timed_out", Verdict::Failed),
-        (Class::Indeterminate, "timed_out", Verdict::Failed),
-        (Class::Indeterminate, "server_error", Verdict::Failed),
-        (Class::Indeterminate, "number_missing", Verdict::Answered),
-        (Class::Refused, "any", Verdict::Answered),
-        (Class::Denied, "unauthorized", Verdict::Answered),
-        (Class::Contract, "answer_unreadable", Verdict::Answered),
-        (Class::NotNow, "throttled", Verdict::Nothing),
-        (Class::BadRequest, "attachments", Verdict::Nothing),
-        (Class::Malformed, "any", Verdict::Nothing),
-        (Class::Defect, "adapter_panicked", Verdict::Nothing),
+        (Class::Unreachable, code!("timed_out"), Verdict::Failed),
+        (Class::Indeterminate, code!("timed_out"), Verdict::Failed),
+        (Class::Indeterminate, code!("server_error"), Verdict::Failed),
+        (Class::Indeterminate, code!("number_missing"), Verdict::Answered),
+        (Class::Refused, code!("malformed"), Verdict::Answered),
+        (Class::Denied, code!("unauthorized"), Verdict::Answered),
+        (Class::Contract, code!("answer_unreadable"), Verdict::Answered),
+        (Class::NotNow, code!("throttled"), Verdict::Nothing),
+        (Class::BadRequest, code!("attachments"), Verdict::Nothing),
+        (Class::Malformed, code!("malformed"), Verdict::Nothing),
+        (Class::Defect, code!("adapter_panicked"), Verdict::Nothing),
     ] {
         assert_eq!(verdict(&Failure::new(class, code)), expected, "{class:?} {code}");
     }
@@ -152,7 +152,7 @@ fn the_codes_that_count_are_those_of_the_transport() {
         Trouble::ComeLater,
     ];
     for trouble in of_transport {
-        assert!(LOST_ON_THE_WAY.contains(&trouble.name()), "{trouble:?}");
+        assert!(LOST_ON_THE_WAY.contains(&trouble.code()), "{trouble:?}");
     }
 }
 

@@ -24,7 +24,7 @@ fn decided(
     policy: &Policy,
     probe: bool,
 ) -> Decision {
-    let failure = Failure::new(class, "test");
+    let failure = Failure::new(class, code!("fault"));
     let (attempts, strikes) = spent;
     let spent = Spent { attempts, strikes };
     let failed = Failed { failure: &failure, retry_after: None, effect, spent, probe };
@@ -62,7 +62,7 @@ fn a_pause_keeps_to_the_base_and_the_longest_of_its_class() {
     let policy = Policy { defect: Pauses { base: slow, max: slow, attempts_max: 9 }, ..policy(20) };
     let delay = |class| {
         let all = (0..200).map(|seed| {
-            let failure = Failure::new(class, "test");
+            let failure = Failure::new(class, code!("fault"));
             let spent = Spent { attempts: 0, strikes: 0 };
             let effect = Effect::Query;
             let failed =
@@ -123,7 +123,7 @@ fn who_was_told_to_come_again_in_fifty_years_comes_in_an_hour() {
 }
 
 fn put_off_by(told: Duration) -> i64 {
-    let failure = Failure::new(Class::NotNow, "throttled");
+    let failure = Failure::new(Class::NotNow, code!("fault"));
     let failed = Failed {
         failure: &failure,
         retry_after: Some(told),
