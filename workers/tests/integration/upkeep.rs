@@ -236,7 +236,7 @@ fn a_row_that_meets_the_making_of_its_month_is_no_bad_row() {
             queue: "hub.jobs.kpsisu".to_owned(),
             routing_key: "kpsisu.check".to_owned(),
             content_type: None,
-            code: "not_json",
+            code: contracts::code!("not_json"),
             text: "of a month to come".to_owned(),
             job_id: None,
             operation: None,
