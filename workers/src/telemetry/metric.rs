@@ -91,6 +91,10 @@ pub enum Metric {
     InFlightShare,
     /// Starts that were put off.
     PutOff,
+    /// Trace contexts of jobs that were ignored.
+    TraceIgnored,
+    /// Spans that did not reach the collector.
+    SpansDropped,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -102,7 +106,7 @@ enum Kind {
 
 impl Metric {
     /// All metrics.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 38] = [
         Self::Admitted,
         Self::Quarantined,
         Self::Consents,
@@ -139,6 +143,8 @@ impl Metric {
         Self::InFlightMax,
         Self::InFlightShare,
         Self::PutOff,
+        Self::TraceIgnored,
+        Self::SpansDropped,
     ];
 
     #[expect(clippy::too_many_lines, reason = "one line a metric: the table is the documentation")]
@@ -291,6 +297,16 @@ impl Metric {
                 "hub_starts_put_off_total",
                 Counter,
                 "Starts that had to wait, by system and reason (in_flight, rate, or why it is not called)",
+            ),
+            Self::TraceIgnored => (
+                "hub_trace_contexts_ignored_total",
+                Counter,
+                "Jobs whose traceparent is not one of W3C Trace Context, version 00",
+            ),
+            Self::SpansDropped => (
+                "hub_spans_dropped_total",
+                Counter,
+                "Spans that the collector did not get, by reason (queue_full, not_taken)",
             ),
         }
     }
@@ -456,6 +472,10 @@ pub fn describe(operations: &[&'static OperationSpec]) {
     for result in ["returned", "in_doubt"] {
         zero(Metric::Rescued, vec![label("result", result)]);
     }
+    for reason in ["queue_full", "not_taken"] {
+        zero(Metric::SpansDropped, vec![label("reason", reason)]);
+    }
+    zero(Metric::TraceIgnored, vec![]);
     zero(Metric::Fenced, vec![]);
     zero(Metric::Quarantined, vec![]);
 }
@@ -487,10 +507,11 @@ pub fn series_max(systems: usize, operations: usize) -> usize {
             Metric::TimerLateness => histogram(CALL_BUCKETS.len()),
             Metric::Published => 4,
             Metric::Inbound => (systems + 1) * INBOUND_RESULTS.len(),
-            Metric::Rescued | Metric::BrokerUp => 2,
+            Metric::Rescued | Metric::BrokerUp | Metric::SpansDropped => 2,
             Metric::BatchSize => 2 * histogram(BATCH_BUCKETS.len()),
             Metric::Jobs => (systems + 1) * states,
             Metric::Quarantined
+            | Metric::TraceIgnored
             | Metric::Fenced
             | Metric::BrokerBlocked
             | Metric::DatabaseUp

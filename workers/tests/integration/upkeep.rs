@@ -42,6 +42,7 @@ async fn started(world: &World) -> Uuid {
         operation: Some(&CHECK),
         subject: Some("specialist:1".to_owned()),
         reply: None,
+        trace: None,
         code: None,
         child: None,
         fate: Fate::Job { start: true, body: Box::new(body) },
