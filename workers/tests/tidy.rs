@@ -9,6 +9,9 @@ mod doors;
 #[path = "tidy/files.rs"]
 mod files;
 #[cfg(test)]
+#[path = "tidy/logs.rs"]
+mod logs;
+#[cfg(test)]
 #[path = "tidy/rules.rs"]
 mod rules;
 #[cfg(test)]

@@ -106,7 +106,9 @@ async fn deliver(hub: &Hub, client: &reqwest::Client, due: &Due) {
         Ok(true) => tracing::error!("a callback host was disabled after days without a success"),
         Ok(false) => {}
         Err(error) => {
-            tracing::warn!(%error, "a delivery could not be noted; it is made again");
+            let event = event_id(&due.body);
+            let job_id = event.split('/').next();
+            tracing::warn!(job_id, %error, "a delivery could not be noted; it is made again");
         }
     }
     if let Tried::Stopped(why) = tried {

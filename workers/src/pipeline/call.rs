@@ -173,7 +173,7 @@ impl Tracked {
             return;
         };
         let (class, code) = (failure.class.name(), failure.code);
-        self.span.failed(class, code);
+        self.span.failed(failure.class, code);
         let remote_code = failure.remote_code.as_ref().map(RemoteCode::as_str);
         tracing::info!(
             %job_id, system, operation, attempt, duration_ms, class, code, remote_code, trace_id,

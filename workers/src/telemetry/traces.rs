@@ -22,7 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contracts::trace::TraceContext;
+use contracts::{class::Class, trace::TraceContext};
 use opentelemetry::{
     Context, InstrumentationScope, KeyValue,
     trace::{
@@ -226,10 +226,12 @@ impl Open {
     }
 
     /// That it failed, and how: our own code.
-    pub fn failed(&mut self, class: &'static str, code: &'static str) {
-        if let Some(begun) = self.recording() {
-            begun.set_attribute(KeyValue::new("class", class));
-            begun.set_attribute(KeyValue::new("code", code));
+    pub fn failed(&mut self, class: Class, code: &'static str) {
+        let Some(begun) = self.recording() else { return };
+        begun.set_attribute(KeyValue::new("class", class.name()));
+        begun.set_attribute(KeyValue::new("code", code));
+        // A no is an answer.
+        if class != Class::Refused {
             begun.set_status(Status::error(code));
         }
     }
