@@ -33,7 +33,7 @@ pub enum Form {
 
 /// Every field that a line of ours can have; JSON adds `timestamp`, `level`, `target` and `message`.
 /// A search or an alarm may rely on these names.
-pub const FIELDS: [&str; 48] = [
+pub const FIELDS: [&str; 50] = [
     // Of a job: which one, what it does, how it went.
     "job_id",
     "system",
@@ -84,6 +84,8 @@ pub const FIELDS: [&str; 48] = [
     "wait_ms",
     "why",
     "worker",
+    "year",
+    "years",
 ];
 
 /// Starts logging. `HUB_LOG` sets the level (`info` by default), `HUB_LOG_FORMAT` the form: `json` or
