@@ -34,7 +34,7 @@ use lapin::{
         BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions,
         QueueDeclareOptions,
     },
-    types::{AMQPValue, FieldTable},
+    types::{AMQPValue, FieldTable, ShortString},
 };
 use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
@@ -284,7 +284,7 @@ async fn drain(
 }
 
 fn unwrap(queue: &Arc<str>, raw: Raw, session: &Arc<Session>) -> Delivery {
-    let short = |text: &Option<lapin::types::ShortString>| text.as_ref().map(ToString::to_string);
+    let short = |text: &Option<ShortString>| text.as_ref().map(ToString::to_string);
     Delivery {
         queue: queue.clone(),
         routing_key: raw.routing_key.to_string(),
@@ -312,7 +312,7 @@ fn trace(headers: &FieldTable) -> Option<TraceContext> {
 /// A text no longer than any that we know of; clients write short and long ones.
 fn text(value: &AMQPValue) -> Option<&str> {
     let long = value.as_long_string().and_then(|text| std::str::from_utf8(text.as_bytes()).ok());
-    let text = long.or_else(|| value.as_short_string().map(|text| text.as_str()));
+    let text = long.or_else(|| value.as_short_string().map(ShortString::as_str));
     text.filter(|text| text.len() <= STATE_BYTES_MAX)
 }
 

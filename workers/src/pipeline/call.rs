@@ -54,7 +54,7 @@ async fn attempt(hub: &Hub, start: Start) -> Finished {
     let Start { permit, phase, operation, .. } = start;
     let (id, attempts, probe) = (start.id, start.attempts, start.probe);
     let system = operation.system;
-    let tracked = Tracked::begin(hub, &start.trace, id, operation, attempts);
+    let tracked = Tracked::begin(hub, start.trace.as_ref(), id, operation, attempts);
     let began = Instant::now();
     Metric::CallsInFlight.shift(1.0, [("system", system)]);
     let call = Call {
@@ -123,16 +123,16 @@ struct Tracked {
 impl Tracked {
     fn begin(
         hub: &Hub,
-        trace: &Option<TraceContext>,
+        trace: Option<&TraceContext>,
         job_id: Uuid,
         operation: &'static OperationSpec,
         attempts: i32,
     ) -> Self {
         let attempt = attempts.saturating_add(1);
-        let mut span = hub.traces.begin(Step::Call, trace.as_ref());
+        let mut span = hub.traces.begin(Step::Call, trace);
         span.about(job_id, operation.system, operation.name);
         span.attempt(attempt);
-        let place = span.context().or_else(|| trace.clone());
+        let place = span.context().or_else(|| trace.cloned());
         let tracked = Self { job_id, operation, attempt, span, place };
         let (trace_id, span_id) = tracked.ids();
         let OperationSpec { name, system, .. } = operation;

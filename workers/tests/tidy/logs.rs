@@ -19,8 +19,7 @@ fn fields(source: &Source) -> Vec<String> {
         for c in line.chars() {
             match c {
                 // The sentence begins, or the macro ends.
-                '"' if depth == 0 => break,
-                ')' if depth == 0 => break,
+                '"' | ')' if depth == 0 => break,
                 '(' | '[' | '{' => depth += 1,
                 ')' | ']' | '}' => depth -= 1,
                 ',' if depth == 0 => names.push(String::new()),
