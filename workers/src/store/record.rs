@@ -339,7 +339,8 @@ fn update_statement() -> String {
          WHERE j.ended_on = 'infinity' AND j.seq = x.seq
         RETURNING j.seq, j.id, j.subject, j.state, j.sla, x.sla_before,
           CASE WHEN x.over THEN j.summary END AS summary, j.events, j.reply_to,
-          j.correlation_id, j.callback_url, j.traceparent, j.tracestate, {NOW_MICROS} AS now, x.now >= j.deadline_at AS late,
+          j.correlation_id, j.callback_url, j.traceparent, j.tracestate,
+          {NOW_MICROS} AS now, x.now >= j.deadline_at AS late,
           (extract(epoch FROM x.now - j.requested_at) * 1000)::bigint AS age_ms"
     )
 }
