@@ -41,6 +41,9 @@ pub struct Settings {
     /// How often waiting messages are pulled, in business time; 0 switches pulling off.
     #[serde(default = "default_pull_interval_s")]
     pub pull_interval_s: u64,
+    /// Whether requests say which trace they belong to (`traceparent`).
+    #[serde(default)]
+    pub trace_context: bool,
     /// Addresses that may push messages to us.
     #[serde(default)]
     pub push_peers: Vec<IpAddr>,
@@ -106,6 +109,7 @@ impl Settings {
             body_bytes_max: default_body_bytes_max(),
             in_flight_max: default_in_flight_max(),
             pull_interval_s: default_pull_interval_s(),
+            trace_context: false,
             push_peers: Vec::new(),
             push_senders: Vec::new(),
             options: BTreeMap::new(),

@@ -12,6 +12,7 @@ use crate::{
     event::EventName,
     operation::{Effect, OperationSpec},
     topology::{EVENTS_EXCHANGE, JOBS_EXCHANGE},
+    trace::{STATE_BYTES_MAX, TRACEPARENT, TRACESTATE},
 };
 
 /// Version of the AsyncAPI AMQP bindings that are used.
@@ -147,6 +148,7 @@ fn job_message(described: &Described<'_>) -> Value {
         "description": "Persistent, message_id = id, published with confirms and mandatory. A repetition \
             sends the same id and the same content.",
         "contentType": crate::job::CONTENT_TYPE,
+        "headers": trace_headers("Of your trace; what does not fit is ignored."),
         "payload": { "$ref": format!("./{name}.job.v1.json") },
         "correlationId": {
             "location": "$message.payload#/id",
@@ -163,6 +165,7 @@ fn event_message(event: EventName) -> Value {
         "name": format!("kz.aleumet.hub.job.{name}.v1"),
         "title": format!("Event {name}"),
         "contentType": crate::job::CONTENT_TYPE,
+        "headers": trace_headers("The same as the attribute of the event; absent where the job has no trace."),
         "payload": { "allOf": [
             { "$ref": "./event.v1.json" },
             { "properties": { "type": { "const": format!("kz.aleumet.hub.job.{name}.v1") } } },
@@ -170,6 +173,18 @@ fn event_message(event: EventName) -> Value {
         "correlationId": { "location": "$message.payload#/data/job_id" },
         "bindings": { "amqp": { "bindingVersion": BINDING_VERSION } },
     })
+}
+
+/// W3C Trace Context in the headers of a message; both are optional.
+fn trace_headers(text: &str) -> Value {
+    json!({ "type": "object", "properties": {
+        TRACEPARENT: {
+            "type": "string",
+            "description": text,
+            "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
+        },
+        TRACESTATE: { "type": "string", "maxLength": STATE_BYTES_MAX },
+    } })
 }
 
 fn receive(name: &str, channel: &str) -> Value {

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::{
     rejection::FieldError,
     state::{Sla, State},
+    trace::TraceContext,
 };
 
 /// Where events come from: the `source` of every CloudEvent.
@@ -130,6 +131,14 @@ pub struct Event {
     pub time: Timestamp,
     /// Always `application/json`.
     pub datacontenttype: String,
+    /// The trace that the job belongs to (W3C Trace Context, version 00), where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(equal = 55), regex(pattern = "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"))]
+    pub traceparent: Option<String>,
+    /// What came beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub tracestate: Option<String>,
     /// What happened.
     pub data: EventData,
 }
@@ -172,7 +181,19 @@ impl Event {
             subject: format!("{operation}/{}", data.job_id),
             time,
             datacontenttype: crate::job::CONTENT_TYPE.to_owned(),
+            traceparent: None,
+            tracestate: None,
             data,
+        }
+    }
+
+    /// The same, as a part of this trace: the extension "distributed tracing" of CloudEvents.
+    #[must_use]
+    pub fn within(self, trace: Option<&TraceContext>) -> Self {
+        Self {
+            traceparent: trace.map(TraceContext::parent),
+            tracestate: trace.and_then(TraceContext::state).map(str::to_owned),
+            ..self
         }
     }
 }
@@ -206,6 +227,13 @@ mod tests {
         assert_eq!(json["id"], "00000000-0000-0000-0000-000000000000/2");
         assert_eq!(json["time"], "2026-11-22T05:00:00Z");
         assert!(json["data"].get("errors").is_none());
+        assert!(json.get("traceparent").is_none(), "no trace is made up");
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let trace = TraceContext::read(parent, Some("a=1"));
+        let traced = event.within(trace.as_ref());
+        assert_eq!(traced.traceparent.as_deref(), Some(parent));
+        let body = serde_json::to_vec(&traced).expect("serialises");
+        assert_eq!(TraceContext::of_event(&body), trace);
     }
 
     #[test]

@@ -26,4 +26,5 @@ pub mod s10;
 pub mod schema;
 pub mod state;
 pub mod topology;
+pub mod trace;
 pub mod verdict;

@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contracts::topology::EVENTS_EXCHANGE;
+use contracts::{topology::EVENTS_EXCHANGE, trace::TraceContext};
 use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -187,7 +187,9 @@ async fn round(
         rows.into_iter().filter(|row| row.job_seq == 0 || jobs.insert(row.job_seq)).collect();
     let mut pending: Vec<Result<Pending, broker::Error>> = Vec::with_capacity(rows.len());
     for row in &rows {
-        let sent = publisher.publish(message(row)).await;
+        // The event's own attributes say it, so that headers and event never differ.
+        let trace = TraceContext::of_event(&row.body);
+        let sent = publisher.publish_within(message(row), trace.as_ref()).await;
         let failed = sent.is_err();
         pending.push(sent);
         if failed {

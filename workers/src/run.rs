@@ -105,12 +105,16 @@ pub async fn run(
         background.cancel();
         return Ok(());
     }
+    let exporting = hub.traces.start_exporting();
     let loops = Loops::start(&hub, records, inbound_listener, &background, &stop).await;
     let consuming = start_consuming(&hub, health, only, &stop);
     tracing::info!(worker = %hub.worker(), systems = ?hub.systems(), "the hub runs");
     stop.cancelled().await;
     tracing::info!("stopping: no new jobs; running calls finish");
     loops.finish(hub, consuming, background).await;
+    if let Some(exporting) = exporting {
+        exporting.finish().await;
+    }
     Ok(())
 }
 

@@ -12,6 +12,9 @@ mod business_days;
 #[path = "integration/callbacks.rs"]
 mod callbacks;
 #[cfg(test)]
+#[path = "integration/collector.rs"]
+mod collector;
+#[cfg(test)]
 #[path = "integration/consent.rs"]
 mod consent;
 #[cfg(test)]
@@ -101,6 +104,9 @@ mod timers;
 #[cfg(test)]
 #[path = "integration/told.rs"]
 mod told;
+#[cfg(test)]
+#[path = "integration/traces.rs"]
+mod traces;
 #[cfg(test)]
 #[path = "integration/transactions.rs"]
 mod transactions;

@@ -12,6 +12,9 @@ mod doors;
 #[path = "tidy/files.rs"]
 mod files;
 #[cfg(test)]
+#[path = "tidy/logs.rs"]
+mod logs;
+#[cfg(test)]
 #[path = "tidy/papers.rs"]
 mod papers;
 #[cfg(test)]

@@ -9,13 +9,19 @@
 //! *Limits*: time to connect, longest silence, idle life of a connection and body bytes come from
 //! the settings; [`HEADERS_MAX`] headers; TLS 1.2 or newer, with ring and the machine's own roots.
 //!
+//! A request says to which trace it belongs only inside [`traced`]: gateways are strict about what they
+//! do not know, so whoever calls decides.
+//!
 //! *What this does not do*: it reads no status and no content type; bodies and addresses reach no
 //! log and no error.
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use contracts::personal::Personal;
+use contracts::{
+    personal::Personal,
+    trace::{TRACEPARENT, TraceContext},
+};
 use reqwest::{
     RequestBuilder, Response, Url,
     header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER},
@@ -77,6 +83,20 @@ pub struct Partial {
     pub status: Option<u16>,
     /// The beginning of the body, at most the body limit.
     pub body: Personal<Bytes>,
+}
+
+tokio::task_local! {
+    /// The trace of the attempt that runs in this task.
+    static PARENT: HeaderValue;
+}
+
+/// Runs an attempt whose requests carry this `traceparent`. `tracestate` stays here: it may hold what
+/// other systems of the portal tell each other.
+pub async fn traced<F: Future>(context: &TraceContext, attempt: F) -> F::Output {
+    match HeaderValue::from_str(&context.parent()) {
+        Ok(parent) => PARENT.scope(parent, attempt).await,
+        Err(_) => attempt.await,
+    }
 }
 
 /// Chooses the TLS provider of this process. The first caller chooses; ring is the only one built in.
@@ -169,7 +189,10 @@ impl Client {
         headers: &HeaderMap,
         limit: Duration,
     ) -> Result<HttpAnswer, HttpError> {
-        let request = request.headers(headers.clone()).timeout(limit);
+        let mut request = request.headers(headers.clone()).timeout(limit);
+        if let Ok(parent) = PARENT.try_with(HeaderValue::clone) {
+            request = request.header(TRACEPARENT, parent);
+        }
         let response = request.send().await.map_err(|error| lost(&error, Partial::default()))?;
         self.read(response).await
     }

@@ -25,6 +25,7 @@ use std::{
     time::Duration,
 };
 
+use contracts::trace::{STATE_BYTES_MAX, TRACEPARENT, TRACESTATE, TraceContext};
 use futures_util::StreamExt;
 use lapin::{
     Channel, Connection,
@@ -33,7 +34,7 @@ use lapin::{
         BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions,
         QueueDeclareOptions,
     },
-    types::FieldTable,
+    types::{AMQPValue, FieldTable, ShortString},
 };
 use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
@@ -60,6 +61,8 @@ pub struct Delivery {
     pub reply_to: Option<String>,
     /// Its mark on the answer.
     pub correlation_id: Option<String>,
+    /// The place of its publisher in a trace.
+    pub trace: Option<TraceContext>,
     /// The bytes.
     pub body: Vec<u8>,
     /// What must be acknowledged once the message is on disk.
@@ -281,16 +284,36 @@ async fn drain(
 }
 
 fn unwrap(queue: &Arc<str>, raw: Raw, session: &Arc<Session>) -> Delivery {
-    let short = |text: &Option<lapin::types::ShortString>| text.as_ref().map(ToString::to_string);
+    let short = |text: &Option<ShortString>| text.as_ref().map(ToString::to_string);
     Delivery {
         queue: queue.clone(),
         routing_key: raw.routing_key.to_string(),
         content_type: short(raw.properties.content_type()),
         reply_to: short(raw.properties.reply_to()),
         correlation_id: short(raw.properties.correlation_id()),
+        trace: raw.properties.headers().as_ref().and_then(trace),
         body: raw.data,
         ack: Ack { channel: session.clone(), tag: raw.delivery_tag },
     }
+}
+
+/// The trace of a message. A bad one is no reason to refuse a job: it is counted, and ignored.
+fn trace(headers: &FieldTable) -> Option<TraceContext> {
+    let parent = headers.inner().get(TRACEPARENT)?;
+    let state = headers.inner().get(TRACESTATE).and_then(text);
+    let trace = text(parent).and_then(|parent| TraceContext::read(parent, state));
+    if trace.is_none() {
+        Metric::TraceIgnored.count([]);
+        tracing::debug!("the traceparent of a message is not one and is ignored");
+    }
+    trace
+}
+
+/// A text no longer than any that we know of; clients write short and long ones.
+fn text(value: &AMQPValue) -> Option<&str> {
+    let long = value.as_long_string().and_then(|text| std::str::from_utf8(text.as_bytes()).ok());
+    let text = long.or_else(|| value.as_short_string().map(ShortString::as_str));
+    text.filter(|text| text.len() <= STATE_BYTES_MAX)
 }
 
 /// Returns when a queue has messages, is open, and gave nothing for several looks in a row.

@@ -17,10 +17,12 @@ use std::{
     time::Duration,
 };
 
+use contracts::trace::{TRACEPARENT, TRACESTATE, TraceContext};
 use futures_util::{FutureExt, StreamExt};
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ConnectionStatus, Event, PublisherConfirm,
     options::{BasicPublishOptions, ConfirmSelectOptions},
+    types::{AMQPValue, FieldTable},
 };
 use tokio_util::task::AbortOnDropHandle;
 
@@ -163,6 +165,15 @@ impl Publisher {
 
     /// Sends one message; its confirm comes later.
     pub async fn publish(&self, message: Message<'_>) -> Result<Pending, Error> {
+        self.publish_within(message, None).await
+    }
+
+    /// As [`Self::publish`], with headers that say to which trace it belongs.
+    pub async fn publish_within(
+        &self,
+        message: Message<'_>,
+        trace: Option<&TraceContext>,
+    ) -> Result<Pending, Error> {
         let mut properties = BasicProperties::default()
             .with_content_type(message.content_type.into())
             .with_delivery_mode(DELIVERY_MODE_PERSISTENT);
@@ -171,6 +182,9 @@ impl Publisher {
         }
         if let Some(id) = message.message_id {
             properties = properties.with_message_id(id.into());
+        }
+        if let Some(trace) = trace {
+            properties = properties.with_headers(trace_headers(trace));
         }
         if message.exchange.is_empty() {
             properties = properties.with_expiration(REPLY_EXPIRES_MS.into());
@@ -231,6 +245,16 @@ async fn confirming(connection: &Connection) -> Result<Channel, Error> {
     let channel = within(connection.create_channel()).await?;
     within(channel.confirm_select(ConfirmSelectOptions { nowait: false })).await?;
     Ok(channel)
+}
+
+fn trace_headers(trace: &TraceContext) -> FieldTable {
+    let mut headers = FieldTable::default();
+    let long = |text: &str| AMQPValue::LongString(text.into());
+    headers.insert(TRACEPARENT.into(), long(&trace.parent()));
+    if let Some(state) = trace.state() {
+        headers.insert(TRACESTATE.into(), long(state));
+    }
+    headers
 }
 
 const fn published(confirmation: &Confirmation) -> Published {

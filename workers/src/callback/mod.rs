@@ -19,6 +19,7 @@ mod sign;
 use contracts::code;
 use std::{sync::Arc, time::Duration};
 
+use contracts::trace::{TRACEPARENT, TRACESTATE, TraceContext};
 use reqwest::Url;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -106,11 +107,16 @@ async fn deliver(hub: &Hub, client: &reqwest::Client, due: &Due) {
         Ok(true) => tracing::error!("a callback host was disabled after days without a success"),
         Ok(false) => {}
         Err(error) => {
-            tracing::warn!(%error, "a delivery could not be noted; it is made again");
+            let event = event_id(&due.body);
+            let job_id = event.split('/').next();
+            tracing::warn!(job_id, %error, "a delivery could not be noted; it is made again");
         }
     }
     if let Tried::Stopped(why) = tried {
+        let event = event_id(&due.body);
+        let job_id = event.split('/').next();
         tracing::warn!(
+            job_id,
             why = why.name(),
             status,
             "the callbacks of a job stopped; see hub callbacks list"
@@ -141,19 +147,25 @@ async fn post(
     secret: &Secret,
     due: &Due,
 ) -> Result<u16, reqwest::Error> {
-    let id = event_id(&due.body);
+    let (id, trace) = (event_id(&due.body), TraceContext::of_event(&due.body));
     let timestamp = real_now().as_second().to_string();
     let signature = secret.sign(&id, &timestamp, &due.body);
-    let response = client
+    let mut request = client
         .post(url)
         .header("content-type", "application/cloudevents+json")
         .header("webhook-id", id)
         .header("webhook-timestamp", timestamp)
         .header("webhook-signature", signature)
         .timeout(CALL_LIMIT)
-        .body(due.body.clone())
-        .send()
-        .await?;
+        .body(due.body.clone());
+    // The portal's own addresses take them: it is the portal's trace.
+    if let Some(trace) = trace {
+        request = request.header(TRACEPARENT, trace.parent());
+        if let Some(state) = trace.state() {
+            request = request.header(TRACESTATE, state);
+        }
+    }
+    let response = request.send().await?;
     Ok(response.status().as_u16())
 }
 

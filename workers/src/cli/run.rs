@@ -27,7 +27,7 @@ pub(super) async fn run(path: Option<&Path>, arguments: Arguments) -> u8 {
         complain(&format!("--only {name}: not a configured system; these are: {known:?}"));
         return WRONG_USE;
     }
-    logs::start("info");
+    logs::start_service("info");
     let stop = CancellationToken::new();
     if let Err(error) = stop_on_signals(stop.clone()) {
         complain(&error);

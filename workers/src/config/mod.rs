@@ -9,6 +9,7 @@ mod reader;
 mod retention;
 mod retry;
 mod stands;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +34,7 @@ pub use self::{
     reader::{Problem, Secrets},
     retention::Retention,
     stands::{Stand, stands},
+    telemetry::Telemetry,
 };
 use crate::{
     broker::address,
@@ -82,6 +84,8 @@ pub struct Config {
     pub retention: Retention,
     /// Events delivered by HTTP as well.
     pub callbacks: Callbacks,
+    /// Where traces go.
+    pub telemetry: Telemetry,
     /// `[systems.<name>]`: the systems that have an address.
     pub systems: BTreeMap<&'static str, Settings>,
     /// How each of them is protected.
@@ -283,6 +287,7 @@ fn read(r: &mut Reader) -> Config {
         links: read_links(r),
         retention: retention::read(r),
         callbacks: read_callbacks(r),
+        telemetry: telemetry::read(r),
         operations,
         systems: configured,
         protection: protected,
@@ -426,6 +431,7 @@ fn read_system(r: &mut Reader, spec: &SystemSpec, options: &[OptionSpec]) -> Opt
             d.pull_interval_s,
             0..=30 * DAY.as_secs(),
         ),
+        trace_context: r.flag(&key("trace_context"), d.trace_context),
         push_peers: peers,
         push_senders: senders
             .map(|sender_id| Sender { sender_id, password: sender_password.clone() })

@@ -34,6 +34,7 @@ impl fmt::Display for Problem {
 pub struct Reader {
     root: Table,
     environment: BTreeMap<String, String>,
+    otlp_endpoint: Option<String>,
     known: BTreeSet<String>,
     problems: Vec<Problem>,
     secrets: Secrets,
@@ -49,17 +50,26 @@ pub struct Secrets {
 }
 
 const PREFIX: &str = "HUB_";
+/// The name that OpenTelemetry gives to what `telemetry.otlp_endpoint` says.
+const OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 impl Reader {
     /// Over a parsed file and the environment.
     pub fn new(root: Table, environment: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut otlp_endpoint = None;
         let environment = environment
             .into_iter()
+            .inspect(|(name, value)| {
+                if name == OTLP_ENDPOINT {
+                    otlp_endpoint = Some(value.clone());
+                }
+            })
             .filter(|(name, _)| name.starts_with(PREFIX))
             .map(|(name, value)| (name[PREFIX.len()..].to_lowercase().replace("__", "."), value))
             .collect();
         Self {
             root,
             environment,
+            otlp_endpoint,
             known: BTreeSet::new(),
             problems: Vec::new(),
             secrets: Secrets::default(),
@@ -203,6 +213,11 @@ impl Reader {
             expected: expected.to_owned(),
         });
         instead
+    }
+
+    /// What every program of OpenTelemetry is told by the environment.
+    pub fn otlp_endpoint(&self) -> Option<String> {
+        self.otlp_endpoint.clone()
     }
 
     /// Where the secrets so far came from.

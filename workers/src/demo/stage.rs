@@ -231,6 +231,7 @@ impl Stage {
             .args(["run", "--config"])
             .arg(self.settings_file(number))
             .env("HUB_LOG", log)
+            .env("HUB_LOG_FORMAT", "text") // a person reads it
             .output(Output::Log(self.log_file(number)));
         let environment = self.environment.iter();
         let launch = environment.fold(launch, |launch, (name, value)| launch.env(name, value));

@@ -246,7 +246,7 @@ async fn apply(
     change.to = to;
     count(&stored.system, "applied");
     // The queue is bounded and its reader never gives up; a closed queue means the process ends.
-    if hub.record.send(Record { change, leaves: None }).await.is_err() {
+    if hub.record.send(Record::of(change, None)).await.is_err() {
         tracing::debug!(inbound_id = stored.id, "the hub stops; the message stays stored");
     }
     Ok(())

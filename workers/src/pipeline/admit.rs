@@ -17,6 +17,7 @@ use contracts::{
     operation::OperationSpec,
     rejection::{FieldError, Rejection},
     state::Phase,
+    trace::TraceContext,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -73,6 +74,8 @@ pub struct Start {
     pub may_have_timers: bool,
     /// Whether the call is to tell if they are there again.
     pub probe: Option<Probe>,
+    /// Its place in a trace.
+    pub trace: Option<TraceContext>,
     /// The right to call.
     pub permit: Permit,
 }
@@ -189,9 +192,10 @@ async fn commit(
 
 fn finish(hub: &Arc<Hub>, batch: Vec<Candidate>, results: Vec<Option<Admitted>>) {
     for (candidate, result) in batch.into_iter().zip(results) {
-        let Candidate { message, permit, .. } = candidate;
+        let Candidate { message, permit, mut span, .. } = candidate;
         let Message::Entry(entry) = message else {
             Metric::Quarantined.count([]);
+            span.outcome("quarantined");
             continue;
         };
         let operation = entry.operation.map_or("unknown", |o| o.name);
@@ -202,6 +206,9 @@ fn finish(hub: &Arc<Hub>, batch: Vec<Candidate>, results: Vec<Option<Admitted>>)
             Some(Admitted::Reused) => "reused",
         };
         Metric::Admitted.count([("operation", operation), ("outcome", outcome)]);
+        span.outcome(outcome);
+        drop(span);
+        log(&entry, operation, outcome);
         match (result, permit) {
             (Some(Admitted::Job { seq, .. }), permit) => start_or_store(hub, *entry, seq, permit),
             // A duplicate had been entered for a start that does not happen.
@@ -210,6 +217,13 @@ fn finish(hub: &Arc<Hub>, batch: Vec<Candidate>, results: Vec<Option<Admitted>>)
         }
     }
     hub.wake.relay.notify_one();
+}
+
+fn log(entry: &Entry, operation: &'static str, outcome: &'static str) {
+    let system = entry.operation.map(|o| o.system);
+    let trace_id = entry.trace.as_ref().map(|trace| tracing::field::display(trace.trace_id()));
+    let job_id = entry.id;
+    tracing::debug!(%job_id, system, operation, outcome, trace_id, "a job was admitted");
 }
 
 fn start_or_store(hub: &Arc<Hub>, entry: Entry, seq: i64, permit: Option<Permit>) {
@@ -241,6 +255,7 @@ fn start_or_store(hub: &Arc<Hub>, entry: Entry, seq: i64, permit: Option<Permit>
             strikes: 0,
             may_have_timers: false,
             probe: None,
+            trace: entry.trace,
             permit,
         },
     );

@@ -197,6 +197,7 @@ async fn start(hub: &Arc<Hub>, job: Claimed, mut permit: Permit, probe: Option<P
             strikes: job.strikes,
             may_have_timers: true,
             probe,
+            trace: job.trace,
             permit,
         },
     );
@@ -226,5 +227,5 @@ async fn give_up(
         protect::note_call(hub, destination, probe, nothing).await;
     }
     let change = retries::given_up(seq, operation, Guard::Run(run), code, summary);
-    record::submit(hub, Record { change, leaves: Some((id, run)) }).await;
+    record::submit(hub, Record::of(change, Some((id, run)))).await;
 }

@@ -107,6 +107,7 @@ fn child(
         operation: Some(operation),
         subject: check.subject.clone(),
         reply: None,
+        trace: check.trace.clone(),
         code: Some(keep(hub, code_ref, digits)),
         child: None,
         fate: Fate::Job {

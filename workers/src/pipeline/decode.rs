@@ -2,15 +2,18 @@
 
 use contracts::{
     code,
+    event::UNKNOWN_OPERATION,
     job::{ConsentBy, Decoded, Incoming, Job, Malformed, RejectedJob},
     rejection::Rejection,
     topology::DEAD_QUEUE,
+    trace::TraceContext,
 };
 
 use super::{Hub, admit::FIRST_RUN, consent, destination::Permit};
 use crate::{
     broker::consumer::{Ack, Delivery},
     store::admission::{Body, Entry, Fate, Quarantined, Reply},
+    telemetry::traces::{Open, Step},
 };
 
 /// The purpose that quarantined bytes are sealed for.
@@ -27,6 +30,8 @@ pub struct Candidate {
     pub ack: Ack,
     /// Kept until the commit: a message that the database cannot hold is quarantined instead.
     pub raw: Raw,
+    /// From here to the commit.
+    pub span: Open,
 }
 
 /// What the database is told.
@@ -44,20 +49,30 @@ pub struct Raw {
     queue: std::sync::Arc<str>,
     routing_key: String,
     content_type: Option<String>,
+    trace: Option<TraceContext>,
     body: Vec<u8>,
+}
+
+/// Whom an answer goes to, and in which trace it is given.
+struct Origin {
+    reply: Option<Reply>,
+    trace: Option<TraceContext>,
 }
 
 /// Decodes a delivery and takes a permit for its job, if one is free.
 pub async fn decode(hub: &Hub, delivery: Delivery) -> Candidate {
-    let Delivery { queue, routing_key, content_type, reply_to, correlation_id, body, ack } =
+    let Delivery { queue, routing_key, content_type, reply_to, correlation_id, trace, body, ack } =
         delivery;
-    let raw = Raw { queue, routing_key, content_type, body };
-    let reply = reply_to.map(|to| Reply { to, correlation_id });
+    let mut span = hub.traces.begin(Step::Admit, trace.as_ref());
+    // What follows hangs below our own span; without one, directly below the publisher's.
+    let trace = span.context().or(trace);
+    let raw = Raw { queue, routing_key, content_type, trace: trace.clone(), body };
+    let origin = Origin { reply: reply_to.map(|to| Reply { to, correlation_id }), trace };
     if raw.queue.as_ref() == DEAD_QUEUE {
         let text = "the broker gave up on this message";
         let message =
             quarantined(hub, &raw, &Malformed { id: None, code: code!("dead_lettered"), text });
-        return Candidate { message, permit: None, ack, raw };
+        return Candidate { message, permit: None, ack, raw, span };
     }
     let incoming = Incoming {
         routing_key: &raw.routing_key,
@@ -66,18 +81,23 @@ pub async fn decode(hub: &Hub, delivery: Delivery) -> Candidate {
     };
     let (message, permit) = match hub.catalogue.decode(incoming) {
         Decoded::Malformed(malformed) => (quarantined(hub, &raw, &malformed), None),
-        Decoded::Rejected(job) => (rejected(*job, reply), None),
-        Decoded::Job(job) => accepted(hub, *job, reply).await,
+        Decoded::Rejected(job) => (rejected(*job, origin), None),
+        Decoded::Job(job) => accepted(hub, *job, origin).await,
     };
-    Candidate { message, permit, ack, raw }
+    if let Message::Entry(entry) = &message {
+        let (system, operation) =
+            entry.operation.map_or((UNKNOWN_OPERATION, UNKNOWN_OPERATION), |o| (o.system, o.name));
+        span.about(entry.id, system, operation);
+    }
+    Candidate { message, permit, ack, raw, span }
 }
 
-async fn accepted(hub: &Hub, job: Job, reply: Option<Reply>) -> (Message, Option<Permit>) {
+async fn accepted(hub: &Hub, job: Job, origin: Origin) -> (Message, Option<Permit>) {
     let by_code = job.consent.as_ref().is_some_and(|consent| consent.by != ConsentBy::Eds);
     if by_code && !hub.destinations.contains_key(consent::SYSTEM) {
         let text = "a code cannot be verified here: mgov has no address";
         let rejection = Rejection::single(Rejection::CONSENT_UNSUPPORTED, "/consent", text);
-        return (rejected(refused(job, rejection), reply), None);
+        return (rejected(refused(job, rejection), origin), None);
     }
     let mut permit = match hub.destination(job.operation) {
         Some(destination) if !by_code => destination.permit(hub.config.pipeline.permit_wait).await,
@@ -87,11 +107,11 @@ async fn accepted(hub: &Hub, job: Job, reply: Option<Reply>) -> (Message, Option
     if permit.is_some() && !hub.registry.enter_first(job.id, FIRST_RUN) {
         permit = None;
     }
-    (Message::Entry(Box::new(entry(hub, job, reply, permit.is_some()))), permit)
+    (Message::Entry(Box::new(entry(hub, job, origin, permit.is_some()))), permit)
 }
 
 /// A job as it is admitted, with the verification that its consent needs.
-fn entry(hub: &Hub, job: Job, reply: Option<Reply>, start: bool) -> Entry {
+fn entry(hub: &Hub, job: Job, origin: Origin, start: bool) -> Entry {
     let input = job.input.into_exposed();
     // A verification keeps its own code; a check hands it on to the verification that it begins.
     let own_code = match (&job.code, &job.consent) {
@@ -118,7 +138,8 @@ fn entry(hub: &Hub, job: Job, reply: Option<Reply>, start: bool) -> Entry {
         content_hash: job.content_hash,
         operation: Some(job.operation),
         subject: Some(job.subject),
-        reply,
+        reply: origin.reply,
+        trace: origin.trace,
         code: own_code,
         child: None,
         fate: Fate::Job { start, body: Box::new(body) },
@@ -146,14 +167,17 @@ fn refused(job: Job, rejection: Rejection) -> RejectedJob {
     }
 }
 
-fn rejected(job: RejectedJob, reply: Option<Reply>) -> Message {
-    tracing::info!(job_id = %job.id, code = job.rejection.code.name(), "a job was rejected");
+fn rejected(job: RejectedJob, origin: Origin) -> Message {
+    let (system, operation) = (job.operation.map(|o| o.system), job.operation.map(|o| o.name));
+    let code = job.rejection.code.name();
+    tracing::info!(job_id = %job.id, system, operation, code, "a job was rejected");
     Message::Entry(Box::new(Entry {
         id: job.id,
         content_hash: job.content_hash,
         operation: job.operation,
         subject: job.subject,
-        reply,
+        reply: origin.reply,
+        trace: origin.trace,
         code: None,
         child: None,
         fate: Fate::Rejected(job.rejection),
@@ -167,7 +191,8 @@ fn quarantined(hub: &Hub, raw: &Raw, malformed: &Malformed) -> Message {
 /// A delivery as a quarantine entry: its bytes are sealed, because nobody knows what is in them.
 pub fn quarantine(hub: &Hub, raw: &Raw, malformed: &Malformed) -> Quarantined {
     let Malformed { id, code, text } = malformed;
-    tracing::warn!(queue = %raw.queue, code = code.name(), "a message that is no job went to quarantine");
+    let job_id = id.map(tracing::field::display);
+    tracing::warn!(job_id, queue = %raw.queue, code = code.name(), "a message that is no job went to quarantine");
     let printable = |text: &String| text.chars().filter(|c| *c != '\0').take(255).collect();
     Quarantined {
         queue: raw.queue.to_string(),
@@ -178,6 +203,7 @@ pub fn quarantine(hub: &Hub, raw: &Raw, malformed: &Malformed) -> Quarantined {
         job_id: *id,
         operation: hub.catalogue.operation(&raw.routing_key),
         size: raw.body.len(),
+        trace: raw.trace.clone(),
         sealed: hub.sealer.seal(QUARANTINE, &raw.body),
     }
 }

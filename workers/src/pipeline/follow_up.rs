@@ -28,7 +28,7 @@ pub fn hash_of(id: Uuid) -> [u8; 32] {
     Sha256::digest(id.as_bytes()).into()
 }
 
-/// The job as it is admitted; its subject is its parent's.
+/// The job as it is admitted; its subject and its trace are its parent's.
 pub fn entry(hub: &Hub, begins: FollowUp) -> Entry {
     let FollowUp { operation, input } = begins;
     let id = child_id(FOLLOW_UPS, &format!("{}/{}", operation.name, input.expose()));
@@ -38,6 +38,7 @@ pub fn entry(hub: &Hub, begins: FollowUp) -> Entry {
         operation: Some(operation),
         subject: None,
         reply: None,
+        trace: None,
         code: None,
         child: None,
         fate: Fate::Job {

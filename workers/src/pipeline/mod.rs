@@ -54,6 +54,7 @@ use crate::{
     config::{Config, Protection},
     seal::Sealer,
     store::Store,
+    telemetry::traces::{self, Traces},
 };
 
 /// Results that wait for the record commit.
@@ -82,6 +83,8 @@ pub struct Hub {
     pub record: mpsc::Sender<Record>,
     /// Something was committed that a loop waits for.
     pub wake: Wake,
+    /// Spans, where somebody collects them.
+    pub traces: Traces,
     /// Whether events can be published.
     pub publishing: Publishing,
     worker: RwLock<Uuid>,
@@ -123,6 +126,9 @@ pub enum BuildError {
     /// The sealing key cannot be read.
     #[error(transparent)]
     Seal(#[from] crate::seal::Error),
+    /// Spans cannot be exported.
+    #[error(transparent)]
+    Traces(#[from] traces::Error),
     /// The database address cannot be used.
     #[error(transparent)]
     Store(#[from] crate::store::Error),
@@ -174,13 +180,15 @@ impl Hub {
             .collect();
         let (record, records) = mpsc::channel(RECORD_QUEUE_MAX);
         let store = Store::new(&config.database_url, config.connections_max)?;
+        let worker = chance.uuid();
         let itself = own::destination(store.clone(), config.pipeline.stored_max);
         destinations.insert(OWN.name, Arc::new(itself));
         let hub = Self {
             store,
             sealer: Sealer::from_file(&config.seal_key_file, chance.clone())?,
             catalogue: catalogue(configured)?,
-            worker: RwLock::new(chance.uuid()),
+            traces: Traces::new(&config.telemetry, worker, &chance)?,
+            worker: RwLock::new(worker),
             retries_disabled: RwLock::default(),
             chance,
             operations,

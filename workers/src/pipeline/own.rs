@@ -67,7 +67,7 @@ impl Own {
                 Outcome::Failed(Failure::new(Class::Unreachable, code!("unknown_job")))
             }
             Err(error) => {
-                tracing::warn!(%error, "a withdrawal waits for the database");
+                tracing::warn!(job_id = %call.job_id, %error, "a withdrawal waits for the database");
                 Outcome::Failed(Failure::new(Class::NotNow, code!("database_unavailable")))
             }
         }

@@ -29,18 +29,20 @@ pub struct Unready {
     pub errors: Vec<FieldError>,
     /// Rows that tell of it.
     pub writes: Vec<Write>,
+    /// What went wrong with the database, for the log.
+    pub error: Option<Error>,
 }
 
 impl From<Failure> for Unready {
     fn from(failure: Failure) -> Self {
-        Self { failure, errors: Vec::new(), writes: Vec::new() }
+        Self { failure, errors: Vec::new(), writes: Vec::new(), error: None }
     }
 }
 
 impl From<Error> for Unready {
     fn from(error: Error) -> Self {
-        tracing::warn!(%error, "a call waits for the database");
-        Failure::new(Class::NotNow, code!("database_unavailable")).into()
+        let failure = Failure::new(Class::NotNow, code!("database_unavailable"));
+        Self { error: Some(error), ..failure.into() }
     }
 }
 
@@ -123,5 +125,5 @@ async fn load_files(hub: &Hub, call: Call, bytes_max: usize) -> Result<Call, Unr
         .destination(call.operation)
         .map(|destination| destination.adapter.not_called(&call, &failure))
         .unwrap_or_default();
-    Err(Unready { failure, errors, writes })
+    Err(Unready { failure, errors, writes, error: None })
 }

@@ -10,10 +10,12 @@ use adapters::attempt::{Answer, Attempt, File, Interim, Outcome};
 use contracts::{
     class::{Class, Failure, RemoteCode},
     code,
+    code::Code,
     event::EventName,
     operation::{Effect, OperationSpec, Parts},
     rejection::FieldError,
     state::{Phase, State},
+    trace::TraceContext,
 };
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
@@ -34,7 +36,10 @@ use crate::{
         record::{AttemptRow, Change, Guard, Recorded},
         retries::overrule,
     },
-    telemetry::metric::Metric,
+    telemetry::{
+        metric::Metric,
+        traces::{Open, Step},
+    },
 };
 
 /// A change on its way to its commit.
@@ -44,11 +49,24 @@ pub struct Record {
     pub change: Change,
     /// The run to remove from the registry afterwards.
     pub leaves: Option<(Uuid, i32)>,
+    /// From the end of an attempt to the commit.
+    pub span: Open,
+}
+
+impl Record {
+    /// A change that comes from no attempt.
+    pub fn of(change: Change, leaves: Option<(Uuid, i32)>) -> Self {
+        Self { change, leaves, span: Open::default() }
+    }
 }
 
 /// A finished attempt.
 #[derive(Debug)]
 pub struct Finished {
+    /// The publisher's id.
+    pub id: Uuid,
+    /// Its place in a trace.
+    pub trace: Option<TraceContext>,
     /// Admission number.
     pub seq: i64,
     /// What was asked.
@@ -74,10 +92,13 @@ pub struct Finished {
 }
 
 /// Puts a finished attempt into the queue of the record commit.
-pub async fn send(hub: &Hub, id: Uuid, finished: Finished) {
-    let run = finished.run;
+pub async fn send(hub: &Hub, finished: Finished) {
+    let leaves = Some((finished.id, finished.run));
+    let mut span = hub.traces.begin(Step::Record, finished.trace.as_ref());
+    span.about(finished.id, finished.operation.system, finished.operation.name);
+    span.attempt(finished.attempts.saturating_add(1));
     let change = change(hub, finished).await;
-    submit(hub, Record { change, leaves: Some((id, run)) }).await;
+    submit(hub, Record { change, leaves, span }).await;
 }
 
 /// Puts a change into the queue of the record commit.
@@ -95,7 +116,7 @@ pub async fn submit(hub: &Hub, record: Record) {
 
 /// What a finished attempt means for its job.
 async fn change(hub: &Hub, finished: Finished) -> Change {
-    let Finished { seq, operation, phase, run, attempts, strikes, probe, .. } = finished;
+    let Finished { id, seq, operation, phase, run, attempts, strikes, probe, .. } = finished;
     let Attempt { outcome, exchange, writes } = finished.attempt;
     let mut row = AttemptRow {
         run,
@@ -112,7 +133,8 @@ async fn change(hub: &Hub, finished: Finished) -> Change {
         errors: finished.errors,
         ..Change::to(State::Succeeded, seq, operation, Guard::Run(run))
     };
-    let tried = Tried { spent: Spent { attempts, strikes }, probe, told: exchange.retry_after };
+    let spent = Spent { attempts, strikes };
+    let tried = Tried { job_id: id, spent, probe, told: exchange.retry_after };
     let mut keep = hub.config.pipeline.keep_all_exchanges;
     match outcome {
         Outcome::Answered(answer) => answered(hub, &mut change, answer),
@@ -213,6 +235,7 @@ pub fn answered(hub: &Hub, change: &mut Change, answer: Answer) {
 /// What an attempt was, besides its failure.
 #[derive(Clone, Copy)]
 struct Tried {
+    job_id: Uuid,
     spent: Spent,
     probe: bool,
     /// When they told us to come again.
@@ -222,7 +245,7 @@ struct Tried {
 async fn fail(hub: &Hub, change: &mut Change, failure: &Failure, tried: Tried) {
     let operation = change.operation;
     let policy = protect::policy(hub, operation);
-    let Tried { spent, probe, told: retry_after } = tried;
+    let Tried { job_id, spent, probe, told: retry_after } = tried;
     let failed = Failed { failure, retry_after, effect: operation.effect, spent, probe };
     let decision = retry::decide(failed, &policy, &hub.chance);
     change.to = decision.to;
@@ -242,6 +265,8 @@ async fn fail(hub: &Hub, change: &mut Change, failure: &Failure, tried: Tried) {
     }
     match failure.class {
         Class::Contract | Class::Defect => tracing::error!(
+            %job_id,
+            system = operation.system,
             operation = operation.name,
             code = failure.code.name(),
             class = failure.class.name(),
@@ -317,7 +342,9 @@ async fn record(hub: &Arc<Hub>, batch: Vec<Record>) {
                     todo.push(batch);
                 }
                 Kind::Data => {
-                    tracing::error!(%error, "an answer cannot be stored; its job is ended as a defect");
+                    let leaves = batch.first().and_then(|record| record.leaves);
+                    let job_id = leaves.map(|(id, _)| tracing::field::display(id));
+                    tracing::error!(job_id, %error, "an answer cannot be stored; its job is ended as a defect");
                     todo.push(batch.into_iter().filter_map(|bad| as_defect(hub, bad)).collect());
                 }
                 Kind::Unavailable => {
@@ -337,7 +364,7 @@ async fn record(hub: &Arc<Hub>, batch: Vec<Record>) {
 
 /// The change that is left when the answer itself cannot be stored.
 fn as_defect(hub: &Hub, bad: Record) -> Option<Record> {
-    let Record { mut change, leaves } = bad;
+    let Record { mut change, leaves, span } = bad;
     let was_sent = leaves.is_some() && change.operation.effect == Effect::Command;
     if change.code == Some(code!("answer_cannot_be_stored")) {
         // Even that failed: the job stays owned, and the heartbeat's comparison returns it. A command
@@ -366,11 +393,13 @@ fn as_defect(hub: &Hub, bad: Record) -> Option<Record> {
         attempt.remote_code = None;
         attempt.exchange = None;
     }
-    Some(Record { change, leaves })
+    Some(Record { change, leaves, span })
 }
 
 fn finish(hub: &Arc<Hub>, record: Record, recorded: Option<Recorded>) {
-    let Record { change, leaves } = record;
+    let Record { change, leaves, mut span } = record;
+    span.outcome(recorded.map_or("fenced", |after| after.state.name()));
+    drop(span);
     if let (Some((id, _)), Parts::Code) = (leaves, change.operation.parts)
         && recorded.is_some_and(|after| after.state.is_terminal())
     {
@@ -394,16 +423,25 @@ fn finish(hub: &Arc<Hub>, record: Record, recorded: Option<Recorded>) {
     if let Some(wait) = change.delay_ms.filter(|_| recorded.is_some()) {
         hub.wake.timers.within(Duration::from_millis(u64::try_from(wait).unwrap_or(0)));
     }
-    let operation = change.operation.name;
-    if let Some(after) = &recorded {
-        note_end(operation, after);
-    }
-    match recorded {
+    let (system, operation) = (change.operation.system, change.operation.name);
+    let code = change.code.map(Code::name);
+    match &recorded {
+        Some(after) => {
+            note_end(operation, after);
+            let (job_id, state) = (after.id, after.state.name());
+            tracing::debug!(%job_id, system, operation, state, code, "a change of a job was recorded");
+        }
         None if change.inbound_id.is_none() => {
             Metric::Fenced.count([]);
-            tracing::info!(operation, "a result came from a lost run and was not recorded");
+            let job_id = leaves.map(|(id, _)| tracing::field::display(id));
+            tracing::info!(
+                job_id,
+                system,
+                operation,
+                "a result came from a lost run and was not recorded"
+            );
         }
-        None | Some(_) => {}
+        None => {}
     }
 }
 

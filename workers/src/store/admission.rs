@@ -20,6 +20,7 @@ use contracts::{
     operation::{OperationSpec, SlaSpec},
     rejection::{FieldError, Rejection},
     state::{Sla, State},
+    trace::TraceContext,
 };
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -27,7 +28,8 @@ use sqlx::Row;
 use uuid::Uuid;
 
 use super::{
-    Error, NOW_MICROS, Store, Tx, calendar, consent, instant, outbox, portal, timer, within,
+    Error, NOW_MICROS, Store, Tx, calendar, consent, instant, outbox, portal, timer, trace_of,
+    within,
 };
 use crate::{
     fail_point::{self, Point},
@@ -47,6 +49,8 @@ pub struct Entry {
     pub subject: Option<String>,
     /// Where a waiting user interface wants the answer.
     pub reply: Option<Reply>,
+    /// Its place in a trace.
+    pub trace: Option<TraceContext>,
     /// A one-time code that came with it.
     pub code: Option<KeptCode>,
     /// A job that begins with it.
@@ -133,6 +137,8 @@ pub struct Quarantined {
     pub operation: Option<&'static OperationSpec>,
     /// How many bytes it had.
     pub size: usize,
+    /// Its place in a trace.
+    pub trace: Option<TraceContext>,
     /// The bytes.
     pub sealed: Sealed,
 }
@@ -257,9 +263,16 @@ async fn enter(tx: Tx<'_>, worker: Uuid, entries: &[Entry]) -> Result<Entered, E
 }
 
 impl Entry {
-    /// The same, as a job that begins with the answer to another: it belongs to the same subject.
-    pub(super) fn begun_by(mut self, parent: Uuid, subject: Option<&String>) -> Self {
+    /// The same, as a job that begins with the answer to another: it belongs to the same subject and
+    /// trace.
+    pub(super) fn begun_by(
+        mut self,
+        parent: Uuid,
+        subject: Option<&String>,
+        trace: Option<&TraceContext>,
+    ) -> Self {
         self.subject = subject.cloned();
+        self.trace = trace.cloned();
         if let Fate::Job { body, .. } = &mut self.fate {
             body.begun_by = Some(parent);
         }
@@ -339,13 +352,13 @@ async fn insert_jobs(tx: Tx<'_>, worker: Uuid, new: &[(i64, &Entry)]) -> Result<
         "INSERT INTO hub.job (seq, id, system, operation, subject, requested_by, priority, input,
            consent, callback_url, reply_to, correlation_id, requested_at, admitted_at, at_risk_at,
            deadline_at, give_up_at, state, phase, verify_job, retry_of, begun_by, sla, owner, run,
-           events, event, code, errors, ended_at, ended_on)
+           events, event, code, errors, traceparent, tracestate, ended_at, ended_on)
          SELECT r.seq, r.id, r.system, r.operation, r.subject, r.requested_by, r.priority, r.input,
            r.consent, r.callback_url, r.reply_to, r.correlation_id, q.at, c.now,
            LEAST(p.at_risk, p.deadline), p.deadline, GREATEST(p.deadline, p.give_up),
            r.state, CASE WHEN r.verify_job IS NULL THEN 'send' ELSE 'consent' END, r.verify_job,
            r.retry_of, r.begun_by, 'on_time', r.owner, CASE WHEN r.owner IS NULL THEN 0 ELSE 1 END, 1,
-           r.event, r.code, r.errors,
+           r.event, r.code, r.errors, r.traceparent, r.tracestate,
            CASE WHEN r.state = 'rejected' THEN c.now END,
            CASE WHEN r.state = 'rejected' THEN (c.now AT TIME ZONE 'UTC')::date
                 ELSE 'infinity'::date END
@@ -354,7 +367,8 @@ async fn insert_jobs(tx: Tx<'_>, worker: Uuid, new: &[(i64, &Entry)]) -> Result<
            callback_url text, reply_to text, correlation_id text, requested_at timestamptz,
            at_risk_ms bigint, at_risk_days int, deadline_ms bigint, deadline_days int,
            give_up_ms bigint, give_up_days int, state text, verify_job uuid, retry_of uuid,
-           begun_by uuid, owner uuid, event text, code text, errors jsonb)
+           begun_by uuid, owner uuid, event text, code text, errors jsonb, traceparent text,
+           tracestate text)
          CROSS JOIN (SELECT hub.now() AS now, shift FROM hub.clock) c
          CROSS JOIN LATERAL (SELECT LEAST(r.requested_at + c.shift, c.now) AS at) q
          CROSS JOIN LATERAL (SELECT CASE
@@ -416,6 +430,10 @@ fn job_row(seq: i64, entry: &Entry, worker: Uuid) -> Value {
     };
     if let (Value::Object(row), Value::Object(more)) = (&mut row, more) {
         row.extend(more);
+        if let Some(trace) = &entry.trace {
+            row.insert("traceparent".to_owned(), trace.parent().into());
+            row.insert("tracestate".to_owned(), trace.state().into());
+        }
         if let Fate::Job { body, .. } = &entry.fate {
             row.extend(calendar::spans(&body.sla));
         }
@@ -455,6 +473,7 @@ struct Known {
     event: Option<EventName>,
     summary: Map<String, Value>,
     errors: Vec<FieldError>,
+    trace: Option<TraceContext>,
 }
 
 async fn load_known(tx: Tx<'_>, ids: &HashSet<Uuid>) -> Result<HashMap<Uuid, Known>, Error> {
@@ -463,7 +482,8 @@ async fn load_known(tx: Tx<'_>, ids: &HashSet<Uuid>) -> Result<HashMap<Uuid, Kno
     }
     let ids: Vec<Uuid> = ids.iter().copied().collect();
     let rows = sqlx::query(
-        "SELECT k.id, k.seq, k.content_hash, j.state, j.sla, j.events, j.event, j.summary, j.errors
+        "SELECT k.id, k.seq, k.content_hash, j.state, j.sla, j.events, j.event, j.summary, j.errors,
+                j.traceparent, j.tracestate
            FROM hub.job_key k LEFT JOIN hub.job j ON j.seq = k.seq WHERE k.id = ANY($1)",
     )
     .bind(ids)
@@ -489,6 +509,7 @@ async fn load_known(tx: Tx<'_>, ids: &HashSet<Uuid>) -> Result<HashMap<Uuid, Kno
                     _ => Map::new(),
                 },
                 errors: errors.and_then(|e| serde_json::from_value(e).ok()).unwrap_or_default(),
+                trace: trace_of(&row)?,
             },
         );
     }
@@ -516,7 +537,8 @@ impl Known {
             summary: self.summary.clone(),
             errors: self.errors.clone(),
         };
-        let row = outbox::Row::event(self.seq, event, entry.operation, now, data);
+        let trace = self.trace.as_ref();
+        let row = outbox::Row::event(self.seq, event, entry.operation, now, data, trace);
         let reply = entry.reply.as_ref().filter(|_| state.is_terminal());
         let reply = reply.map(|reply| row.as_reply(reply));
         [Some(row), reply].into_iter().flatten().collect()
@@ -551,7 +573,8 @@ fn first_event(seq: i64, entry: &Entry, now: Timestamp) -> outbox::Row {
         Fate::Job { body, .. } => body.callback_url.as_ref(),
         Fate::Rejected(_) => None,
     };
-    outbox::Row::event(seq, event, entry.operation, now, data).also_to(callback)
+    let trace = entry.trace.as_ref();
+    outbox::Row::event(seq, event, entry.operation, now, data, trace).also_to(callback)
 }
 
 /// A rejection is the end: whoever waits for a reply gets it.
@@ -571,7 +594,8 @@ fn reused_event(entry: &Entry, now: Timestamp) -> Vec<outbox::Row> {
 /// The answer to an id that stands for something else: about no job, so it has no sequence.
 fn unanswerable(entry: &Entry, now: Timestamp, why: &Rejection) -> Vec<outbox::Row> {
     let data = rejected(entry, 0, why);
-    let row = outbox::Row::event(0, EventName::Rejected, entry.operation, now, data);
+    let (event, trace) = (EventName::Rejected, entry.trace.as_ref());
+    let row = outbox::Row::event(0, event, entry.operation, now, data, trace);
     let reply = entry.reply.as_ref().map(|reply| row.as_reply(reply));
     [Some(row), reply].into_iter().flatten().collect()
 }
@@ -588,5 +612,6 @@ fn quarantine_event(message: &Quarantined, now: Timestamp) -> Option<outbox::Row
         summary,
         errors: vec![FieldError::new("", message.code, message.text.clone())],
     };
-    Some(outbox::Row::event(0, EventName::Rejected, message.operation, now, data))
+    let trace = message.trace.as_ref();
+    Some(outbox::Row::event(0, EventName::Rejected, message.operation, now, data, trace))
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use contracts::{class::Class, state::Phase};
+use contracts::{class::Class, state::Phase, trace::TraceContext};
 use serde_json::{Map, Value};
 use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
-use super::{Error, Store, Tx, protection::BLOCKED_BY, within};
+use super::{Error, Store, Tx, protection::BLOCKED_BY, trace_of, within};
 
 /// A job that this worker now owns.
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ pub struct Claimed {
     pub summary: Map<String, Value>,
     /// Business time since admission.
     pub age: Duration,
+    /// Its place in a trace.
+    pub trace: Option<TraceContext>,
 }
 
 impl Claimed {
@@ -49,6 +51,7 @@ impl Claimed {
         let summary: Value = row.try_get("summary")?;
         let age_ms: i64 = row.try_get("age_ms")?;
         Ok(Self {
+            trace: trace_of(row)?,
             subject: row.try_get("subject")?,
             phase: Phase::from_name(&phase).unwrap_or(Phase::Send),
             carry: row.try_get("carry")?,
@@ -73,7 +76,7 @@ pub(super) fn class_of(summary: &Map<String, Value>) -> Option<Class> {
 
 /// What is read of a claimed job `j`.
 const COLUMNS: &str = "j.seq, j.id, j.operation, j.subject, j.input, j.phase, j.carry, j.run,
-    j.attempts, j.strikes, j.summary,
+    j.attempts, j.strikes, j.summary, j.traceparent, j.tracestate,
     (extract(epoch FROM hub.now() - j.admitted_at) * 1000)::bigint AS age_ms";
 
 impl Store {

@@ -3,12 +3,13 @@
 use contracts::{
     operation::OperationSpec,
     state::{Phase, State},
+    trace::TraceContext,
 };
 use serde_json::Value;
 use sqlx::Row;
 use uuid::Uuid;
 
-use super::{Error, Tx, of_build};
+use super::{Error, Tx, of_build, trace_of};
 
 /// A job whose row is locked until the act's commit.
 #[derive(Debug, Clone)]
@@ -27,6 +28,7 @@ pub(super) struct Held {
     pub(super) input: Option<Value>,
     pub(super) consent: Option<Value>,
     pub(super) callback_url: Option<String>,
+    pub(super) trace: Option<TraceContext>,
     /// Whether they acknowledged it once.
     pub(super) acknowledged: bool,
 }
@@ -46,7 +48,7 @@ pub(super) enum Hold {
 pub(super) async fn hold(tx: Tx<'_>, id: Uuid) -> Result<Hold, Error> {
     let row = sqlx::query(
         "SELECT j.seq, j.operation, j.subject, j.state, j.phase, j.attempts, j.code, j.requested_by,
-                j.priority, j.input, j.consent, j.callback_url,
+                j.priority, j.input, j.consent, j.callback_url, j.traceparent, j.tracestate,
                 EXISTS (SELECT 1 FROM hub.correlation c WHERE c.job_seq = k.seq) AS acknowledged
            FROM hub.job_key k JOIN hub.job j ON j.seq = k.seq
           WHERE k.id = $1 FOR UPDATE OF j",
@@ -71,6 +73,7 @@ pub(super) async fn hold(tx: Tx<'_>, id: Uuid) -> Result<Hold, Error> {
         input: row.try_get("input")?,
         consent: row.try_get("consent")?,
         callback_url: row.try_get("callback_url")?,
+        trace: trace_of(&row)?,
         acknowledged: row.try_get("acknowledged")?,
     })))
 }

@@ -197,7 +197,8 @@ async fn write(tx: Tx<'_>, job: &Held, change: &Change) -> Result<(), Error> {
         .collect();
     file::insert(tx, &files).await?;
     if let Some(follow_up) = &change.follow_up {
-        let entry = (**follow_up).clone().begun_by(job.id, job.subject.as_ref());
+        let entry = (**follow_up).clone();
+        let entry = entry.begun_by(job.id, job.subject.as_ref(), job.trace.as_ref());
         admission::begin(tx, &[entry]).await?;
     }
     let data = EventData {
@@ -210,7 +211,8 @@ async fn write(tx: Tx<'_>, job: &Held, change: &Change) -> Result<(), Error> {
         errors: Vec::new(),
     };
     let event = EventName::Progress;
-    let event = outbox::Row::event(job.seq, event, Some(job.operation), now, data);
+    let trace = job.trace.as_ref();
+    let event = outbox::Row::event(job.seq, event, Some(job.operation), now, data, trace);
     outbox::insert(tx, &[event.also_to(job.callback_url.as_ref())]).await
 }
 

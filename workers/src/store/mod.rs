@@ -48,10 +48,11 @@ pub mod worker;
 
 use std::{str::FromStr, time::Duration};
 
+use contracts::trace::TraceContext;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    PgConnection, PgPool, Postgres,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    PgConnection, PgPool, Postgres, Row as _,
+    postgres::{PgConnectOptions, PgPoolOptions, PgRow},
 };
 
 pub use self::error::{Error, Kind, Outside};
@@ -215,6 +216,13 @@ const NOW_MICROS: &str = "(extract(epoch FROM hub.now()) * 1000000)::bigint";
 /// An instant from a database value in microseconds.
 fn instant(micros: i64) -> jiff::Timestamp {
     jiff::Timestamp::from_microsecond(micros).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+}
+
+/// The place in a trace that a row of a job holds.
+fn trace_of(row: &PgRow) -> Result<Option<TraceContext>, Error> {
+    let parent: Option<&str> = row.try_get("traceparent")?;
+    let Some(parent) = parent else { return Ok(None) };
+    Ok(TraceContext::read(parent, row.try_get("tracestate")?))
 }
 
 /// Milliseconds of a duration, for intervals that the statement adds to business time.

@@ -8,6 +8,7 @@ use contracts::{
     event::{self, Event, EventData, EventName},
     operation::OperationSpec,
     state::{Sla, State},
+    trace::TraceContext,
 };
 use jiff::Timestamp;
 use sqlx::Row as _;
@@ -55,17 +56,19 @@ pub enum Sent {
 }
 
 impl Row {
-    /// An event about a job; the operation is `None` where the job names none that exists.
+    /// An event about a job; the operation is `None` where the job names none that exists. Headers
+    /// and callbacks take the trace from the event itself.
     pub fn event(
         job_seq: i64,
         name: EventName,
         operation: Option<&OperationSpec>,
         time: Timestamp,
         data: EventData,
+        trace: Option<&TraceContext>,
     ) -> Self {
         let operation = operation.map_or(event::UNKNOWN_OPERATION, |o| o.name);
         let sequence = i32::try_from(data.sequence).unwrap_or(i32::MAX);
-        let event = Event::new(name, operation, time, data);
+        let event = Event::new(name, operation, time, data).within(trace);
         Self {
             job_seq,
             sequence,

@@ -15,6 +15,7 @@ use contracts::{
     operation::{OperationSpec, Reconcile},
     rejection::FieldError,
     state::{Phase, Sla, State},
+    trace::TraceContext,
 };
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -26,7 +27,7 @@ use super::{
     admission::{self, Entry, Reply},
     consent,
     file::{self, FileRow},
-    instant, millis, outbox, portal, timer, within,
+    instant, millis, outbox, portal, timer, trace_of, within,
 };
 use crate::{
     fail_point::{self, Point},
@@ -158,6 +159,8 @@ pub struct AttemptRow {
 /// What became of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recorded {
+    /// The job.
+    pub id: Uuid,
     /// The state the job is in now.
     pub state: State,
     /// The position now.
@@ -180,6 +183,7 @@ struct After {
     events: i32,
     reply: Option<Reply>,
     callback: Option<String>,
+    trace: Option<TraceContext>,
     now: Timestamp,
     late: bool,
     age_ms: i64,
@@ -201,6 +205,7 @@ impl After {
             events: row.try_get("events")?,
             reply: to.map(|to| Reply { to, correlation_id }),
             callback: row.try_get("callback_url")?,
+            trace: trace_of(row)?,
             now: instant(row.try_get("now")?),
             late: row.try_get("late")?,
             age_ms: row.try_get("age_ms")?,
@@ -268,8 +273,8 @@ async fn record_round(tx: Tx<'_>, changes: &[&Change]) -> Result<Vec<Option<Reco
         .map(|change| {
             let after = after.get(&change.seq).filter(|_| is_open(change))?;
             let breached = after.sla == Sla::Breached && after.sla_before != Sla::Breached;
-            let After { state, sla, age_ms, .. } = *after;
-            Some(Recorded { state, sla, breached, age_ms })
+            let After { id, state, sla, age_ms, .. } = *after;
+            Some(Recorded { id, state, sla, breached, age_ms })
         })
         .collect())
 }
@@ -335,7 +340,8 @@ fn update_statement() -> String {
          WHERE j.ended_on = 'infinity' AND j.seq = x.seq
         RETURNING j.seq, j.id, j.subject, j.state, j.sla, x.sla_before,
           CASE WHEN x.over THEN j.summary END AS summary, j.events, j.reply_to,
-          j.correlation_id, j.callback_url, {NOW_MICROS} AS now, x.now >= j.deadline_at AS late,
+          j.correlation_id, j.callback_url, j.traceparent, j.tracestate,
+          {NOW_MICROS} AS now, x.now >= j.deadline_at AS late,
           (extract(epoch FROM x.now - j.requested_at) * 1000)::bigint AS age_ms"
     )
 }
@@ -399,7 +405,7 @@ fn files<'a>(done: &[(&'a Change, &'a After)]) -> Vec<file::New<'a>> {
 /// The job that begins with this change.
 fn follow_up(change: &Change, after: &After) -> Option<Entry> {
     let entry = (**change.follow_up.as_ref()?).clone();
-    Some(entry.begun_by(after.id, after.subject.as_ref()))
+    Some(entry.begun_by(after.id, after.subject.as_ref(), after.trace.as_ref()))
 }
 
 fn portal_change(change: &Change, after: &After) -> Option<portal::Change> {
@@ -442,11 +448,11 @@ fn events(change: &Change, after: &After) -> Vec<outbox::Row> {
         errors: change.errors.clone(),
     };
     let mut rows = Vec::with_capacity(3);
-    let operation = Some(change.operation);
+    let (operation, trace) = (Some(change.operation), after.trace.as_ref());
     if moved {
         let name = sla_event(after.sla);
         let data = data(after.events - 1, Map::new());
-        let row = outbox::Row::event(change.seq, name, operation, after.now, data);
+        let row = outbox::Row::event(change.seq, name, operation, after.now, data, trace);
         rows.push(row.also_to(after.callback.as_ref()));
     }
     if !(change.tells || failed_by_time) {
@@ -454,8 +460,8 @@ fn events(change: &Change, after: &After) -> Vec<outbox::Row> {
     }
     let by_state = EventName::of_state(after.state).unwrap_or(EventName::Progress);
     let name = if failed_by_time { by_state } else { change.event.unwrap_or(by_state) };
-    let last =
-        outbox::Row::event(change.seq, name, operation, after.now, data(after.events, summary));
+    let data = data(after.events, summary);
+    let last = outbox::Row::event(change.seq, name, operation, after.now, data, trace);
     if let Some(reply) = after.reply.as_ref().filter(|_| after.state.is_terminal()) {
         rows.push(last.as_reply(reply));
     }

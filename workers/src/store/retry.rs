@@ -109,6 +109,7 @@ fn entry(job: &Held, retry: &Retry) -> Option<Entry> {
         operation: Some(job.operation),
         subject: job.subject.clone(),
         reply: None,
+        trace: job.trace.clone(),
         code: None,
         child: None,
         fate: Fate::Job {
@@ -202,6 +203,7 @@ mod tests {
             input: None,
             consent: Some(json!({"kind": "eds"})),
             callback_url: None,
+            trace: None,
             acknowledged: false,
         }
     }

@@ -9,7 +9,7 @@ use serde_json::Map;
 use sqlx::Row;
 use std::collections::HashMap;
 
-use super::{Error, NOW_MICROS, Tx, instant, outbox, portal, record::sla_event};
+use super::{Error, NOW_MICROS, Tx, instant, outbox, portal, record::sla_event, trace_of};
 
 /// Moves the positions of these jobs to where business time is, and arms the next point.
 /// Returns how many reached their deadline, by operation.
@@ -31,7 +31,7 @@ pub(super) async fn advance(
                   WHERE o.seq = ANY($1) AND o.sla <> p.sla ORDER BY o.seq) n
           WHERE j.seq = n.seq
          RETURNING j.seq, j.id, j.operation, j.subject, j.state, j.sla, j.events,
-                   j.callback_url, {NOW_MICROS} AS now"
+                   j.callback_url, j.traceparent, j.tracestate, {NOW_MICROS} AS now"
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(seqs).fetch_all(&mut *tx).await?;
     let mut events = Vec::with_capacity(rows.len());
@@ -58,7 +58,9 @@ pub(super) async fn advance(
         };
         let now = instant(row.try_get("now")?);
         let callback: Option<String> = row.try_get("callback_url")?;
-        let event = outbox::Row::event(seq, sla_event(sla), Some(operation), now, data);
+        let trace = trace_of(&row)?;
+        let (name, operates) = (sla_event(sla), Some(operation));
+        let event = outbox::Row::event(seq, name, operates, now, data, trace.as_ref());
         events.push(event.also_to(callback.as_ref()));
         moved.push((operation.name, sla));
         changes.extend(operation.portal.as_ref().and_then(|table| {

@@ -95,11 +95,15 @@ pub enum Metric {
     InFlightShare,
     /// Starts that were put off.
     PutOff,
+    /// Trace contexts of jobs that were ignored.
+    TraceIgnored,
+    /// Spans that did not reach the collector.
+    SpansDropped,
 }
 
 impl Metric {
     /// All metrics.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 38] = [
         Self::Admitted,
         Self::Quarantined,
         Self::Consents,
@@ -136,6 +140,8 @@ impl Metric {
         Self::InFlightMax,
         Self::InFlightShare,
         Self::PutOff,
+        Self::TraceIgnored,
+        Self::SpansDropped,
     ];
 
     /// Adds to a counter.
@@ -292,6 +298,10 @@ pub fn describe(operations: &[&'static OperationSpec]) {
     for result in ["returned", "in_doubt"] {
         zero(Metric::Rescued, vec![label("result", result)]);
     }
+    for reason in ["queue_full", "not_taken"] {
+        zero(Metric::SpansDropped, vec![label("reason", reason)]);
+    }
+    zero(Metric::TraceIgnored, vec![]);
     zero(Metric::Fenced, vec![]);
     zero(Metric::Quarantined, vec![]);
     begin_durations(operations);
@@ -352,10 +362,11 @@ pub fn series_max(systems: usize, operations: usize) -> usize {
             Metric::TimerLateness => histogram(CALL_BUCKETS.len()),
             Metric::Published => 4,
             Metric::Inbound => (systems + 1) * INBOUND_RESULTS.len(),
-            Metric::Rescued | Metric::BrokerUp => 2,
+            Metric::Rescued | Metric::BrokerUp | Metric::SpansDropped => 2,
             Metric::BatchSize => 2 * histogram(BATCH_BUCKETS.len()),
             Metric::Jobs => (systems + 1) * states,
             Metric::Quarantined
+            | Metric::TraceIgnored
             | Metric::Fenced
             | Metric::BrokerBlocked
             | Metric::DatabaseUp

@@ -1,4 +1,5 @@
-//! What the program says about itself: metrics and logs.
+//! What the program says about itself: metrics, logs and traces.
 
 pub mod logs;
 pub mod metric;
+pub mod traces;

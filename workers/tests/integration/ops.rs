@@ -576,6 +576,7 @@ fn a_story_names_the_job_that_began_with_its_answer() {
             operation: Some(&adapters::systems::gbdfl::PERSON),
             subject: None,
             reply: None,
+            trace: None,
             code: None,
             child: None,
             fate: Fate::Job {

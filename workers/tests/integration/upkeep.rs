@@ -44,6 +44,7 @@ async fn started(world: &World) -> Uuid {
         operation: Some(&CHECK),
         subject: Some("specialist:1".to_owned()),
         reply: None,
+        trace: None,
         code: None,
         child: None,
         fate: Fate::Job { start: true, body: Box::new(body) },
@@ -241,6 +242,7 @@ fn a_row_that_meets_the_making_of_its_month_is_no_bad_row() {
             job_id: None,
             operation: None,
             size: 1,
+            trace: None,
             sealed: Sealed { key_id: "k".to_owned(), bytes: vec![0] },
         }];
         let mut making = store.begin().await.unwrap();

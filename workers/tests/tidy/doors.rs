@@ -84,6 +84,7 @@ fn http_clients_are_built_where_their_limits_stand() {
             "adapters/src/simulation/courier.rs",
             "workers/src/callback/address.rs",
             "workers/src/demo/stage.rs",
+            "workers/src/telemetry/traces.rs",
         ],
     );
 }

@@ -309,6 +309,18 @@ impl Metric {
                 &["system", "reason"],
                 "Starts that had to wait: in_flight, rate, or why the system is not called",
             ),
+            Self::TraceIgnored => counter(
+                "hub_trace_contexts_ignored_total",
+                "jobs",
+                &[],
+                "Jobs whose traceparent is not one of W3C Trace Context, version 00",
+            ),
+            Self::SpansDropped => counter(
+                "hub_spans_dropped_total",
+                "spans",
+                &["reason"],
+                "Spans that the collector did not get: queue_full, not_taken (away, slow, or it said no)",
+            ),
         }
     }
 
