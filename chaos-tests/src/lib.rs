@@ -25,6 +25,7 @@ pub mod portal;
 pub mod program;
 pub mod proxy;
 pub mod receiver;
+pub mod rolling;
 pub mod steady;
 pub mod world;
 

@@ -20,5 +20,7 @@ mod frozen;
 mod hub_killed;
 #[path = "chaos/one_broker.rs"]
 mod one_broker;
+#[path = "chaos/rolling.rs"]
+mod rolling;
 #[path = "chaos/steps.rs"]
 mod steps;
