@@ -13,6 +13,7 @@
 //!
 //! *Limits*: one world at a time; every wait has a named deadline.
 
+pub mod alerts;
 pub mod campaign;
 pub mod cluster;
 pub mod evidence;

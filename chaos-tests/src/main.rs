@@ -1,9 +1,10 @@
 //! `cargo run -p chaos-tests -- --faults 200 --seed 1`: a campaign, and its report; `rolling` measures
-//! a rolling restart.
+//! a rolling restart, `alerts` how long each alert takes to fire.
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use chaos_tests::{
+    alerts,
     campaign::{self, Plan},
     rolling, world,
 };
@@ -25,6 +26,21 @@ struct Arguments {
 enum Scene {
     /// Restarts each hub under a steady load, and measures from publish to end
     Rolling(Rolling),
+    /// Injects the fault that each alert is for, and measures until Prometheus says that it fires
+    Alerts(Alerts),
+}
+
+#[derive(Debug, Args)]
+struct Alerts {
+    /// These alerts only: HubBrokerDown,HubWorkersDie
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Decides what is drawn (default: HUB_CHAOS_SEED, or a fixed one)
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Write the report to this file as JSON
+    #[arg(long)]
+    json: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -77,6 +93,7 @@ async fn main() -> ExitCode {
     match arguments.scene {
         None => campaign(arguments.campaign).await,
         Some(Scene::Rolling(arguments)) => rolling(arguments).await,
+        Some(Scene::Alerts(arguments)) => alerts(arguments).await,
     }
 }
 
@@ -122,6 +139,24 @@ async fn rolling(arguments: Rolling) -> ExitCode {
     };
     print(&report.table());
     end(arguments.json, &report.json(), report.broken().is_empty())
+}
+
+async fn alerts(arguments: Alerts) -> ExitCode {
+    if let Some(wrong) = alerts::unknown(&arguments.only) {
+        print(&wrong);
+        return ExitCode::from(2);
+    }
+    let seed = arguments.seed.unwrap_or_else(world::seed);
+    let plan = alerts::Plan { seed, only: arguments.only, say: print };
+    let report = match alerts::run(plan).await {
+        Ok(report) => report,
+        Err(error) => {
+            print(&format!("the faults could not be injected: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    print(&report.table());
+    end(arguments.json, &report.json(), report.silent().is_empty())
 }
 
 /// Writes the report, where somebody wants it; the exit code says whether the promises were kept.

@@ -52,7 +52,7 @@ const STEP_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Between two attempts to reach a broker that is away.
 const RECONNECT_EVERY: Duration = Duration::from_millis(200);
 /// The queue of this portal.
-const QUEUE: &str = "chaos.portal";
+pub(crate) const QUEUE: &str = "chaos.portal";
 
 /// One event, as it was heard.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@
 //! *Limits*: [`COMMAND_ONE_IN`] jobs is a command. Its end is days away in business time, so that the
 //! latencies are those of the queries; the oracle judges both.
 
-mod load;
+pub mod load;
 mod report;
 
 use std::time::{Duration, Instant};

@@ -22,5 +22,7 @@ mod hub_killed;
 mod one_broker;
 #[path = "chaos/rolling.rs"]
 mod rolling;
+#[path = "chaos/side_by_side.rs"]
+mod side_by_side;
 #[path = "chaos/steps.rs"]
 mod steps;

@@ -98,6 +98,7 @@ async fn jumped(hub: &Hub, jumps: &mut Jumps) -> Result<(), crate::store::Error>
             News::Jump => return Ok(()),
             News::Destination => hub.wake.look.notify_one(),
             News::Events => hub.wake.unsent.notify_one(),
+            News::Workers => hub.wake.workers.notify_one(),
         }
     }
 }

@@ -32,14 +32,17 @@ const PERSONS_FROM: u32 = 150_000;
 const PERSONS: usize = 8_000;
 
 /// The load; it goes on until [`Load::end`].
-pub(super) struct Load {
+#[derive(Debug)]
+pub struct Load {
     ended: Arc<AtomicBool>,
     task: JoinHandle<Vec<(Instant, Part)>>,
 }
 
 /// What was published.
-pub(super) struct Jobs(Vec<Job>);
+#[derive(Debug)]
+pub struct Jobs(Vec<Job>);
 
+#[derive(Debug)]
 struct Job {
     due: Instant,
     id: Uuid,
@@ -48,7 +51,7 @@ struct Job {
 
 impl Load {
     /// Begins at once.
-    pub(super) fn start(world: &World, rate: u32) -> Self {
+    pub fn start(world: &World, rate: u32) -> Self {
         let chance = Chance::seeded(world.chance.below(u64::MAX));
         let ended = Arc::<AtomicBool>::default();
         let first = world.parts.len();
@@ -58,7 +61,7 @@ impl Load {
 
     /// Publishes no more; what was published is confirmed, and a part of the world's cast, when this
     /// returns.
-    pub(super) async fn end(self, world: &mut World, wait_max: Duration) -> Outcome<Jobs> {
+    pub async fn end(self, world: &mut World, wait_max: Duration) -> Outcome<Jobs> {
         self.ended.store(true, Ordering::Relaxed);
         let late = |_| Error::Late(wait_max, "the broker confirms every message".into());
         let published = tokio::time::timeout(wait_max, self.task).await.map_err(late)?;
@@ -75,12 +78,12 @@ impl Load {
 
 impl Jobs {
     /// How many.
-    pub(super) const fn count(&self) -> usize {
+    pub const fn count(&self) -> usize {
         self.0.len()
     }
 
     /// The latencies of the queries that were due between two moments.
-    pub(super) fn spread(&self, portal: &Portal, from: Instant, to: Instant) -> Spread {
+    pub fn spread(&self, portal: &Portal, from: Instant, to: Instant) -> Spread {
         let due = self.0.iter().filter(|job| job.is_query && job.due >= from && job.due < to);
         Spread::of(due.filter_map(|job| Some(portal.ended_at(job.id)? - job.due)).collect())
     }
