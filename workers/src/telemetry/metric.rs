@@ -436,6 +436,11 @@ pub fn describe(operations: &[&'static OperationSpec]) {
         for reason in PUT_OFF {
             zero(Metric::PutOff, vec![of.clone(), label("reason", reason)]);
         }
+        // The first of these is an alert: a series that began with it would never have risen.
+        for class in [Class::Contract, Class::Denied] {
+            let labels = vec![of.clone(), label("class", class.name())];
+            drop(metrics::histogram!(Metric::CallDuration.name(), labels));
+        }
         for to in ["closed", "open", "half_open"] {
             zero(Metric::BreakerMoves, vec![of.clone(), label("to", to)]);
         }
@@ -514,6 +519,18 @@ mod tests {
             let (name, kind, _) = metric.spec();
             assert!(name.starts_with("hub_"), "{name}");
             assert_eq!(name.ends_with("_total"), kind == Kind::Counter, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_an_alert_when_it_happens_once_is_there_at_zero_before() {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || describe(contracts::own::SPEC.operations));
+        let page = recorder.handle().render();
+        for class in ["contract", "denied"] {
+            let name =
+                format!("hub_call_duration_seconds_count{{system=\"hub\",class=\"{class}\"}} 0");
+            assert!(page.lines().any(|line| line == name), "{name}");
         }
     }
 
