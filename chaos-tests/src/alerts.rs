@@ -123,7 +123,9 @@ async fn watch(world: &mut World, plan: &Plan) -> Outcome<Report> {
         let now = Instant::now();
         for one in &mut open {
             one.waits_for.retain(|alert| {
-                let fires = firing.iter().any(|name| name == alert);
+                let fires = firing
+                    .iter()
+                    .any(|(name, system)| name == alert && one.deed.is_about(system.as_deref()));
                 if fires {
                     let took = now - one.began;
                     (plan.say)(&format!("{alert} fires after {:.0} s", took.as_secs_f64()));

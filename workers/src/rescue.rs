@@ -80,12 +80,14 @@ pub async fn run(hub: Arc<Hub>, partitions: watch::Sender<Vec<i16>>, stop: Cance
     let mut beats: u64 = 0;
     loop {
         tokio::select! {
+            // A heartbeat that is due comes before what others say.
+            biased;
             () = stop.cancelled() => return,
+            _ = tick.tick() => {}
             () = hub.wake.workers.notified() => {
                 tend_within(&hub, &partitions, (true, false), every * 2).await;
                 continue;
             }
-            _ = tick.tick() => {}
         }
         match tokio::time::timeout(every * 2, beat(&hub, &mut observations)).await {
             Ok(Ok(seen)) => {

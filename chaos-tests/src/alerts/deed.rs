@@ -22,6 +22,8 @@ use crate::{
 const VICTIM: usize = 1;
 /// It calls somebody within this.
 const BUSY_WAIT_MAX: Duration = Duration::from_secs(60);
+/// The system that may be called once a second.
+const BEHIND: &str = "mzrk";
 /// At one a second, more than its alert needs.
 const BACKLOG: u32 = 1_500;
 /// More than a breaker and a rate of errors need to be believed.
@@ -168,6 +170,21 @@ pub(super) const DEEDS: &[Deed] = &[
 ];
 
 impl Deed {
+    /// Whether an alert about this system can come of it.
+    pub(super) fn is_about(&self, system: Option<&str>) -> bool {
+        match self.act {
+            Act::Standing { system: broken, .. } => system.is_none_or(|system| system == broken),
+            Act::Backlog => system.is_none_or(|system| system == BEHIND),
+            Act::Nonsense
+            | Act::Unbound
+            | Act::Gone
+            | Act::HubKilled
+            | Act::BrokerAway
+            | Act::DatabaseAway
+            | Act::AllKilled => true,
+        }
+    }
+
     /// Makes it go wrong; the moment from which it did.
     pub(super) async fn begin(&self, world: &mut World) -> Outcome<Instant> {
         world.fault(self.what);

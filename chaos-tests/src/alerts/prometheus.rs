@@ -12,7 +12,7 @@ use workers::{
     services::{Launch, Output, Owned},
 };
 
-use crate::{Error, Outcome};
+use crate::{Error, Outcome, world::text};
 
 /// Scrapes and evaluations are so far apart.
 pub const EVERY: Duration = Duration::from_secs(5);
@@ -71,12 +71,16 @@ impl Prometheus {
         Ok(rules.filter_map(rule).collect())
     }
 
-    /// The names of the alerts that fire now.
-    pub async fn firing(&self) -> Outcome<Vec<String>> {
+    /// The names of the alerts that fire now, with their systems where they are about one.
+    pub async fn firing(&self) -> Outcome<Vec<(String, Option<String>)>> {
         let alerts = self.ask("alerts").await?;
         let alerts = alerts["alerts"].as_array().cloned().unwrap_or_default();
         let firing = alerts.iter().filter(|alert| alert["state"] == "firing");
-        Ok(firing.filter_map(|alert| crate::world::text(&alert["labels"]["alertname"])).collect())
+        let named = |alert: &Value| {
+            let labels = &alert["labels"];
+            Some((text(&labels["alertname"])?, text(&labels["system"])))
+        };
+        Ok(firing.filter_map(named).collect())
     }
 
     async fn ask(&self, what: &str) -> Outcome<Value> {

@@ -436,9 +436,9 @@ pub fn describe(operations: &[&'static OperationSpec]) {
         for reason in PUT_OFF {
             zero(Metric::PutOff, vec![of.clone(), label("reason", reason)]);
         }
-        // The first of these is an alert: a series that began with it would never have risen.
-        for class in [Class::Contract, Class::Denied] {
-            let labels = vec![of.clone(), label("class", class.name())];
+        // Alerts ask how much these rose: a series that begins with a burst of failures has not risen.
+        for class in Class::ALL.iter().map(|class| class.name()).chain(["answered"]) {
+            let labels = vec![of.clone(), label("class", class)];
             drop(metrics::histogram!(Metric::CallDuration.name(), labels));
         }
         for to in ["closed", "open", "half_open"] {
@@ -523,11 +523,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_an_alert_when_it_happens_once_is_there_at_zero_before() {
+    fn failures_that_alerts_ask_about_are_there_at_zero_before_the_first() {
         let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
         metrics::with_local_recorder(&recorder, || describe(contracts::own::SPEC.operations));
         let page = recorder.handle().render();
-        for class in ["contract", "denied"] {
+        for class in ["unreachable", "indeterminate", "contract", "denied", "defect"] {
             let name =
                 format!("hub_call_duration_seconds_count{{system=\"hub\",class=\"{class}\"}} 0");
             assert!(page.lines().any(|line| line == name), "{name}");
