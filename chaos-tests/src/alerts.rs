@@ -93,7 +93,7 @@ pub async fn run(plan: Plan) -> Outcome<Report> {
 }
 
 async fn watch(world: &mut World, plan: &Plan) -> Outcome<Report> {
-    let prometheus = Prometheus::start(&world.stage).await?;
+    let prometheus = Prometheus::start(&world.stage)?;
     let sees = async |_: &World| prometheus.sees(HUBS).await;
     world.until("Prometheus sees every hub", SEEN_WAIT_MAX, sees).await?;
     let rules = prometheus.rules().await?;

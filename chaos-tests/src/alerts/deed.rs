@@ -99,10 +99,11 @@ pub(super) const DEEDS: &[Deed] = &[
     },
     Deed {
         name: "doubt",
-        what: "MGov sends codes, and the connection is reset before it says so",
+        // MGov gives up after five minutes, sooner than the alert: such doubts end by themselves.
+        what: "KPSiSU takes checks, the connection is reset before the ack, and no answer comes",
         alerts: &["HubJobsInDoubt"],
         after: &[],
-        act: standing("mgov", "lost", "mgov.send_code", 3),
+        act: standing("kpsisu", "ack_lost_never", "kpsisu.check", 3),
     },
     Deed {
         name: "credential",

@@ -35,7 +35,7 @@ fn part(world: &World, operation: &str, number: u32, callback: Option<&str>) -> 
         "requested_at": real_now(), "requested_by": "organisation:990140000007",
         "input": input(operation, number, id),
     });
-    if operation.ends_with(".check") {
+    if matches!(operation, "mzrk.check" | "kpsisu.check") {
         body["consent"] = json!({"kind": "eds", "accepted_at": real_now(), "text_version": "1"});
     }
     if let Some(url) = callback {
@@ -69,10 +69,6 @@ fn input(operation: &str, number: u32, id: Uuid) -> Value {
     let iin = Iin::synthetic(number);
     match operation {
         "gbdul.organization" => json!({"bin": "100540000008"}),
-        "mgov.send_code" => {
-            let subject = format!("alert:{id}");
-            json!({"iin": iin.expose(), "check": "kpsisu.check", "check_subject": subject})
-        }
         "kazpost.label" => {
             let address =
                 json!({"postcode": "010000", "city": "Астана", "street": "Тестовая", "house": "1"});

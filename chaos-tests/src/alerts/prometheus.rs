@@ -29,7 +29,7 @@ pub struct Prometheus {
 
 impl Prometheus {
     /// Starts it; it scrapes the stage's hubs, and its broker where that tells metrics.
-    pub async fn start(stage: &Stage) -> Outcome<Self> {
+    pub fn start(stage: &Stage) -> Outcome<Self> {
         let told = |error: std::io::Error| Error::Told(format!("prometheus: {error}"));
         let folder = TempDir::with_prefix("hub-prometheus-").map_err(told)?;
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).map_err(told)?;

@@ -28,6 +28,9 @@ use crate::{
     telemetry::metric::{BATCH_BUCKETS, CALL_BUCKETS, JOB_BUCKETS, Metric},
 };
 
+/// The database is waited for so long by who reads metrics: less than any scrape waits. A page that comes too
+/// late tells that the hub is down, when it is the database.
+const SUMMARY_WAIT_MAX: Duration = Duration::from_secs(4);
 /// Histograms are condensed this often.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
@@ -77,8 +80,10 @@ pub fn router(hub: Arc<Hub>, health: Arc<Health>, page: PrometheusHandle) -> Rou
 
 async fn metrics(State(admin): State<Admin>) -> Response {
     let operations: Vec<&str> = admin.hub.catalogue.operations().iter().map(|o| o.name).collect();
-    match admin.hub.store.summary(&operations).await {
-        Ok(summary) => {
+    let reading = admin.hub.store.summary(&operations);
+    let read = tokio::time::timeout(SUMMARY_WAIT_MAX, reading).await;
+    match read {
+        Ok(Ok(summary)) => {
             clear_service_gauges(&admin.hub, summary.waiting.is_some());
             for ((system, state), count) in &summary.jobs {
                 Metric::Jobs.set_read(as_gauge(*count), &[("system", system), ("state", state)]);
@@ -104,10 +109,12 @@ async fn metrics(State(admin): State<Admin>) -> Response {
             }
         }
         // The instance metrics are shown all the same; this one tells why the others are old.
-        Err(error) => {
+        Ok(Err(error)) => {
             tracing::debug!(%error, "service metrics could not be read");
             Metric::DatabaseUp.set(0.0, []);
         }
+        // A slow answer is no missing one: the heartbeat says which it is.
+        Err(_) => tracing::debug!("service metrics were not read in time"),
     }
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (kind, admin.page.render()).into_response()
