@@ -13,6 +13,7 @@
 //!
 //! *Limits*: one world at a time; every wait has a named deadline.
 
+pub mod alerts;
 pub mod campaign;
 pub mod cluster;
 pub mod evidence;
@@ -25,6 +26,7 @@ pub mod portal;
 pub mod program;
 pub mod proxy;
 pub mod receiver;
+pub mod rolling;
 pub mod steady;
 pub mod world;
 

@@ -53,6 +53,8 @@ pub struct Finding {
 pub const TWICE: &str = "was executed more than once";
 /// The words of a message without its end.
 pub const LOST: &str = "is lost";
+/// The words of a job of which events are missing, or came in another order.
+pub const UNHEARD: &str = "events were written, heard";
 
 fn finding(job: Uuid, what: impl std::fmt::Display) -> Finding {
     Finding { what: format!("{job}: {what}"), job: Some(job) }
@@ -130,7 +132,7 @@ fn judge_job(fate: Fate, id: Uuid, e: &Evidence, portal: &Portal, findings: &mut
     }
     let all: Vec<i64> = (1..=job["events"].as_i64().unwrap_or(0)).collect();
     if firsts != all {
-        let what = format!("{} events were written, heard: {firsts:?}", all.len());
+        let what = format!("{} {UNHEARD}: {firsts:?}", all.len());
         findings.push(finding(id, what));
     }
 }

@@ -13,7 +13,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use contracts::{
@@ -52,7 +52,7 @@ const STEP_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Between two attempts to reach a broker that is away.
 const RECONNECT_EVERY: Duration = Duration::from_millis(200);
 /// The queue of this portal.
-const QUEUE: &str = "chaos.portal";
+pub(crate) const QUEUE: &str = "chaos.portal";
 
 /// One event, as it was heard.
 #[derive(Debug, Clone)]
@@ -68,6 +68,8 @@ pub struct Told {
     /// Read from the table of events that no queue took, or delivered once more after a connection
     /// ended: it says nothing about the order.
     pub late: bool,
+    /// When.
+    pub at: Instant,
 }
 
 /// A message of a government system that nobody asked for.
@@ -182,6 +184,7 @@ impl Portal {
             state: event.data.state,
             code: event.data.summary.get("code").and_then(|c| c.as_str()).map(str::to_owned),
             late,
+            at: Instant::now(),
         };
         let mut notes = self.notes();
         let heard = notes.events.entry(event.data.job_id).or_default();
@@ -309,6 +312,13 @@ impl Portal {
     /// The events of a job, in the order of their arrival.
     pub fn heard(&self, id: Uuid) -> Vec<Told> {
         self.notes().events.get(&id).cloned().unwrap_or_default()
+    }
+
+    /// When the end of a job was heard first.
+    pub fn ended_at(&self, id: Uuid) -> Option<Instant> {
+        let notes = self.notes();
+        let ends = notes.events.get(&id)?.iter().filter(|told| told.state.is_terminal());
+        ends.map(|told| told.at).min()
     }
 
     /// How many of these jobs have ended, as far as was heard.

@@ -22,6 +22,9 @@ const ABOUT_THIS_PACKAGE: [&str; 4] =
 /// The binary of the crate `workers` that is driven.
 const PROGRAM_NAME: &str = "hub-with-fail-points";
 
+/// The path of a program to drive instead; `hub` has no fail points, so tests that arm them fail with it.
+pub const PROGRAM_VARIABLE: &str = "HUB_TEST_PROGRAM";
+
 static PROGRAM: OnceCell<PathBuf> = OnceCell::const_new();
 
 /// The path of the built program.
@@ -34,6 +37,9 @@ pub async fn hub() -> Outcome<PathBuf> {
 }
 
 fn build() -> Outcome<PathBuf> {
+    if let Some(program) = std::env::var_os(PROGRAM_VARIABLE) {
+        return Ok(program.into());
+    }
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--package", "workers", "--bin", PROGRAM_NAME]);

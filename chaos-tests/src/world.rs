@@ -5,6 +5,7 @@
 
 use std::{
     fmt::Write as _,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
@@ -86,6 +87,8 @@ pub struct Scene {
     pub proxied: bool,
     /// Nodes of RabbitMQ; none counts as one. Several have proxies between each other.
     pub brokers: usize,
+    /// More environment of the hubs: settings that differ from those of other worlds.
+    pub environment: &'static [(&'static str, &'static str)],
 }
 
 /// A stage with a portal and a cast.
@@ -184,23 +187,36 @@ impl World {
 
     /// As [`World::build_in`], with a seed of its own.
     pub async fn seeded(wanted: Wanted, scene: Scene, seed: u64) -> Outcome<Self> {
+        Self::open(wanted, scene, seed, None).await
+    }
+
+    /// As [`World::build`], with hubs of an older build on the schema that it knows.
+    pub async fn build_old(wanted: Wanted, hub: &Path) -> Outcome<Self> {
+        Self::open(wanted, Scene::default(), seed(), Some(hub)).await
+    }
+
+    async fn open(wanted: Wanted, scene: Scene, seed: u64, old: Option<&Path>) -> Outcome<Self> {
         let one = ONE.lock().await;
         let fail_points = FailPoints::open()?;
         let plan = Plan {
             // Its own: whoever builds the program meanwhile must not change it under this world.
-            program: fail_points.keep(&program::hub().await?)?,
+            program: match old {
+                Some(old) => old.to_owned(),
+                None => fail_points.keep(&program::hub().await?)?,
+            },
             hubs: wanted.hubs,
             seed,
             fault_permille: wanted.fault_permille,
             latency: wanted.latency,
             settings: SETTINGS.to_owned(),
-            environment: environment(&fail_points),
+            environment: environment(&fail_points, scene),
             servers: None,
             fsync: true,
             say: |_| {},
         };
         let (lines, mesh) = (Arc::<std::sync::Mutex<Vec<Lines>>>::default(), Mesh::default());
-        let stage = Stage::build_in(&plan, &surroundings(scene, seed, &lines, &mesh)).await?;
+        let surroundings = surroundings(scene, seed, (&lines, &mesh), old.map(Path::to_owned));
+        let stage = Stage::build_in(&plan, &surroundings).await?;
         let lines = std::mem::take(&mut *lines.lock().unwrap_or_else(PoisonError::into_inner));
         let portal = Portal::open(stage.amqp_url()).await?;
         Ok(Self {
@@ -580,26 +596,28 @@ impl World {
     }
 }
 
-fn environment(fail_points: &FailPoints) -> Vec<(String, String)> {
+fn environment(fail_points: &FailPoints, scene: Scene) -> Vec<(String, String)> {
     let pauses = adapters::systems::all().into_iter().map(|system| {
         let name = system.spec().name.to_uppercase();
         (format!("HUB_SYSTEMS__{name}__BREAKER_OPEN_MAX_MS"), BREAKER_PAUSE_MAX_MS.to_string())
     });
     let mut all: Vec<(String, String)> = pauses.collect();
     all.extend([fail_points.variable(), (TRACK_EVERY.0.to_owned(), TRACK_EVERY.1.to_owned())]);
+    // Last, so that they count.
+    all.extend(scene.environment.iter().map(|(name, value)| ((*name).into(), (*value).into())));
     all
 }
 
 fn surroundings(
     scene: Scene,
     seed: u64,
-    lines: &Arc<std::sync::Mutex<Vec<Lines>>>,
-    mesh: &Mesh,
+    (lines, mesh): (&Arc<std::sync::Mutex<Vec<Lines>>>, &Mesh),
+    migrator: Option<PathBuf>,
 ) -> Surroundings {
     let wiring = (scene.brokers > 1).then(|| mesh.wiring(seed));
     let cluster = Cluster { nodes: scene.brokers, wiring };
     if !scene.proxied {
-        return Surroundings { cluster, detour: None };
+        return Surroundings { cluster, detour: None, migrator };
     }
     let lines = lines.clone();
     let detour = Box::new(move |hub, reach| {
@@ -607,7 +625,7 @@ fn surroundings(
         lines.lock().unwrap_or_else(PoisonError::into_inner).push(opened);
         Ok(reach)
     });
-    Surroundings { cluster, detour: Some(detour) }
+    Surroundings { cluster, detour: Some(detour), migrator }
 }
 
 pub(crate) async fn evidence_of(world: &World, id: uuid::Uuid) -> String {

@@ -20,5 +20,9 @@ mod frozen;
 mod hub_killed;
 #[path = "chaos/one_broker.rs"]
 mod one_broker;
+#[path = "chaos/rolling.rs"]
+mod rolling;
+#[path = "chaos/side_by_side.rs"]
+mod side_by_side;
 #[path = "chaos/steps.rs"]
 mod steps;

@@ -68,6 +68,8 @@ pub async fn follow(hub: Arc<Hub>, stop: CancellationToken) {
 async fn hear(hub: &Hub, pause: &mut Pause) -> Result<(), crate::store::Error> {
     let mut jumps = hub.store.listen_for_jumps().await?;
     pause.reset();
+    // What others said before was not heard: they may have given partitions to this worker.
+    hub.wake.workers.notify_one();
     let mut month = None;
     loop {
         refresh(&hub.store).await?;
@@ -98,6 +100,7 @@ async fn jumped(hub: &Hub, jumps: &mut Jumps) -> Result<(), crate::store::Error>
             News::Jump => return Ok(()),
             News::Destination => hub.wake.look.notify_one(),
             News::Events => hub.wake.unsent.notify_one(),
+            News::Workers => hub.wake.workers.notify_one(),
         }
     }
 }

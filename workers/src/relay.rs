@@ -9,6 +9,7 @@
 //! before its confirm; it is kept as unheard and not retried. An event that a full queue refuses is set
 //! aside with its job and tried again, while the others go on; the next round after a refusal has a new
 //! channel, because a channel whose queue lost its leader refuses all that follows. A reply has one try.
+//! Partitions change hands between two rounds, so that nobody publishes what another has under way.
 //!
 //! *Limits*: `pipeline.unconfirmed_max` events a round; nothing is held between rounds.
 
@@ -134,6 +135,7 @@ async fn publish(
     let _telling = connected.tell(hub.publishing.clone());
     let mut aside = Aside::default();
     loop {
+        let under_way = hub.relaying.lock().await;
         let mine = partitions.borrow_and_update().clone();
         let most = hub.config.pipeline.unconfirmed_max;
         let waiting = aside.jobs(Instant::now());
@@ -143,6 +145,7 @@ async fn publish(
             hub.store.unsent(&mine, &waiting, most).await?
         };
         if rows.is_empty() {
+            drop(under_way);
             pause.reset();
             tokio::select! {
                 () = hub.wake.relay.notified() => tell_others(hub, mine.len()).await?,

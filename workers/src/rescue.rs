@@ -5,6 +5,7 @@
 //!   same beat for one whole lease on my own monotonic clock ∧ my own beats succeeded that long
 //!     → take its jobs: queries back to the store, commands to in_doubt, runs raised (fencing)
 //!   my own row is gone → others declared me dead: continue under a new identity
+//! a worker comes, goes or gives partitions away, and says so: balance them at once
 //! ```
 //!
 //! *Guarantee*: no clock of another machine is read, and after a database outage nobody is rescued
@@ -34,6 +35,9 @@ use crate::{
 pub const BEATS_PER_LEASE: u32 = 4;
 /// Every so many heartbeats the jobs that the database says are mine are compared.
 const BEATS_PER_COMPARISON: u64 = 3;
+/// How long the end of the relay's round is waited for; one that takes longer waits for its broker, and
+/// keeps its partitions until the next balance.
+const ROUND_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// What this worker has seen of the others.
 #[derive(Debug, Default)]
@@ -75,20 +79,25 @@ pub async fn run(hub: Arc<Hub>, partitions: watch::Sender<Vec<i16>>, stop: Cance
     let mut observations = Observations::default();
     let mut beats: u64 = 0;
     loop {
-        tokio::select! { () = stop.cancelled() => return, _ = tick.tick() => {} }
+        tokio::select! {
+            // A heartbeat that is due comes before what others say.
+            biased;
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+            () = hub.wake.workers.notified() => {
+                tend_within(&hub, &partitions, (true, false), every * 2).await;
+                continue;
+            }
+        }
         match tokio::time::timeout(every * 2, beat(&hub, &mut observations)).await {
             Ok(Ok(seen)) => {
                 Metric::DatabaseUp.set(1.0, []);
                 let changed = take_over(&hub, &seen.still, every * 2).await || seen.changed;
                 let compare = beats.is_multiple_of(BEATS_PER_COMPARISON);
+                // At the start the others give partitions away, and this worker may not hear it yet.
+                let balance = changed || compare || beats < BEATS_PER_COMPARISON;
                 beats += 1;
-                // Bounded: somebody's lock must not make this worker look dead.
-                let tended = tend(&hub, &partitions, changed || compare, compare);
-                match tokio::time::timeout(every * 2, tended).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => tracing::warn!(%error, "the comparison of owned jobs waits"),
-                    Err(_) => tracing::warn!("the comparison of owned jobs took too long"),
-                }
+                tend_within(&hub, &partitions, (balance, compare), every * 2).await;
             }
             Ok(Err(error)) => {
                 observations.interrupted();
@@ -162,13 +171,30 @@ fn tell(hub: &Hub, worker: Uuid, rescued: &Rescued) {
     hub.wake.pull.notify_one();
 }
 
+/// Bounded: somebody's lock must not make this worker look dead.
+async fn tend_within(
+    hub: &Hub,
+    partitions: &watch::Sender<Vec<i16>>,
+    (balance, compare): (bool, bool),
+    wait_max: Duration,
+) {
+    let tended = tend(hub, partitions, balance, compare);
+    match tokio::time::timeout(wait_max, tended).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the comparison of owned jobs waits"),
+        Err(_) => tracing::warn!("the comparison of owned jobs took too long"),
+    }
+}
+
 async fn tend(
     hub: &Hub,
     partitions: &watch::Sender<Vec<i16>>,
     balance: bool,
     compare: bool,
 ) -> Result<(), Error> {
-    if balance {
+    // Between two rounds: what is given away must not be on its way.
+    let between = tokio::time::timeout(ROUND_WAIT_MAX, hub.relaying.lock());
+    if balance && let Ok(_between) = between.await {
         let mut mine = hub.store.balance_partitions(hub.worker()).await?;
         mine.sort_unstable();
         partitions.send_if_modified(|held| {

@@ -3,8 +3,9 @@
 //! *Start*: settings → database (waited for) → schema → business time and calendar → identity → what
 //! came in is matched, what waits is pulled → listeners → timers, relay, claims → consuming.
 //!
-//! *Stop*: consuming ends → running calls finish, within the limit → results are recorded, events
-//! published → what is left is handed back (queries) or put in doubt (commands) → exit.
+//! *Stop*: consuming ends → what may be called and is not goes to the others → running calls finish,
+//! within the limit → results are recorded → events are published, by the others where there are any →
+//! what is left is handed back (queries) or put in doubt (commands) → exit.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -250,6 +251,7 @@ impl Loops {
         let limit = hub.config.shutdown_limit;
         let finished = tokio::time::timeout(limit, async {
             consuming.stopped().await;
+            give_back_shares(&hub).await;
             hub.registry.empty().await;
         });
         if finished.await.is_err() {
@@ -257,18 +259,33 @@ impl Loops {
         }
         background.cancel();
         let me = hub.worker();
-        let last_events = tokio::time::timeout(LAST_EVENTS_WAIT_MAX, outbox_empty(&hub.store, me));
-        if last_events.await.is_err() {
-            tracing::info!("events are left for the other workers or the next start");
+        // The others take the partitions at once. Their events come in here all the time, and nobody is
+        // left who would wake this relay for them.
+        if !hub.store.has_company(me, hub.config.lease).await.unwrap_or(false) {
+            let last = tokio::time::timeout(LAST_EVENTS_WAIT_MAX, outbox_empty(&hub.store, me));
+            if last.await.is_err() {
+                tracing::info!("events are left for the other workers or the next start");
+            }
         }
-        // The relay ends before its partitions go to others: one publisher a job.
+        // The relay ends before its partitions go to others, and between two rounds: one publisher a
+        // job, and nothing is published twice because of a stop.
+        let between = tokio::time::timeout(LAST_EVENTS_WAIT_MAX, hub.relaying.lock()).await;
         self.relay_stop.cancel();
         let relayed = tokio::time::timeout(LAST_EVENTS_WAIT_MAX, self.relaying).await;
-        drop(relayed);
+        drop((relayed, between));
         give_up_ownership(&hub).await;
         self.recording.abort();
         hub.store.close().await;
         tracing::info!("stopped");
+    }
+}
+
+/// Permits that nobody uses any more are the others' at once, not when the last call has ended.
+async fn give_back_shares(hub: &Hub) {
+    let shared = hub.destinations.values().filter(|destination| destination.is_shared);
+    let kept: Vec<_> = shared.map(|d| (d.spec.name, d.slots.resize(0))).collect();
+    if let Err(error) = hub.store.give_back_shares(hub.worker(), &kept).await {
+        tracing::info!(%error, "the others get the shares of this worker when it has ended");
     }
 }
 

@@ -33,6 +33,9 @@ mod events;
 #[path = "integration/everything.rs"]
 mod everything;
 #[cfg(test)]
+#[path = "integration/handover.rs"]
+mod handover;
+#[cfg(test)]
 #[path = "integration/idle.rs"]
 mod idle;
 #[cfg(test)]

@@ -25,7 +25,7 @@ async fn nothing_is_lost_when_nodes_are_killed_and_one_is_cut_off() -> Outcome<(
         latency: Duration::from_millis(50),
         fault_permille: 10,
     };
-    let scene = Scene { proxied: true, brokers: NODES };
+    let scene = Scene { proxied: true, brokers: NODES, ..Scene::default() };
     let mut world = World::build_in(wanted, scene).await?;
     let tested = play(&mut world).await;
     world.finish(tested).await

@@ -33,7 +33,7 @@ async fn a_broker_in_trouble_loses_nothing_that_it_confirmed_and_kept() -> Outco
         latency: Duration::from_millis(50),
         fault_permille: 10,
     };
-    let scene = Scene { proxied: true, brokers: 1 };
+    let scene = Scene { proxied: true, brokers: 1, ..Scene::default() };
     let mut world = World::build_in(wanted, scene).await?;
     let tested = play(&mut world).await;
     world.finish(tested).await

@@ -17,13 +17,20 @@ pub(super) async fn run(path: Option<&Path>) -> u8 {
         let store = Store::new(&config.database_url, config.connections_max)?;
         let before = store.schema_versions().await?.0;
         store.migrate().await?;
-        let after = store.schema_versions().await?.0;
+        let (after, known) = store.schema_versions().await?;
         let loaded = store.load_calendar(&config.calendar).await?;
         store.close().await;
-        Ok::<_, crate::store::Error>((before, after, loaded))
+        Ok::<_, crate::store::Error>((before, after, known, loaded))
     };
     match migrated.await {
-        Ok((before, after, loaded)) => {
+        Ok((_, after, known, loaded)) if after > known => {
+            say(&format!(
+                "the schema is at version {after}; this program knows {known} and leaves it as it is: one \
+                 version apart works on"
+            ));
+            tell_calendar(loaded)
+        }
+        Ok((before, after, _, loaded)) => {
             if before == after {
                 say(&format!("the schema is at version {after} already"));
             } else {

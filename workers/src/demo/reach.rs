@@ -1,6 +1,6 @@
 //! Where the hubs of a stage find the others, when that is not where they are.
 
-use std::{fmt, io};
+use std::{fmt, io, path::PathBuf};
 
 use secrecy::SecretString;
 
@@ -27,6 +27,8 @@ pub struct Surroundings {
     pub cluster: Cluster,
     /// Lines that go through something.
     pub detour: Option<Detour>,
+    /// The program that makes the schema, where it is another build: it goes no further than it knows.
+    pub migrator: Option<PathBuf>,
 }
 
 impl fmt::Debug for Surroundings {

@@ -143,12 +143,12 @@ impl Stage {
             None => start_services(plan, surroundings).await?,
         };
         let store = Store::new(&servers.database_url, 8)?;
-        store.migrate().await?;
-        if let Err(conflict) = store.load_calendar(&Calendar::built_in()).await? {
-            return Err(Error::Silent(conflict.to_string()));
-        }
         let folder = TempDir::with_prefix("hub-demo-").map_err(|e| Error::Io("work folder", e))?;
         Sealer::create_file(&folder.path().join("seal.key"), &Chance::from_entropy())?;
+        match &surroundings.migrator {
+            Some(program) => migrate_by(program, folder.path(), &servers).await?,
+            None => make_schema(&store).await?,
+        }
         let mut addresses = Vec::new();
         for _ in 0..plan.hubs {
             addresses.push(Addresses { admin: free_address()?, inbound: free_address()? });
@@ -222,6 +222,16 @@ impl Stage {
     /// A client for the simulators' control page and the hubs' admin pages.
     pub const fn http(&self) -> &reqwest::Client {
         &self.http
+    }
+
+    /// What is started from now on is this program: another build beside those that run.
+    pub fn set_program(&mut self, program: PathBuf) {
+        self.program = program;
+    }
+
+    /// Lets a program bring the schema as far as it knows it.
+    pub async fn migrate_by(&self, program: &Path) -> Result<(), Error> {
+        migrate_by(program, self.folder.path(), &self.servers).await
     }
 
     /// Starts a hub that does not run.
@@ -382,6 +392,28 @@ fn http_client() -> reqwest::Client {
 fn free_address() -> Result<SocketAddr, Error> {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0));
     listener.and_then(|l| l.local_addr()).map_err(|e| Error::Io("free port", e))
+}
+
+async fn make_schema(store: &Store) -> Result<(), Error> {
+    store.migrate().await?;
+    let loaded = store.load_calendar(&Calendar::built_in()).await?;
+    loaded.map(drop).map_err(|conflict| Error::Silent(conflict.to_string()))
+}
+
+async fn migrate_by(program: &Path, folder: &Path, servers: &Servers) -> Result<(), Error> {
+    let log = folder.join("migrate.log");
+    let launch = Launch::new(program)
+        .arg("migrate")
+        .env("HUB_DATABASE__URL", servers.database_url.expose_secret())
+        .env("HUB_AMQP__URL", servers.amqp_url.expose_secret())
+        .env("HUB_SEAL__KEY_FILE", folder.join("seal.key"))
+        .output(Output::Log(log.clone()));
+    let ended = tokio::time::timeout(READY_WAIT_MAX, launch.spawn()?.wait()).await;
+    if ended.is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    let log = std::fs::read_to_string(log).unwrap_or_default();
+    Err(Error::Silent(format!("{} does not migrate\n{log}", program.display())))
 }
 
 async fn start_services(

@@ -43,7 +43,7 @@ use contracts::{
     own::{CANCEL, CancelInput, SPEC as OWN},
     schema::{self, SchemaError},
 };
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc};
 use uuid::Uuid;
 
 use self::{destination::Destination, record::Record, registry::Registry};
@@ -87,6 +87,9 @@ pub struct Hub {
     pub traces: Traces,
     /// Whether events can be published.
     pub publishing: Publishing,
+    /// Held during a round of the relay: whoever holds it gives no partition away whose events are on
+    /// their way.
+    pub relaying: Mutex<()>,
     worker: RwLock<Uuid>,
     retries_disabled: RwLock<Vec<String>>,
 }
@@ -102,6 +105,8 @@ pub struct Wake {
     pub look: Notify,
     /// Events that another process wrote wait in our partitions.
     pub unsent: Notify,
+    /// A worker came or went, or gave partitions away.
+    pub workers: Notify,
     /// A timer may be due at that moment.
     pub timers: Alarm,
     /// A pull may be due.
@@ -197,6 +202,7 @@ impl Hub {
             record,
             wake: Wake::default(),
             publishing: Publishing::default(),
+            relaying: Mutex::default(),
             config,
         };
         Ok((Arc::new(hub), records))

@@ -44,7 +44,7 @@ impl Store {
         .await
     }
 
-    /// A connection that hears of jumps, and of events that another process wrote.
+    /// A connection that hears of jumps, and of what other processes tell.
     pub async fn listen_for_jumps(&self) -> Result<Jumps, Error> {
         let options = self.options.clone();
         let pool = sqlx::postgres::PgPoolOptions::new()
@@ -52,7 +52,7 @@ impl Store {
             .acquire_timeout(super::CONNECTION_WAIT_MAX)
             .connect_lazy_with(options);
         let mut listener = PgListener::connect_with(&pool).await?;
-        listener.listen_all([CLOCK, DESTINATION, EVENTS]).await?;
+        listener.listen_all([CLOCK, DESTINATION, EVENTS, WORKERS]).await?;
         Ok(Jumps(listener))
     }
 }
@@ -64,6 +64,9 @@ const DESTINATION: &str = "hub_destination";
 /// Told by a relay.
 const EVENTS: &str = "hub_events";
 
+/// Told by a worker that comes, goes, or gives partitions away.
+pub(super) const WORKERS: &str = "hub_workers";
+
 /// What can be heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum News {
@@ -73,6 +76,8 @@ pub enum News {
     Destination,
     /// Events were written.
     Events,
+    /// A worker came or went, or gave partitions away.
+    Workers,
 }
 
 /// Hears of jumps of business time, of events, and of what the workers share.
@@ -91,6 +96,7 @@ impl Jumps {
         Ok(match told.channel() {
             EVENTS => News::Events,
             DESTINATION => News::Destination,
+            WORKERS => News::Workers,
             _ => News::Jump,
         })
     }

@@ -46,12 +46,13 @@ pub mod timer;
 pub mod watch;
 pub mod worker;
 
-use std::{str::FromStr, time::Duration};
+use std::{path::Path, str::FromStr, time::Duration};
 
 use contracts::trace::TraceContext;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
     PgConnection, PgPool, Postgres, Row as _,
+    migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions, PgRow},
 };
 
@@ -71,7 +72,7 @@ pub const MIGRATION_LOCK_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Ids in one query.
 pub const IDS_PER_QUERY_MAX: usize = 1_000;
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
 /// The database.
 ///
@@ -139,14 +140,43 @@ impl Store {
     /// of migrations exists before the first migration, so no default privilege covers it. On a
     /// connection of its own: what bounds and steers the hub's statements is nothing for these.
     pub async fn migrate(&self) -> Result<(), Error> {
+        self.migrate_by(&self.migrator().await?).await
+    }
+
+    /// As [`Store::migrate`], by the migrations of a folder: those of another build.
+    pub async fn migrate_from(&self, folder: &Path) -> Result<(), Error> {
+        self.migrate_by(&Migrator::new(folder).await?).await
+    }
+
+    async fn migrate_by(&self, migrator: &Migrator) -> Result<(), Error> {
         let own = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(CONNECTION_WAIT_MAX)
             .connect_lazy_with(self.migrating.clone());
-        MIGRATIONS.run(&own).await?;
+        migrator.run(&own).await?;
         sqlx::query("GRANT SELECT ON _sqlx_migrations TO hub_app").execute(&own).await?;
         own.close().await;
         Ok(())
+    }
+
+    /// The migrations of this build. A schema that a newer build has made is left as it is: whoever goes
+    /// back to the version before migrates first, as always, and must not be stopped by that. A version
+    /// that is unknown among the known ones is another program's, and an error.
+    async fn migrator(&self) -> Result<Migrator, Error> {
+        let versions: Vec<i64> = MIGRATIONS.iter().map(|m| m.version).collect();
+        let mut migrator = Migrator::with_migrations(MIGRATIONS.iter().cloned().collect());
+        let (applied, known) = self.schema_versions().await?;
+        if applied > known {
+            let strange = "SELECT EXISTS (SELECT 1 FROM _sqlx_migrations
+                            WHERE version < $1 AND version <> ALL ($2))";
+            let strange: bool = sqlx::query_scalar(strange)
+                .bind(known)
+                .bind(versions)
+                .fetch_one(&self.pool)
+                .await?;
+            migrator.set_ignore_missing(!strange);
+        }
+        Ok(migrator)
     }
 
     /// The newest migration that is applied, and the newest that this program knows.

@@ -257,7 +257,8 @@ impl Store {
         .await
     }
 
-    /// Takes and returns partitions so that each live worker has its share.
+    /// Takes and returns partitions so that each live worker has its share. What it returns the others
+    /// are told of.
     pub async fn balance_partitions(&self, me: Uuid) -> Result<Vec<i16>, Error> {
         within(async {
             if let Some(mine) = self.balanced(me).await? {
@@ -268,11 +269,11 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             // Free: nobody's, or of a worker that is no more.
-            let mine: Vec<i16> = sqlx::query_scalar(
+            let rows = sqlx::query(
                 "WITH share AS (
                    SELECT ceil($2::numeric / greatest(count(*), 1))::int AS n FROM hub.worker),
                  ranked AS (
-                   SELECT p.partition,
+                   SELECT p.partition, coalesce(p.owner = $1, false) AS was_mine,
                           row_number() OVER (ORDER BY (p.owner = $1) DESC NULLS LAST, p.partition)
                             AS place
                      FROM hub.relay_partition p
@@ -281,14 +282,26 @@ impl Store {
                  UPDATE hub.relay_partition p
                     SET owner = CASE WHEN r.place <= share.n THEN $1 END
                    FROM ranked r, share WHERE p.partition = r.partition
-                 RETURNING CASE WHEN p.owner = $1 THEN p.partition ELSE -1::smallint END",
+                 RETURNING p.partition, coalesce(p.owner = $1, false) AS is_mine, r.was_mine",
             )
             .bind(me)
             .bind(PARTITIONS)
             .fetch_all(&mut *tx)
             .await?;
             tx.commit().await?;
-            Ok(mine.into_iter().filter(|partition| *partition >= 0).collect())
+            let (mut mine, mut gave) = (Vec::with_capacity(rows.len()), false);
+            for row in rows {
+                let (is_mine, was_mine): (bool, bool) =
+                    (row.try_get("is_mine")?, row.try_get("was_mine")?);
+                gave |= was_mine && !is_mine;
+                if is_mine {
+                    mine.push(row.try_get("partition")?);
+                }
+            }
+            if gave {
+                self.tell_of_workers().await?;
+            }
+            Ok(mine)
         })
         .await
     }

@@ -4,7 +4,7 @@
 //! reports is not recorded. A query goes back to the store; a command that may have left goes to
 //! `in_doubt` (invariants 2 and 3).
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use contracts::{
     class::Class,
@@ -55,7 +55,7 @@ impl Store {
             .bind(crate::build::BUILD)
             .execute(&self.pool)
             .await?;
-            Ok(())
+            self.tell_of_workers().await
         })
         .await
     }
@@ -172,6 +172,52 @@ impl Store {
         .await
     }
 
+    /// Tells everybody that a worker came or went, or gave partitions away: they balance at once, not
+    /// at their next heartbeat.
+    pub(super) async fn tell_of_workers(&self) -> Result<(), Error> {
+        sqlx::query("SELECT pg_notify($1, '')")
+            .bind(super::clock::WORKERS)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Whether somebody else has beaten within a lease.
+    pub async fn has_company(&self, me: Uuid, lease: Duration) -> Result<bool, Error> {
+        within(async {
+            Ok(sqlx::query_scalar(
+                "SELECT EXISTS (SELECT 1 FROM hub.worker WHERE id <> $1
+                   AND seen_at > statement_timestamp() - $2 * interval '1 millisecond')",
+            )
+            .bind(me)
+            .bind(super::millis(lease))
+            .fetch_one(&self.pool)
+            .await?)
+        })
+        .await
+    }
+
+    /// Leaves to the others what this worker may call and does not: of each system it keeps the calls
+    /// that are under way. A share that shrinks needs no lock.
+    pub async fn give_back_shares(&self, me: Uuid, kept: &[(&str, usize)]) -> Result<(), Error> {
+        within(async {
+            sqlx::query(
+                "UPDATE hub.destination_share s SET share = u.kept, in_use = u.kept, hungry = false
+                   FROM UNNEST($2::text[], $3::int[]) u (system, kept)
+                  WHERE s.worker = $1 AND s.system = u.system AND s.share > u.kept",
+            )
+            .bind(me)
+            .bind(kept.iter().map(|(system, _)| *system).collect::<Vec<_>>())
+            .bind(
+                kept.iter().map(|(_, n)| i32::try_from(*n).unwrap_or(i32::MAX)).collect::<Vec<_>>(),
+            )
+            .execute(&self.pool)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Removes a worker that stops in good order and owns nothing any more.
     pub async fn remove_worker(&self, me: Uuid) -> Result<(), Error> {
         within(async {
@@ -182,7 +228,7 @@ impl Store {
             .bind(me)
             .execute(&self.pool)
             .await?;
-            Ok(())
+            self.tell_of_workers().await
         })
         .await
     }

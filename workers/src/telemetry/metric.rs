@@ -307,7 +307,8 @@ pub fn describe(operations: &[&'static OperationSpec]) {
     begin_durations(operations);
 }
 
-/// Histograms, and the gauge beside them, begin without an observation.
+/// Histograms, and the gauge beside them, begin without an observation: alerts ask how much they rose,
+/// and a series that begins with a burst of failures has not risen.
 fn begin_durations(operations: &[&'static OperationSpec]) {
     // Asking for a histogram is what makes it exist.
     let begin =
@@ -390,6 +391,18 @@ mod tests {
             let Spec { name, kind, .. } = metric.spec();
             assert!(name.starts_with("hub_"), "{name}");
             assert_eq!(name.ends_with("_total"), kind == Kind::Counter, "{name}");
+        }
+    }
+
+    #[test]
+    fn failures_that_alerts_ask_about_are_there_at_zero_before_the_first() {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || describe(contracts::own::SPEC.operations));
+        let page = recorder.handle().render();
+        for class in ["unreachable", "indeterminate", "contract", "denied", "defect"] {
+            let name =
+                format!("hub_call_duration_seconds_count{{system=\"hub\",class=\"{class}\"}} 0");
+            assert!(page.lines().any(|line| line == name), "{name}");
         }
     }
 
