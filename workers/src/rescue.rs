@@ -78,6 +78,8 @@ pub async fn run(hub: Arc<Hub>, partitions: watch::Sender<Vec<i16>>, stop: Cance
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut observations = Observations::default();
     let mut beats: u64 = 0;
+    // What the last balance left undone.
+    let mut owed = false;
     loop {
         tokio::select! {
             // A heartbeat that is due comes before what others say.
@@ -85,19 +87,24 @@ pub async fn run(hub: Arc<Hub>, partitions: watch::Sender<Vec<i16>>, stop: Cance
             () = stop.cancelled() => return,
             _ = tick.tick() => {}
             () = hub.wake.workers.notified() => {
-                tend_within(&hub, &partitions, (true, false), every * 2).await;
+                owed = !tend_within(&hub, &partitions, (true, false), every).await;
                 continue;
             }
         }
         match tokio::time::timeout(every * 2, beat(&hub, &mut observations)).await {
             Ok(Ok(seen)) => {
                 Metric::DatabaseUp.set(1.0, []);
+                if seen.fresh {
+                    // What the old identity held is others' by now, or will be.
+                    hold(&partitions, Vec::new());
+                }
                 let changed = take_over(&hub, &seen.still, every * 2).await || seen.changed;
                 let compare = beats.is_multiple_of(BEATS_PER_COMPARISON);
                 // At the start the others give partitions away, and this worker may not hear it yet.
-                let balance = changed || compare || beats < BEATS_PER_COMPARISON;
+                let balance = changed || compare || owed || beats < BEATS_PER_COMPARISON;
                 beats += 1;
-                tend_within(&hub, &partitions, (balance, compare), every * 2).await;
+                let tended = tend_within(&hub, &partitions, (balance, compare), every).await;
+                owed = balance && !tended;
             }
             Ok(Err(error)) => {
                 observations.interrupted();
@@ -117,6 +124,8 @@ pub async fn run(hub: Arc<Hub>, partitions: watch::Sender<Vec<i16>>, stop: Cance
 struct Seen {
     /// Somebody came or went.
     changed: bool,
+    /// This worker goes on under a new identity.
+    fresh: bool,
     /// Whose beat stood still for a lease.
     still: Vec<Beat>,
 }
@@ -133,11 +142,11 @@ async fn beat(hub: &Hub, observations: &mut Observations) -> Result<Seen, Error>
             old = %me, new = %fresh,
             "the others took this worker for dead: its results of before are not recorded"
         );
-        return Ok(Seen { changed: true, still: Vec::new() });
+        return Ok(Seen { changed: true, fresh: true, still: Vec::new() });
     };
     let before = observations.seen.len();
     let still = observations.note(me, &beats, Instant::now(), hub.config.lease);
-    Ok(Seen { changed: before != observations.seen.len(), still })
+    Ok(Seen { changed: before != observations.seen.len(), fresh: false, still })
 }
 
 /// Takes over from the dead; `true` where there was one. A failure says nothing about my own
@@ -171,44 +180,83 @@ fn tell(hub: &Hub, worker: Uuid, rescued: &Rescued) {
     hub.wake.pull.notify_one();
 }
 
-/// Bounded: somebody's lock must not make this worker look dead.
+/// Bounded: somebody's lock must not make this worker look dead. `false` where a balance is still owed.
 async fn tend_within(
     hub: &Hub,
     partitions: &watch::Sender<Vec<i16>>,
     (balance, compare): (bool, bool),
-    wait_max: Duration,
-) {
-    let tended = tend(hub, partitions, balance, compare);
-    match tokio::time::timeout(wait_max, tended).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%error, "the comparison of owned jobs waits"),
-        Err(_) => tracing::warn!("the comparison of owned jobs took too long"),
+    every: Duration,
+) -> bool {
+    let mut done = true;
+    if balance {
+        let balanced = self::balance(hub, partitions, ROUND_WAIT_MAX.min(every / 2));
+        done = match tokio::time::timeout(every * 2, balanced).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the balance of partitions waits");
+                false
+            }
+            Err(_) => {
+                tracing::warn!("the balance of partitions took too long");
+                false
+            }
+        };
+    }
+    if compare {
+        match tokio::time::timeout(every * 2, self::compare(hub)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the comparison of owned jobs waits"),
+            Err(_) => tracing::warn!("the comparison of owned jobs took too long"),
+        }
+    }
+    done
+}
+
+/// The partitions that the relay may publish, from its next round on.
+fn hold(partitions: &watch::Sender<Vec<i16>>, mine: Vec<i16>) {
+    partitions.send_if_modified(|held| {
+        let changed = *held != mine;
+        *held = mine;
+        changed
+    });
+}
+
+/// Until it is known what the commit of a balance came to, the relay publishes nothing: others may
+/// have what was given away.
+struct Unknown<'a>(Option<&'a watch::Sender<Vec<i16>>>);
+
+impl Drop for Unknown<'_> {
+    fn drop(&mut self) {
+        if let Some(partitions) = self.0 {
+            hold(partitions, Vec::new());
+        }
     }
 }
 
-async fn tend(
+/// Takes what is free, and gives away between two rounds of the relay: what is given must not be on its
+/// way. `false` where a round took too long for that.
+async fn balance(
     hub: &Hub,
     partitions: &watch::Sender<Vec<i16>>,
-    balance: bool,
-    compare: bool,
-) -> Result<(), Error> {
-    // Between two rounds: what is given away must not be on its way.
-    let between = tokio::time::timeout(ROUND_WAIT_MAX, hub.relaying.lock());
-    if balance && let Ok(_between) = between.await {
-        let mut mine = hub.store.balance_partitions(hub.worker()).await?;
-        mine.sort_unstable();
-        partitions.send_if_modified(|held| {
-            let changed = *held != mine;
-            *held = mine;
-            changed
-        });
-    }
-    if compare {
-        hand_back_unstarted(hub).await?;
-        let orphans = hub.store.rescue_orphans(&hub.operations).await?;
-        if orphans != Rescued::default() {
-            tell(hub, Uuid::nil(), &orphans);
-        }
+    round_wait_max: Duration,
+) -> Result<bool, Error> {
+    let between = tokio::time::timeout(round_wait_max, hub.relaying.lock()).await;
+    let may_give = between.is_ok();
+    let mut unknown = Unknown(Some(partitions));
+    let mut mine = hub.store.balance_partitions(hub.worker(), may_give).await?;
+    unknown.0 = None;
+    mine.sort_unstable();
+    hold(partitions, mine);
+    drop(between);
+    Ok(may_give)
+}
+
+/// What the database says is mine, with what runs here.
+async fn compare(hub: &Hub) -> Result<(), Error> {
+    hand_back_unstarted(hub).await?;
+    let orphans = hub.store.rescue_orphans(&hub.operations).await?;
+    if orphans != Rescued::default() {
+        tell(hub, Uuid::nil(), &orphans);
     }
     Ok(())
 }

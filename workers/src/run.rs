@@ -230,25 +230,31 @@ impl Loops {
         let (partitions, mine) = channel::channel(Vec::new());
         // Beating first: a long look at what waited must not make this worker look dead.
         tokio::spawn(rescue::run(hub.clone(), partitions, background.clone()));
+        // Nobody else publishes the events of the partitions that the others leave to it.
+        tokio::spawn(clock::follow(hub.clone(), background.clone()));
+        let relaying = tokio::spawn(relay::run(hub.clone(), mine, relay_stop.clone()));
         // Answers before timers: what waited for us is read before anything is given up.
         tokio::select! {
             () = async { matching::catch_up(hub).await; pull::pull_due(hub).await } => {}
             () = stop.cancelled() => {}
         }
         serve(inbound_listener, inbound::router(hub.clone()), background.clone());
-        tokio::spawn(clock::follow(hub.clone(), background.clone()));
         tokio::spawn(matching::run(hub.clone(), background.clone()));
         tokio::spawn(pull::run(hub.clone(), background.clone()));
         tokio::spawn(timers::run(hub.clone(), background.clone()));
         tokio::spawn(watch::run(hub.clone(), background.clone()));
         tokio::spawn(callback::run(hub.clone(), background.clone()));
         tokio::spawn(expiry::run(hub.clone(), background.clone()));
-        let relaying = tokio::spawn(relay::run(hub.clone(), mine, relay_stop.clone()));
         Self { recording, relaying, relay_stop }
     }
 
     async fn finish(self, hub: Arc<Hub>, consuming: Consuming, background: CancellationToken) {
         let limit = hub.config.shutdown_limit;
+        let leaving =
+            tokio::time::timeout(LAST_EVENTS_WAIT_MAX, hub.store.leave(hub.worker())).await;
+        if !matches!(leaving, Ok(Ok(()))) {
+            tracing::debug!("the others do not know that this worker goes");
+        }
         let finished = tokio::time::timeout(limit, async {
             consuming.stopped().await;
             give_back_shares(&hub).await;
@@ -261,7 +267,9 @@ impl Loops {
         let me = hub.worker();
         // The others take the partitions at once. Their events come in here all the time, and nobody is
         // left who would wake this relay for them.
-        if !hub.store.has_company(me, hub.config.lease).await.unwrap_or(false) {
+        let company = hub.store.has_company(me, hub.config.lease);
+        let company = tokio::time::timeout(LAST_EVENTS_WAIT_MAX, company).await;
+        if !matches!(company, Ok(Ok(true))) {
             let last = tokio::time::timeout(LAST_EVENTS_WAIT_MAX, outbox_empty(&hub.store, me));
             if last.await.is_err() {
                 tracing::info!("events are left for the other workers or the next start");

@@ -106,8 +106,6 @@ async fn metrics(State(admin): State<Admin>) -> Response {
             }
         }
         // The instance metrics are shown all the same; this one tells why the others are old.
-        // A slow answer is no missing one: the heartbeat says which it is.
-        Err(Error::Timeout) => tracing::debug!("service metrics were not read in time"),
         Err(error) => {
             tracing::debug!(%error, "service metrics could not be read");
             Metric::DatabaseUp.set(0.0, []);

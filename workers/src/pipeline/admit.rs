@@ -44,6 +44,9 @@ use crate::{
 /// Decoded messages that wait for the admission commit.
 pub const ADMISSION_QUEUE_MAX: usize = 2_048;
 
+/// So often a commit that met another one is tried again at once; then with pauses.
+const CONFLICTS_MAX: u32 = 20;
+
 /// The run of a job that its admission starts.
 pub const FIRST_RUN: i32 = 1;
 
@@ -163,6 +166,7 @@ async fn commit(
         }
     }
     let mut pause = Pause::reconnecting(hub.chance.clone());
+    let mut conflicts = 0;
     loop {
         match hub.store.admit(hub.worker(), &entries, &bad).await {
             Ok(admitted) => {
@@ -175,8 +179,8 @@ async fn commit(
             }
             Err(error) => match error.kind() {
                 Kind::Data => return Err(Unsettled::Data(error.outside_calendar())),
-                Kind::Conflict => {}
-                Kind::Unavailable => {
+                Kind::Conflict if conflicts < CONFLICTS_MAX => conflicts += 1,
+                Kind::Conflict | Kind::Unavailable => {
                     let wait = pause.next();
                     let wait_ms = wait.as_millis();
                     tracing::warn!(%error, wait_ms, "jobs wait for the database to admit them");

@@ -257,9 +257,9 @@ impl Store {
         .await
     }
 
-    /// Takes and returns partitions so that each live worker has its share. What it returns the others
-    /// are told of.
-    pub async fn balance_partitions(&self, me: Uuid) -> Result<Vec<i16>, Error> {
+    /// Takes and, where it may, returns partitions so that each live worker has its share. What it
+    /// returns the others are told of, in the same commit.
+    pub async fn balance_partitions(&self, me: Uuid, may_give: bool) -> Result<Vec<i16>, Error> {
         within(async {
             if let Some(mine) = self.balanced(me).await? {
                 return Ok(mine);
@@ -280,15 +280,15 @@ impl Store {
                     WHERE p.owner = $1 OR p.owner IS NULL
                        OR NOT EXISTS (SELECT 1 FROM hub.worker w WHERE w.id = p.owner))
                  UPDATE hub.relay_partition p
-                    SET owner = CASE WHEN r.place <= share.n THEN $1 END
+                    SET owner = CASE WHEN r.place <= share.n OR (r.was_mine AND NOT $3) THEN $1 END
                    FROM ranked r, share WHERE p.partition = r.partition
                  RETURNING p.partition, coalesce(p.owner = $1, false) AS is_mine, r.was_mine",
             )
             .bind(me)
             .bind(PARTITIONS)
+            .bind(may_give)
             .fetch_all(&mut *tx)
             .await?;
-            tx.commit().await?;
             let (mut mine, mut gave) = (Vec::with_capacity(rows.len()), false);
             for row in rows {
                 let (is_mine, was_mine): (bool, bool) =
@@ -299,8 +299,12 @@ impl Store {
                 }
             }
             if gave {
-                self.tell_of_workers().await?;
+                sqlx::query("SELECT pg_notify($1, '')")
+                    .bind(super::clock::WORKERS)
+                    .execute(&mut *tx)
+                    .await?;
             }
+            tx.commit().await?;
             Ok(mine)
         })
         .await

@@ -55,7 +55,8 @@ impl Store {
             .bind(crate::build::BUILD)
             .execute(&self.pool)
             .await?;
-            self.tell_of_workers().await
+            self.tell_of_workers().await;
+            Ok(())
         })
         .await
     }
@@ -172,21 +173,33 @@ impl Store {
         .await
     }
 
-    /// Tells everybody that a worker came or went, or gave partitions away: they balance at once, not
-    /// at their next heartbeat.
-    pub(super) async fn tell_of_workers(&self) -> Result<(), Error> {
-        sqlx::query("SELECT pg_notify($1, '')")
-            .bind(super::clock::WORKERS)
-            .execute(&self.pool)
-            .await?;
-        Ok(())
+    /// Tells everybody that a worker came or went: they balance at once. Where it is not told they do at
+    /// one of their next heartbeats.
+    async fn tell_of_workers(&self) {
+        let told = sqlx::query("SELECT pg_notify($1, '')").bind(super::clock::WORKERS);
+        if let Err(error) = told.execute(&self.pool).await {
+            let error = Error::from(error);
+            tracing::debug!(%error, "the others see at a heartbeat that a worker came or went");
+        }
     }
 
-    /// Whether somebody else has beaten within a lease.
+    /// Says that this worker takes nothing any more: whoever goes with it leaves nothing to it.
+    pub async fn leave(&self, me: Uuid) -> Result<(), Error> {
+        within(async {
+            sqlx::query("UPDATE hub.worker SET leaving = true WHERE id = $1")
+                .bind(me)
+                .execute(&self.pool)
+                .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Whether somebody else has beaten within a lease, and stays.
     pub async fn has_company(&self, me: Uuid, lease: Duration) -> Result<bool, Error> {
         within(async {
             Ok(sqlx::query_scalar(
-                "SELECT EXISTS (SELECT 1 FROM hub.worker WHERE id <> $1
+                "SELECT EXISTS (SELECT 1 FROM hub.worker WHERE id <> $1 AND NOT leaving
                    AND seen_at > statement_timestamp() - $2 * interval '1 millisecond')",
             )
             .bind(me)
@@ -228,7 +241,8 @@ impl Store {
             .bind(me)
             .execute(&self.pool)
             .await?;
-            self.tell_of_workers().await
+            self.tell_of_workers().await;
+            Ok(())
         })
         .await
     }

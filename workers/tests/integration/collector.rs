@@ -109,10 +109,12 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn read(attributes: &[KeyValue]) -> BTreeMap<String, String> {
-    let text = |value: &KeyValue| match value.value.as_ref().unwrap().value.as_ref().unwrap() {
-        Any::StringValue(text) => text.clone(),
-        Any::IntValue(number) => number.to_string(),
-        other => format!("{other:?}"),
+    let text = |attribute: &KeyValue| {
+        let value = attribute.value.as_ref().unwrap().value.as_ref().unwrap();
+        if let Any::StringValue(text) = value {
+            return text.clone();
+        }
+        if let Any::IntValue(number) = value { number.to_string() } else { format!("{value:?}") }
     };
     attributes.iter().map(|one| (one.key.clone(), text(one))).collect()
 }

@@ -29,22 +29,29 @@ fn partitions_change_hands_when_a_worker_says_that_it_comes_or_goes() {
         let (old, new) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let all = usize::try_from(PARTITIONS).unwrap();
         store.register_worker(old, "old").await.unwrap();
-        assert_eq!(store.balance_partitions(old).await.unwrap().len(), all);
+        assert_eq!(store.balance_partitions(old, true).await.unwrap().len(), all);
         let mut news = store.listen_for_jumps().await.unwrap();
 
         store.register_worker(new, "new").await.unwrap();
         assert!(hears_of_workers(&mut news).await, "nobody heard that a worker came");
-        assert!(store.balance_partitions(new).await.unwrap().is_empty(), "nothing is free yet");
-        let kept = store.balance_partitions(old).await.unwrap();
+        assert!(
+            store.balance_partitions(new, true).await.unwrap().is_empty(),
+            "nothing is free yet"
+        );
+        // In the middle of a round it gives nothing, and takes what is free.
+        assert_eq!(store.balance_partitions(old, false).await.unwrap().len(), all);
+        let kept = store.balance_partitions(old, true).await.unwrap();
         assert_eq!(kept.len(), all / 2);
         assert!(hears_of_workers(&mut news).await, "nobody heard that partitions are free");
-        let taken = store.balance_partitions(new).await.unwrap();
+        let taken = store.balance_partitions(new, true).await.unwrap();
         assert_eq!(kept.len() + taken.len(), all);
 
         assert!(store.has_company(old, HEAR_WAIT_MAX).await.unwrap());
+        store.leave(new).await.unwrap();
+        assert!(!store.has_company(old, HEAR_WAIT_MAX).await.unwrap(), "who goes is no company");
         store.remove_worker(new).await.unwrap();
         assert!(hears_of_workers(&mut news).await, "nobody heard that a worker went");
-        assert_eq!(store.balance_partitions(old).await.unwrap().len(), all);
+        assert_eq!(store.balance_partitions(old, true).await.unwrap().len(), all);
         assert!(!store.has_company(old, HEAR_WAIT_MAX).await.unwrap(), "who went is no company");
         world.strike().await;
     });

@@ -205,7 +205,7 @@ impl Metric {
                 "hub_database_up",
                 "0 or 1",
                 &[],
-                "1 while the last heartbeat reached the database",
+                "1 while the last heartbeat reached the database, and it answers this page in time",
             ),
             Self::BatchSize => histogram(
                 "hub_commit_batch_jobs",
