@@ -23,7 +23,7 @@ use workers::{
 };
 
 /// Virtual hosts that are made when the shared broker starts, by one call of its tool.
-const VIRTUAL_HOSTS: usize = 80;
+const VIRTUAL_HOSTS: usize = 240;
 
 /// One runtime for all tests, so that a shared world outlives the test that built it.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
