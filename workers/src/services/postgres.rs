@@ -28,6 +28,12 @@ use super::{ports, processes};
 
 /// How long a start may take; recovery after a kill is part of it.
 const START_WAIT_MAX: Duration = Duration::from_mins(1);
+/// Starts after a kill, until its processes have let go of their memory.
+const STARTS_MAX: u32 = 20;
+/// Between two of them.
+const PAST_PAUSE: Duration = Duration::from_millis(100);
+/// Lines of the log that the last start may have written.
+const LAST_LINES: usize = 4;
 /// How long `initdb` may take.
 const INITDB_WAIT_MAX: Duration = Duration::from_mins(2);
 /// How long one statement of ours may take.
@@ -120,6 +126,19 @@ impl Postgres {
         if self.pid().is_some() {
             return Ok(());
         }
+        let mut tries = 0;
+        loop {
+            let started = self.start_once().await;
+            tries += 1;
+            if started.is_ok() || tries >= STARTS_MAX || !self.meets_its_past() {
+                return started;
+            }
+            self.server = None;
+            tokio::time::sleep(PAST_PAUSE).await;
+        }
+    }
+
+    async fn start_once(&mut self) -> Result<(), Error> {
         let server = self
             .launch("postgres")
             .on_owner_death("QUIT")
@@ -132,6 +151,13 @@ impl Postgres {
         let server = self.server.insert(server);
         let probe = (Probe::Postgres, self.port);
         ready::wait(server, ("PostgreSQL", &log), probe, START_WAIT_MAX).await
+    }
+
+    /// Whether the last start ended because shared memory of a killed process is still mapped: such a
+    /// process looks gone a moment before it is.
+    fn meets_its_past(&self) -> bool {
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        log.lines().rev().take(LAST_LINES).any(|line| line.contains("pre-existing shared memory"))
     }
 
     /// Stops the server in order: sessions are cut, what is committed is written. Does nothing if
