@@ -180,7 +180,8 @@ fn tell(hub: &Hub, worker: Uuid, rescued: &Rescued) {
     hub.wake.pull.notify_one();
 }
 
-/// Bounded: somebody's lock must not make this worker look dead. `false` where a balance is still owed.
+/// Bounded by one beat each: with the heartbeat before them they stay within a lease, so that somebody's
+/// lock does not make this worker look dead. `false` where a balance is still owed.
 async fn tend_within(
     hub: &Hub,
     partitions: &watch::Sender<Vec<i16>>,
@@ -190,7 +191,7 @@ async fn tend_within(
     let mut done = true;
     if balance {
         let balanced = self::balance(hub, partitions, ROUND_WAIT_MAX.min(every / 2));
-        done = match tokio::time::timeout(every * 2, balanced).await {
+        done = match tokio::time::timeout(every, balanced).await {
             Ok(Ok(done)) => done,
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the balance of partitions waits");
@@ -203,7 +204,7 @@ async fn tend_within(
         };
     }
     if compare {
-        match tokio::time::timeout(every * 2, self::compare(hub)).await {
+        match tokio::time::timeout(every, self::compare(hub)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the comparison of owned jobs waits"),
             Err(_) => tracing::warn!("the comparison of owned jobs took too long"),
