@@ -21,7 +21,7 @@ use async_trait::async_trait;
 
 pub use self::{
     deleted::Deleted,
-    lines::{HalfOpen, SlowLink},
+    lines::{Line, Peer, Wrong},
     memory::MemoryAlarm,
     minority::Minority,
     node_lost::NodeLost,

@@ -79,6 +79,9 @@ struct Campaign {
     /// Hub processes
     #[arg(long, default_value_t = 2)]
     hubs: usize,
+    /// Nodes of RabbitMQ: with 3, nodes are also killed and cut off from the others
+    #[arg(long, default_value_t = 1)]
+    nodes: usize,
     /// Draw these kinds of faults only: worker_killed,database_killed
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -98,7 +101,7 @@ async fn main() -> ExitCode {
 }
 
 async fn campaign(arguments: Campaign) -> ExitCode {
-    if let Err(wrong) = campaign::kinds(&arguments.only) {
+    if let Err(wrong) = campaign::kinds(&arguments.only, arguments.nodes) {
         print(&wrong);
         return ExitCode::from(2);
     }
@@ -107,6 +110,7 @@ async fn campaign(arguments: Campaign) -> ExitCode {
         wait_max: Duration::from_secs(arguments.minutes * 60),
         faults: arguments.faults,
         hubs: arguments.hubs.max(1),
+        nodes: arguments.nodes.max(1),
         only: arguments.only,
         say: print,
     };

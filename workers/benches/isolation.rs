@@ -1,9 +1,14 @@
 //! One slow system holds only its own slots: delays of `gbdfl.person` alone, and while `realestate` is
 //! saturated with answers that take 30 seconds.
 //!
-//! The two are measured in turns, alone and beside, so that a noisy machine disturbs both alike; the
-//! figure is the ratio of the medians. `cargo bench -p workers --bench isolation`
-//! (`-- --pairs 6 --seconds 20 --rate 100 --hubs 1` to change it).
+//! ```text
+//! turn: alone ─ saturate ─ beside ─ until nothing hangs ─ alone again
+//! ```
+//!
+//! The figure is the median over the turns of beside : mean of both alone. *Control*: alone again :
+//! alone, with nothing different between them. What it spreads is the machine's noise, and a figure
+//! within it says no more. `cargo bench -p workers --bench isolation`
+//! (`-- --turns 8 --seconds 20 --rate 100 --hubs 1` to change it).
 //!
 //! *Saturated*: every permit of `realestate` (its limit is [`SLOTS`]) is taken by a call that hangs, and
 //! as many jobs again are stored behind them.
@@ -35,19 +40,19 @@ const SLOW: Duration = Duration::from_secs(30);
 const MEASURED_MAX: Duration = Duration::from_secs(25);
 
 struct Arguments {
-    pairs: usize,
+    turns: usize,
     seconds: usize,
     rate: usize,
     hubs: usize,
 }
 
 fn arguments() -> Arguments {
-    let mut found = Arguments { pairs: 6, seconds: 15, rate: 100, hubs: 1 };
+    let mut found = Arguments { turns: 8, seconds: 20, rate: 100, hubs: 1 };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut number = |otherwise| words.next().and_then(|n| n.parse().ok()).unwrap_or(otherwise);
         match word.as_str() {
-            "--pairs" => found.pairs = number(found.pairs),
+            "--turns" => found.turns = number(found.turns),
             "--seconds" => found.seconds = number(found.seconds),
             "--rate" => found.rate = number(found.rate),
             "--hubs" => found.hubs = number(found.hubs),
@@ -58,10 +63,44 @@ fn arguments() -> Arguments {
     found
 }
 
-#[derive(Default)]
-struct Figures {
-    p50: Vec<f64>,
-    p99: Vec<f64>,
+/// Delays in milliseconds, sorted.
+#[derive(Default, Clone)]
+struct Delays(Vec<f64>);
+
+impl Delays {
+    fn of(mut delays: Vec<f64>) -> Self {
+        delays.sort_by(f64::total_cmp);
+        Self(delays)
+    }
+
+    /// The delay that so many in a hundred do not exceed.
+    fn p(&self, hundredths: usize) -> f64 {
+        self.0.get(self.0.len() * hundredths / 100).copied().unwrap_or(f64::NAN)
+    }
+
+    fn joined(all: &[Self]) -> Self {
+        Self::of(all.iter().flat_map(|delays| delays.0.clone()).collect())
+    }
+}
+
+/// What one turn measured.
+struct Turn {
+    alone: Delays,
+    beside: Delays,
+    again: Delays,
+}
+
+impl Turn {
+    /// Beside : mean of both alone.
+    fn ratio(&self, hundredths: usize) -> f64 {
+        let alone = f64::midpoint(self.alone.p(hundredths), self.again.p(hundredths));
+        self.beside.p(hundredths) / alone
+    }
+
+    /// Alone again : alone.
+    fn control(&self, hundredths: usize) -> f64 {
+        self.again.p(hundredths) / self.alone.p(hundredths)
+    }
 }
 
 #[tokio::main]
@@ -85,34 +124,62 @@ async fn main() -> Result<()> {
         say: |text| eprintln!("{text}"),
     };
     let stage = Stage::build(&plan).await?;
-    let (mut alone, mut beside) = (Figures::default(), Figures::default());
-    // The first pair warms up and does not count.
-    for pair in 0..=arguments.pairs {
-        let (p50, p99) = paced(&stage, &arguments).await?;
+    let mut turns = Vec::new();
+    // The first turn warms up and does not count.
+    for number in 0..=arguments.turns {
+        let alone = paced(&stage, &arguments).await?;
         saturate(&stage).await?;
-        let (p50_beside, p99_beside) = paced(&stage, &arguments).await?;
+        let beside = paced(&stage, &arguments).await?;
         let hangs = hanging(&stage).await?;
         anyhow::ensure!(hangs > 0, "the slow answers came before the measurement ended");
-        println!(
-            "pair {pair}: alone p50 {p50:.1} ms, p99 {p99:.1} ms; beside p50 {p50_beside:.1} ms, \
-             p99 {p99_beside:.1} ms; {hangs} calls still hang"
-        );
-        if pair > 0 {
-            alone.p50.push(p50);
-            alone.p99.push(p99);
-            beside.p50.push(p50_beside);
-            beside.p99.push(p99_beside);
-        }
         calm(&stage).await?;
+        let again = paced(&stage, &arguments).await?;
+        let turn = Turn { alone, beside, again };
+        println!(
+            "turn {number}: p50 | p99 in ms: alone {:.1} | {:.1}, beside {:.1} | {:.1}, alone again \
+             {:.1} | {:.1}; {hangs} calls hung until the end",
+            turn.alone.p(50),
+            turn.alone.p(99),
+            turn.beside.p(50),
+            turn.beside.p(99),
+            turn.again.p(50),
+            turn.again.p(99),
+        );
+        if number > 0 {
+            turns.push(turn);
+        }
     }
-    let [a50, a99] = [median(&mut alone.p50), median(&mut alone.p99)];
-    let [b50, b99] = [median(&mut beside.p50), median(&mut beside.p99)];
-    println!("\ngbdfl.person at {} jobs/s, medians of {} pairs", arguments.rate, arguments.pairs);
-    println!("alone:  p50 {a50:.1} ms, p99 {a99:.1} ms");
-    println!("beside: p50 {b50:.1} ms, p99 {b99:.1} ms ({SLOTS} calls of realestate hang)");
-    println!("ratio:  p50 {:.2}, p99 {:.2}", b50 / a50, b99 / a99);
+    report(&turns, &arguments);
     stage.strike().await;
     Ok(())
+}
+
+fn report(turns: &[Turn], arguments: &Arguments) {
+    let (rate, count) = (arguments.rate, turns.len());
+    println!("\ngbdfl.person at {rate} jobs/s, {SLOTS} calls of realestate hang; {count} turns");
+    let alone: Vec<Delays> =
+        turns.iter().flat_map(|turn| [turn.alone.clone(), turn.again.clone()]).collect();
+    let beside: Vec<Delays> = turns.iter().map(|turn| turn.beside.clone()).collect();
+    let (alone, beside) = (Delays::joined(&alone), Delays::joined(&beside));
+    for (name, all) in [("alone", &alone), ("beside", &beside)] {
+        let (p50, p99, jobs) = (all.p(50), all.p(99), all.0.len());
+        println!("{name:8} p50 {p50:6.1} ms  p99 {p99:6.1} ms  of all {jobs} jobs");
+    }
+    for hundredths in [50, 99] {
+        let ratios = Delays::of(turns.iter().map(|turn| turn.ratio(hundredths)).collect());
+        let controls = Delays::of(turns.iter().map(|turn| turn.control(hundredths)).collect());
+        println!(
+            "p{hundredths}: beside : alone {:.2} ({:.2} to {:.2}); control {:.2} ({:.2} to {:.2}); of \
+             all jobs together {:.2}",
+            ratios.p(50),
+            ratios.p(0),
+            ratios.p(100 - 1),
+            controls.p(50),
+            controls.p(0),
+            controls.p(100 - 1),
+            beside.p(hundredths) / alone.p(hundredths),
+        );
+    }
 }
 
 /// A job of an operation, with the person's number.
@@ -177,8 +244,8 @@ async fn hanging(stage: &Stage) -> Result<u64> {
     Ok(found.iter().map(|d| u64::try_from(d.calling).unwrap_or(0)).sum())
 }
 
-/// Publishes at a fixed rate; p50 and p99 from publish to final event, in milliseconds.
-async fn paced(stage: &Stage, arguments: &Arguments) -> Result<(f64, f64)> {
+/// Publishes at a fixed rate; the delays from publish to final event.
+async fn paced(stage: &Stage, arguments: &Arguments) -> Result<Delays> {
     const OPERATION: &str = "gbdfl.person";
     let url = stage.amqp_url();
     let mut heard = Subscriber::bind(&url, EVENTS_EXCHANGE, "gbdfl.person.succeeded").await?;
@@ -213,11 +280,5 @@ async fn paced(stage: &Stage, arguments: &Arguments) -> Result<(f64, f64)> {
         }
     }
     publishing.await??.close().await;
-    delays.sort_by(f64::total_cmp);
-    Ok((delays[jobs / 2], delays[jobs * 99 / 100]))
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    Ok(Delays::of(delays))
 }

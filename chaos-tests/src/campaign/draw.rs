@@ -5,12 +5,15 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use workers::{chance::Chance, fail_point::Point};
 
-use crate::fault::{Fault, broker, database, outside, worker};
+use crate::fault::{
+    Deleted, Fault, Line, MemoryAlarm, Minority, NodeLost, Peer, Wrong, broker, database, outside,
+    worker,
+};
 
 /// What a fault disturbs: two that overlap disturb different things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ground {
-    /// Hub processes.
+    /// Hub processes, or what one of them can reach.
     Workers,
     /// PostgreSQL, or something that needs it while it begins.
     Database,
@@ -33,6 +36,8 @@ pub struct Kind {
     pub ground: Ground,
     /// Milliseconds that it lasts: from, and below.
     pub lasts_ms: (u64, u64),
+    /// Nodes of RabbitMQ that it needs.
+    pub nodes_min: usize,
     make: fn(&Chance, u64) -> Box<dyn Fault>,
 }
 
@@ -47,6 +52,12 @@ pub struct Drawn {
 }
 
 impl Kind {
+    /// Whether a hub that lives through it may have been taken for dead: nobody heard of it.
+    pub fn silences(&self) -> bool {
+        let frozen = matches!(self.name, "worker_frozen" | "worker_frozen_at_point");
+        frozen || self.name == "database_line_half_open"
+    }
+
     /// Draws one of this kind for a stage of so many hubs.
     pub fn draw(self, chance: &Chance, hubs: usize) -> Drawn {
         let (from, below) = self.lasts_ms;
@@ -75,7 +86,7 @@ const fn of(
     lasts_ms: (u64, u64),
     make: fn(&Chance, u64) -> Box<dyn Fault>,
 ) -> Kind {
-    Kind { name, weight, ground, lasts_ms, make }
+    Kind { name, weight, ground, lasts_ms, nodes_min: 1, make }
 }
 
 /// Points that somebody comes by under a steady load in which business time stands.
@@ -106,8 +117,11 @@ pub const BAD: [(&str, &str); 9] = [
     ("eqyzmet", "lost"),
 ];
 
+/// Nodes of a cluster: two of them are a quorum.
+const CLUSTER: usize = 3;
+
 /// All kinds. A lease is 8 seconds: what lasts longer is past it.
-pub const KINDS: [Kind; 16] = [
+pub const KINDS: [Kind; 28] = [
     of("worker_killed", 14, Ground::Workers, (0, 3_000), |chance, hubs| {
         Box::new(worker::Killed { hub: hub(chance, hubs) })
     }),
@@ -147,6 +161,45 @@ pub const KINDS: [Kind; 16] = [
     of("broker_killed", 6, Ground::Broker, (0, 2_000), |_, _| {
         Box::new(broker::Away { killed: true })
     }),
+    of("broker_memory_alarm", 4, Ground::Broker, (500, 4_000), |_, _| Box::new(MemoryAlarm)),
+    of("jobs_exchange_deleted", 3, Ground::Broker, (0, 1), |_, _| Box::new(Deleted::Jobs)),
+    of("events_exchange_deleted", 3, Ground::Broker, (0, 1), |_, _| Box::new(Deleted::Events)),
+    Kind {
+        nodes_min: CLUSTER,
+        ..of("broker_node_lost", 10, Ground::Broker, (500, 8_000), |_, _| {
+            Box::new(NodeLost::default())
+        })
+    },
+    // Longer than the broker needs to see it: a node that pauses after the heal is no hub's affair.
+    Kind {
+        nodes_min: CLUSTER,
+        ..of("broker_node_in_minority", 6, Ground::Broker, (16_000, 24_000), |_, _| {
+            Box::new(Minority::default())
+        })
+    },
+    // A heartbeat of 10 s: some are noticed, some end before.
+    of("broker_line_half_open", 4, Ground::Workers, (1_000, 25_000), |chance, hubs| {
+        line(Peer::Broker, Wrong::HalfOpen, Some(hub(chance, hubs)))
+    }),
+    of("broker_line_cut", 4, Ground::Broker, (200, 3_000), |chance, _| {
+        line(Peer::Broker, cut(chance), None)
+    }),
+    // For the others this hub is dead once a lease is over; it lives, and comes back.
+    of("database_line_half_open", 6, Ground::Workers, (1_000, 20_000), |chance, hubs| {
+        line(Peer::Database, Wrong::HalfOpen, Some(hub(chance, hubs)))
+    }),
+    of("database_line_cut", 6, Ground::Database, (200, 3_000), |chance, _| {
+        line(Peer::Database, cut(chance), None)
+    }),
+    of("database_line_slow", 4, Ground::Database, (1_000, 6_000), |chance, _| {
+        line(Peer::Database, slow(chance), None)
+    }),
+    of("systems_line_half_open", 4, Ground::Outside, (500, 6_000), |chance, hubs| {
+        line(Peer::Systems, Wrong::HalfOpen, Some(hub(chance, hubs)))
+    }),
+    of("systems_line_cut", 8, Ground::Outside, (500, 5_000), |chance, _| {
+        line(Peer::Systems, cut(chance), None)
+    }),
     of("business_clock_jumped", 6, Ground::Database, (0, 500), |chance, _| {
         let minutes = 1 + chance.below(30 * 60);
         let by = SignedDuration::from_mins(i64::try_from(minutes).unwrap_or(60));
@@ -162,6 +215,19 @@ pub const KINDS: [Kind; 16] = [
         Box::new(outside::Deserted { days: SignedDuration::from_hours(24 * days) })
     }),
 ];
+
+fn line(peer: Peer, wrong: Wrong, hub: Option<usize>) -> Box<dyn Fault> {
+    Box::new(Line { peer, wrong, hub })
+}
+
+/// In the middle of a handshake, a request, a commit, an answer.
+fn cut(chance: &Chance) -> Wrong {
+    Wrong::Cut { after_bytes: 1 + chance.below(6_000) }
+}
+
+fn slow(chance: &Chance) -> Wrong {
+    Wrong::Slow { latency: Duration::from_millis(5 + chance.below(35)), rate_max: None }
+}
 
 fn hub(chance: &Chance, hubs: u64) -> usize {
     usize::try_from(chance.below(hubs)).unwrap_or(0)

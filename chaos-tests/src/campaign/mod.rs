@@ -15,7 +15,10 @@ pub mod draw;
 pub mod rate;
 pub mod report;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use jiff::SignedDuration;
 use workers::chance::Chance;
@@ -64,6 +67,8 @@ pub struct Plan {
     pub faults: usize,
     /// Hub processes.
     pub hubs: usize,
+    /// Nodes of RabbitMQ; some kinds need three.
+    pub nodes: usize,
     /// Names of the kinds that are drawn; empty: all.
     pub only: Vec<String>,
     /// Says what happens, to a person.
@@ -83,25 +88,39 @@ struct Campaign {
     rate: u64,
     /// When a hub last was dead or frozen.
     last_death: Option<Instant>,
+    /// Until when counters were looked at.
+    watched: Instant,
+    /// The processes that live, with their names among the workers; a name that is lost was taken by
+    /// somebody who thought them dead.
+    living: BTreeMap<u32, Vec<String>>,
     report: Report,
 }
 
-/// The kinds of these names; an unknown name is an error.
-pub fn kinds(only: &[String]) -> Result<Vec<Kind>, String> {
+/// The kinds of these names, or all that so many nodes of RabbitMQ allow. A name that is unknown, or
+/// that needs more nodes, is an error.
+pub fn kinds(only: &[String], nodes: usize) -> Result<Vec<Kind>, String> {
     for name in only {
-        if !KINDS.iter().any(|kind| kind.name == name) {
-            let known: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
-            return Err(format!("no fault is called {name}; these are: {}", known.join(", ")));
+        match KINDS.iter().find(|kind| kind.name == name) {
+            None => {
+                let known: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+                return Err(format!("no fault is called {name}; these are: {}", known.join(", ")));
+            }
+            Some(kind) if kind.nodes_min > nodes => {
+                let needs = kind.nodes_min;
+                return Err(format!("{name} needs {needs} nodes of RabbitMQ: --nodes {needs}"));
+            }
+            Some(_) => {}
         }
     }
-    let wanted = |kind: &&Kind| only.is_empty() || only.iter().any(|name| name == kind.name);
+    let named = |kind: &&Kind| only.is_empty() || only.iter().any(|name| name == kind.name);
+    let wanted = |kind: &&Kind| kind.nodes_min <= nodes && named(kind);
     Ok(KINDS.iter().filter(wanted).copied().collect())
 }
 
 /// Plays a campaign to its end. `Err` where it could not be played; promises that were broken stand
 /// in the report.
 pub async fn run(plan: Plan) -> Outcome<Report> {
-    let kinds = kinds(&plan.only).map_err(Error::Told)?;
+    let kinds = kinds(&plan.only, plan.nodes).map_err(Error::Told)?;
     let wanted = Wanted {
         name: "campaign",
         jobs: 0,
@@ -109,7 +128,8 @@ pub async fn run(plan: Plan) -> Outcome<Report> {
         latency: Duration::from_millis(40),
         fault_permille: 40,
     };
-    let mut world = World::seeded(wanted, Scene::default(), plan.seed).await?;
+    let scene = Scene { proxied: true, brokers: plan.nodes, environment: &[] };
+    let mut world = World::seeded(wanted, scene, plan.seed).await?;
     know_behaviours(&world).await?;
     world.quiet();
     let mut campaign = Campaign {
@@ -122,6 +142,8 @@ pub async fn run(plan: Plan) -> Outcome<Report> {
         began: Instant::now(),
         rate: 0,
         last_death: None,
+        watched: Instant::now(),
+        living: BTreeMap::new(),
         plan,
     };
     let played = campaign.play().await;
@@ -208,6 +230,7 @@ impl Campaign {
         tokio::time::sleep(gap).await;
         // A fault that meets a worker on its way back would measure nothing.
         self.warm().await;
+        self.watch().await?;
         // Making up for what was owed is more than the rate, and no measure for what comes after.
         let share = self.share();
         let before: Vec<f64> = self.sampler.rates().iter().map(|rate| rate.min(share)).collect();
@@ -219,6 +242,9 @@ impl Campaign {
         let names: Vec<&'static str> = drawn.iter().map(|drawn| drawn.kind.name).collect();
         let deadly =
             drawn.iter().any(|drawn| matches!(drawn.kind.ground, Ground::Workers | Ground::All));
+        if drawn.iter().any(|drawn| drawn.kind.silences()) {
+            self.living.clear();
+        }
         self.hold(drawn).await?;
         let ended = Instant::now();
         if deadly {
@@ -239,9 +265,43 @@ impl Campaign {
             fenced: self.sampler.grown(at, |counters| counters.fenced),
             in_doubt: self.world.portal.doubts().saturating_sub(doubts),
         };
+        self.watched = Instant::now();
         (self.plan.say)(&struck.line());
         self.look_for_violations(&struck);
         self.report.faults.push(struck);
+        Ok(())
+    }
+
+    /// What came after the last fault's line: rescues take a lease. Then who lives is written down.
+    async fn watch(&mut self) -> Outcome<()> {
+        let since = std::mem::replace(&mut self.watched, Instant::now());
+        let rescued = self.sampler.grown(since, |counters| counters.rescued);
+        let fenced = self.sampler.grown(since, |counters| counters.fenced);
+        if let Some(last) = self.report.faults.last_mut() {
+            last.rescued += rescued;
+            last.fenced += fenced;
+            let (number, name, lasted) = (last.number, last.names.join(" + "), last.lasted);
+            self.look_for_needless_rescues(rescued, lasted, &format!("fault {number} ({name})"));
+        }
+        let mut living = BTreeMap::new();
+        for hub in 0..self.world.stage.hubs.len() {
+            let Some(pid) = self.world.stage.hubs[hub].as_ref().map(workers::services::Owned::pid)
+            else {
+                continue;
+            };
+            let mut names = self.world.workers_of(hub).await?;
+            names.sort();
+            let lost = self.living.get(&pid).filter(|before| **before != names);
+            if let Some(before) = lost {
+                let what = format!("hub {hub} was {}, is {}", before.join(", "), names.join(", "));
+                self.violate("a hub that lived was taken for dead", what);
+            }
+            // One that has just started has no name yet.
+            if !names.is_empty() {
+                living.insert(pid, names);
+            }
+        }
+        self.living = living;
         Ok(())
     }
 
@@ -291,18 +351,21 @@ impl Campaign {
             };
             self.violate("a worker is not back at its full rate within 10 s", what);
         }
-        let died =
-            self.last_death.is_some_and(|at| at.elapsed() < RESCUE_AFTER_MAX + struck.lasted);
-        if struck.rescued > 0.0 && !died {
-            let what = format!("fault {number} ({name}): {} jobs", struck.rescued);
-            self.violate("living workers were rescued", what);
-        }
+        let fault = format!("fault {number} ({name})");
+        self.look_for_needless_rescues(struck.rescued, struck.lasted, &fault);
         for hub in 0..self.world.stage.hubs.len() {
             let exit = self.world.stage.hubs[hub].as_ref().and_then(workers::services::Owned::exit);
             if let Some(exit) = exit {
                 let what = format!("fault {number} ({name}): hub {hub}: {exit}");
                 self.violate("a hub ended by itself", what);
             }
+        }
+    }
+
+    fn look_for_needless_rescues(&mut self, rescued: f64, lasted: Duration, fault: &str) {
+        let died = self.last_death.is_some_and(|at| at.elapsed() < RESCUE_AFTER_MAX + lasted);
+        if rescued > 0.0 && !died {
+            self.violate("living workers were rescued", format!("{fault}: {rescued} jobs"));
         }
     }
 
@@ -314,6 +377,7 @@ impl Campaign {
     /// Everything of this round comes to its end; then promises are compared with what became of them.
     async fn judge(&mut self) -> Outcome<()> {
         self.load.settle(PATIENCE, CONFIRM_MAX).await?;
+        self.watch().await?;
         self.world.parts = self.load.take();
         let began = Instant::now();
         self.world.leap_to_the_end(LEAP).await;

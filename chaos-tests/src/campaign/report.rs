@@ -23,9 +23,9 @@ pub struct Struck {
     pub in_flight: f64,
     /// Messages published at once when it began.
     pub burst: usize,
-    /// Jobs taken from dead workers, since it began.
+    /// Jobs taken from dead workers, since it began and until the next; a line shows them so far.
     pub rescued: f64,
-    /// Results that were fenced off, since it began.
+    /// Results that were fenced off, in the same time.
     pub fenced: f64,
     /// Events that told of a doubt, since it began.
     pub in_doubt: usize,
@@ -202,7 +202,7 @@ impl Report {
                 self.sum(|round| round.jobs),
                 self.sum(|round| round.lost),
                 self.sum(|round| round.doubled),
-                self.sum(|round| round.findings - round.lost.max(round.doubled).min(round.findings)),
+                self.sum(|round| round.findings.saturating_sub(round.lost + round.doubled)),
                 self.violations.len(),
             ),
         );

@@ -41,9 +41,9 @@ impl Deleted {
 impl Fault for Deleted {
     fn name(&self) -> &'static str {
         match self {
-            Self::Queue(_) => "a queue is deleted",
-            Self::Events => "the exchange of events is deleted",
-            Self::Jobs => "the exchange of jobs is deleted",
+            Self::Queue(_) => "queue_deleted",
+            Self::Events => "events_exchange_deleted",
+            Self::Jobs => "jobs_exchange_deleted",
         }
     }
 

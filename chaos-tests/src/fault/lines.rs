@@ -1,4 +1,4 @@
-//! The line between a hub and the broker: half open, or slow. Needs a proxied scene.
+//! The lines of hubs to what they dial: half open, slow, or cut again and again. Needs a proxied scene.
 
 use std::time::Duration;
 
@@ -7,76 +7,114 @@ use async_trait::async_trait;
 use super::Fault;
 use crate::{
     Error, Outcome,
-    proxy::{Conditions, Flow},
+    proxy::{Conditions, Cut, Ending, Flow, Proxy, Way},
     world::World,
 };
 
-/// One hub's lines to all nodes swallow everything, and neither side hears of it.
-#[derive(Debug)]
-pub struct HalfOpen {
-    /// The hub.
-    pub hub: usize,
+/// What is at the other end of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// Every node of RabbitMQ.
+    Broker,
+    /// PostgreSQL.
+    Database,
+    /// The government systems, all of them behind one line.
+    Systems,
 }
 
-/// Every hub's lines to the broker are slow.
+/// What is wrong with it, in both directions.
+#[derive(Debug, Clone, Copy)]
+pub enum Wrong {
+    /// It swallows everything, and neither side hears of it.
+    HalfOpen,
+    /// It is slow.
+    Slow {
+        /// Of each direction; up to a quarter more is drawn for each piece.
+        latency: Duration,
+        /// Bytes a second, of each connection and direction.
+        rate_max: Option<u32>,
+    },
+    /// Every connection is reset after so many more bytes, also each new one.
+    Cut {
+        /// Of each direction.
+        after_bytes: u64,
+    },
+}
+
+/// Bad lines to one peer.
 #[derive(Debug)]
-pub struct SlowLink {
-    /// Of each direction.
-    pub latency: Duration,
-    /// Bytes a second, of each connection and direction.
-    pub rate_max: u32,
+pub struct Line {
+    /// To whom.
+    pub peer: Peer,
+    /// What is wrong.
+    pub wrong: Wrong,
+    /// Of this hub; else of all.
+    pub hub: Option<usize>,
 }
 
 #[async_trait]
-impl Fault for HalfOpen {
+impl Fault for Line {
     fn name(&self) -> &'static str {
-        "the line to the broker is half open"
+        match (self.peer, self.wrong) {
+            (Peer::Broker, Wrong::HalfOpen) => "broker_line_half_open",
+            (Peer::Broker, Wrong::Slow { .. }) => "broker_line_slow",
+            (Peer::Broker, Wrong::Cut { .. }) => "broker_line_cut",
+            (Peer::Database, Wrong::HalfOpen) => "database_line_half_open",
+            (Peer::Database, Wrong::Slow { .. }) => "database_line_slow",
+            (Peer::Database, Wrong::Cut { .. }) => "database_line_cut",
+            (Peer::Systems, Wrong::HalfOpen) => "systems_line_half_open",
+            (Peer::Systems, Wrong::Slow { .. }) => "systems_line_slow",
+            (Peer::Systems, Wrong::Cut { .. }) => "systems_line_cut",
+        }
     }
 
     async fn begin(&mut self, world: &mut World) -> Outcome<()> {
-        set(world, Some(self.hub), Conditions::flow(Flow::Swallowed))?;
-        world.fault(format_args!("the lines of hub {} to RabbitMQ are half open", self.hub));
+        self.set(world, self.wrong.conditions())?;
+        let wrong = self.wrong;
+        world.fault(format_args!("{}: {wrong:?}", self.told()));
         Ok(())
     }
 
     async fn end(&mut self, world: &mut World) -> Outcome<()> {
-        set(world, Some(self.hub), Conditions::default())?;
-        world.fault(format_args!("the lines of hub {} to RabbitMQ are good", self.hub));
+        self.set(world, Conditions::default())?;
+        world.fault(format_args!("{}: good again", self.told()));
         Ok(())
     }
 }
 
-#[async_trait]
-impl Fault for SlowLink {
-    fn name(&self) -> &'static str {
-        "the line to the broker is slow"
+impl Line {
+    fn told(&self) -> String {
+        let whose = self.hub.map_or_else(|| "of all hubs".into(), |hub| format!("of hub {hub}"));
+        format!("the lines {whose} to {:?}", self.peer)
     }
 
-    async fn begin(&mut self, world: &mut World) -> Outcome<()> {
-        let conditions = Conditions::slow(self.latency, self.latency / 4, Some(self.rate_max));
-        set(world, None, conditions)?;
-        let SlowLink { latency, rate_max } = *self;
-        world.fault(format_args!(
-            "all lines to RabbitMQ are slow: {latency:?} each way, {rate_max} bytes a second"
-        ));
-        Ok(())
-    }
-
-    async fn end(&mut self, world: &mut World) -> Outcome<()> {
-        set(world, None, Conditions::default())?;
-        world.fault("all lines to RabbitMQ are fast");
+    fn set(&self, world: &World, conditions: Conditions) -> Outcome<()> {
+        if world.lines.is_empty() {
+            return Err(Error::Told("the scene has no proxies".into()));
+        }
+        let wanted = |number: &usize| self.hub.is_none_or(|hub| hub == *number);
+        for (_, lines) in world.lines.iter().enumerate().filter(|(number, _)| wanted(number)) {
+            let lines: &[Proxy] = match self.peer {
+                Peer::Broker => &lines.broker,
+                Peer::Database => std::slice::from_ref(&lines.database),
+                Peer::Systems => std::slice::from_ref(&lines.simulators),
+            };
+            lines.iter().for_each(|line| line.set(conditions));
+        }
         Ok(())
     }
 }
 
-/// Of one hub or of all.
-fn set(world: &World, hub: Option<usize>, conditions: Conditions) -> Outcome<()> {
-    if world.lines.is_empty() {
-        return Err(Error::Told("the scene has no proxies".into()));
+impl Wrong {
+    fn conditions(self) -> Conditions {
+        match self {
+            Self::HalfOpen => Conditions::flow(Flow::Swallowed),
+            Self::Slow { latency, rate_max } => Conditions::slow(latency, latency / 4, rate_max),
+            Self::Cut { after_bytes } => {
+                let cut = Some(Cut { after_bytes, ending: Ending::Reset });
+                let way = Way { cut, ..Way::default() };
+                Conditions { up: way, down: way, ..Conditions::default() }
+            }
+        }
     }
-    let wanted = |number: &usize| hub.is_none_or(|hub| hub == *number);
-    for (_, lines) in world.lines.iter().enumerate().filter(|(number, _)| wanted(number)) {
-        lines.broker.iter().for_each(|line| line.set(conditions));
-    }
-    Ok(())
 }

@@ -16,7 +16,7 @@ pub struct MemoryAlarm;
 #[async_trait]
 impl Fault for MemoryAlarm {
     fn name(&self) -> &'static str {
-        "the broker is short of memory"
+        "broker_memory_alarm"
     }
 
     async fn begin(&mut self, world: &mut World) -> Outcome<()> {

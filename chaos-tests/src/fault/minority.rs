@@ -43,7 +43,7 @@ impl Minority {
 #[async_trait]
 impl Fault for Minority {
     fn name(&self) -> &'static str {
-        "a node of the broker is in a minority"
+        "broker_node_in_minority"
     }
 
     async fn begin(&mut self, world: &mut World) -> Outcome<()> {

@@ -31,7 +31,7 @@ impl NodeLost {
 #[async_trait]
 impl Fault for NodeLost {
     fn name(&self) -> &'static str {
-        "a node of the broker is lost"
+        "broker_node_lost"
     }
 
     async fn begin(&mut self, world: &mut World) -> Outcome<()> {

@@ -17,6 +17,7 @@ async fn drawn_faults_break_no_promise() -> Outcome<()> {
         wait_max: Duration::from_secs(180),
         faults: FAULTS,
         hubs: 2,
+        nodes: 1,
         only: Vec::new(),
         say: |line| println!("{line}"),
     })
@@ -26,6 +27,16 @@ async fn drawn_faults_break_no_promise() -> Outcome<()> {
 
 #[test]
 fn a_kind_that_does_not_exist_is_refused_with_the_names_of_all() {
-    let refused = campaign::kinds(&["worker_kiled".to_owned()]).expect_err("no such kind");
+    let refused = campaign::kinds(&["worker_kiled".to_owned()], 1).expect_err("no such kind");
     assert!(refused.contains("worker_kiled") && refused.contains("worker_killed"), "{refused}");
+}
+
+#[test]
+fn a_kind_that_needs_a_cluster_is_drawn_in_one_only() {
+    let named = ["broker_node_lost".to_owned()];
+    let refused = campaign::kinds(&named, 1).expect_err("one node");
+    assert!(refused.contains("--nodes 3"), "{refused}");
+    assert_eq!(campaign::kinds(&named, 3).map(|kinds| kinds.len()), Ok(1));
+    let names = |nodes| campaign::kinds(&[], nodes).map(|kinds| kinds.len()).unwrap_or(0);
+    assert!(names(1) < names(3));
 }

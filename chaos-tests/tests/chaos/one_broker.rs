@@ -5,7 +5,7 @@ use std::{ops::Range, time::Duration};
 
 use chaos_tests::{
     Outcome,
-    fault::{Deleted, Fault, HalfOpen, MemoryAlarm, SlowLink},
+    fault::{Deleted, Fault, Line, MemoryAlarm, Peer, Wrong},
     steady::Steady,
     world::{Scene, Wanted, World},
 };
@@ -111,7 +111,8 @@ async fn deleted(
 }
 
 async fn half_open(world: &mut World, steady: &Steady, cast: Range<usize>) -> Outcome<()> {
-    let mut half_open = HalfOpen { hub: CUT_OFF };
+    let (peer, wrong) = (Peer::Broker, Wrong::HalfOpen);
+    let mut half_open = Line { peer, wrong, hub: Some(CUT_OFF) };
     world
         .publish_while(cast, async |world| {
             world.pass(world.drawn(50, 300)).await;
@@ -129,7 +130,9 @@ async fn half_open(world: &mut World, steady: &Steady, cast: Range<usize>) -> Ou
 }
 
 async fn slow(world: &mut World, steady: &Steady, cast: Range<usize>) -> Outcome<()> {
-    let mut slow = SlowLink { latency: Duration::from_millis(200), rate_max: 64 * 1024 };
+    let latency = Duration::from_millis(200);
+    let wrong = Wrong::Slow { latency, rate_max: Some(64 * 1024) };
+    let mut slow = Line { peer: Peer::Broker, wrong, hub: None };
     world
         .publish_while(cast, async |world| {
             slow.begin(world).await?;
