@@ -40,6 +40,21 @@ pub trait Fault: Send {
     async fn begin(&mut self, world: &mut World) -> Outcome<()>;
     /// Makes it right again.
     async fn end(&mut self, world: &mut World) -> Outcome<()>;
+    /// Where it struck, or that it did not, once it has begun; for reports.
+    fn struck(&self) -> Struck {
+        Struck::Here
+    }
+}
+
+/// Whether a fault that has begun is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Struck {
+    /// It is, and its name says all.
+    Here,
+    /// It is, at this place.
+    At(&'static str),
+    /// Nobody came by this place.
+    Missed(&'static str),
 }
 
 /// Between two looks at a condition; an error once they have taken too long.

@@ -83,6 +83,8 @@ struct Notes {
     messages: Vec<String>,
     /// Events that told of a doubt.
     doubts: usize,
+    /// Events, in all.
+    heard: usize,
 }
 
 /// The portal; clones share what was noted.
@@ -196,6 +198,7 @@ impl Portal {
         heard.push(told);
         notes.messages.extend(message.and_then(|id| id.as_str()).map(str::to_owned));
         notes.doubts += usize::from(is_doubt);
+        notes.heard += 1;
     }
 
     /// Publishes these messages, in order, until each is confirmed. Never gives up: the caller's
@@ -312,6 +315,11 @@ impl Portal {
     /// The events of a job, in the order of their arrival.
     pub fn heard(&self, id: Uuid) -> Vec<Told> {
         self.notes().events.get(&id).cloned().unwrap_or_default()
+    }
+
+    /// Events that were heard since the beginning.
+    pub fn events(&self) -> usize {
+        self.notes().heard
     }
 
     /// When the end of a job was heard first.

@@ -120,6 +120,8 @@ pub struct World {
     pub destroyed_max: usize,
     /// Whether the portal reads events that no queue took, because its binding was deleted.
     pub reads_unheard: bool,
+    /// Hubs that ended although nobody killed them, and were started again.
+    pub(crate) ended_by_themselves: Vec<String>,
     /// Rates that were not reached, with what was measured.
     pub(crate) slow: Vec<String>,
     name: &'static str,
@@ -233,6 +235,7 @@ impl World {
             mesh,
             destroyed_max: 0,
             reads_unheard: false,
+            ended_by_themselves: Vec::new(),
             slow: Vec::new(),
             name: wanted.name,
             seed,
@@ -536,6 +539,10 @@ impl World {
         match self.leaps {
             Some(past) => self.leap_to_the_end(past).await,
             None => self.drive(async |_, _| Ok(())).await?,
+        }
+        if !self.ended_by_themselves.is_empty() {
+            let ended = self.ended_by_themselves.join("; ");
+            return Err(Error::Told(format!("hubs ended by themselves: {ended}")));
         }
         let evidence = Evidence::gather(self).await?;
         let mut findings = oracle::judge(self, &evidence);

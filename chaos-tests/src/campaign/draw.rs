@@ -126,7 +126,7 @@ pub const KINDS: [Kind; 28] = [
         Box::new(worker::Killed { hub: hub(chance, hubs) })
     }),
     of("worker_killed_at_point", 24, Ground::Workers, (0, 1_500), |chance, _| {
-        Box::new(worker::KilledAt { point: point(chance), nth: nth(chance) })
+        Box::new(worker::KilledAt::new(point(chance), nth(chance)))
     }),
     of("worker_stopped", 6, Ground::Workers, (0, 1_000), |chance, hubs| {
         Box::new(worker::Stopped { hub: hub(chance, hubs) })
@@ -135,7 +135,7 @@ pub const KINDS: [Kind; 28] = [
         Box::new(worker::Frozen { hub: hub(chance, hubs) })
     }),
     of("worker_frozen_at_point", 7, Ground::Workers, (500, 13_000), |chance, _| {
-        Box::new(worker::FrozenAt { point: point(chance), nth: nth(chance) })
+        Box::new(worker::FrozenAt::new(point(chance), nth(chance)))
     }),
     of("database_stopped", 5, Ground::Database, (0, 2_000), |_, _| {
         Box::new(database::Away { killed: false })
@@ -144,10 +144,10 @@ pub const KINDS: [Kind; 28] = [
         Box::new(database::Away { killed: true })
     }),
     of("database_killed_mid_commit", 8, Ground::Database, (20, 1_000), |_, _| {
-        Box::new(database::Silent { killed: true })
+        Box::new(database::CommitsUnheard)
     }),
     of("database_unreachable", 6, Ground::Database, (500, 20_000), |_, _| {
-        Box::new(database::Silent { killed: false })
+        Box::new(database::Silent)
     }),
     of("sessions_terminated", 8, Ground::Database, (0, 1), |_, _| {
         Box::new(database::SessionsEnded)

@@ -25,12 +25,13 @@ use workers::chance::Chance;
 
 use self::{
     draw::{Drawn, Ground, KINDS, Kind},
-    rate::Sampler,
+    rate::{Baseline, Sampler},
     report::{Report, Round, Struck, Violation},
 };
 use crate::{
     Error, Outcome,
     evidence::Evidence,
+    fault,
     load::Load,
     oracle,
     world::{Scene, Since, Wanted, World, evidence_of},
@@ -134,7 +135,7 @@ pub async fn run(plan: Plan) -> Outcome<Report> {
     world.quiet();
     let mut campaign = Campaign {
         load: Load::start(&world, plan.seed),
-        sampler: Sampler::start(&world.stage),
+        sampler: Sampler::start(&world.stage, &world.portal),
         chance: Chance::seeded(plan.seed ^ 0xFA17),
         report: Report::new(plan.seed),
         world,
@@ -170,13 +171,21 @@ async fn know_behaviours(world: &World) -> Outcome<()> {
     }
 }
 
+/// Where a fault struck, or that nobody came by.
+fn place(struck: &fault::Struck) -> Option<String> {
+    match struck {
+        fault::Struck::Here => None,
+        fault::Struck::At(place) => Some((*place).to_owned()),
+        fault::Struck::Missed(place) => Some(format!("nobody came by {place}")),
+    }
+}
+
 impl Campaign {
     async fn play(&mut self) -> Outcome<()> {
         while self.report.count() < self.plan.faults && self.began.elapsed() < self.plan.wait_max {
             let size = 12 + usize::try_from(self.chance.below(7)).unwrap_or(0);
-            self.rate = 12 + self.chance.below(5);
+            self.rate = 18 + self.chance.below(7);
             self.load.set_rate(self.rate);
-            self.warm().await;
             for _ in 0..size {
                 if self.report.count() >= self.plan.faults
                     || self.began.elapsed() > self.plan.wait_max
@@ -190,17 +199,18 @@ impl Campaign {
         Ok(())
     }
 
-    /// Waits until the load has its rate.
-    async fn warm(&self) {
+    /// Waits until the load has its rate; `false` where it does not get there.
+    async fn warm(&self) -> bool {
         let began = Instant::now();
         let share = self.share() * rate::FULL;
         while began.elapsed() < WARM_MAX {
             let rates = self.sampler.rates();
             if !rates.is_empty() && rates.iter().all(|rate| *rate >= share) {
-                return;
+                return true;
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
+        false
     }
 
     /// The rate of one worker when all share the load.
@@ -229,11 +239,12 @@ impl Campaign {
         let messages = 40 + usize::try_from(self.chance.below(80)).unwrap_or(0);
         tokio::time::sleep(gap).await;
         // A fault that meets a worker on its way back would measure nothing.
-        self.warm().await;
+        if !self.warm().await {
+            let rates = self.sampler.rates();
+            self.violate("the workers do not reach their rate", format!("{WARM_MAX:?}: {rates:?}"));
+        }
         self.watch().await?;
-        // Making up for what was owed is more than the rate, and no measure for what comes after.
-        let share = self.share();
-        let before: Vec<f64> = self.sampler.rates().iter().map(|rate| rate.min(share)).collect();
+        let before = self.sampler.baseline(self.share());
         if burst {
             self.load.burst(messages);
         }
@@ -245,7 +256,9 @@ impl Campaign {
         if drawn.iter().any(|drawn| drawn.kind.silences()) {
             self.living.clear();
         }
-        self.hold(drawn).await?;
+        let struck = self.hold(drawn).await?;
+        let missed = struck.iter().filter(|one| matches!(one, fault::Struck::Missed(_))).count();
+        let places = struck.iter().filter_map(place).collect();
         let ended = Instant::now();
         if deadly {
             self.last_death = Some(ended);
@@ -253,11 +266,13 @@ impl Campaign {
         let back = self.wait_back(ended, &before).await;
         let rescued = self.sampler.grown(at, |counters| counters.rescued);
         let struck = Struck {
-            number: self.report.count() + names.len(),
+            number: self.report.count() + names.len() - missed,
             names,
+            places,
+            missed,
             at: at.duration_since(self.began),
             lasted: ended.duration_since(at),
-            before,
+            before: before.admitted,
             back,
             in_flight,
             burst: if burst { messages } else { 0 },
@@ -280,7 +295,7 @@ impl Campaign {
         if let Some(last) = self.report.faults.last_mut() {
             last.rescued += rescued;
             last.fenced += fenced;
-            let (number, name, lasted) = (last.number, last.names.join(" + "), last.lasted);
+            let (number, name, lasted) = (last.number, last.told(), last.lasted);
             self.look_for_needless_rescues(rescued, lasted, &format!("fault {number} ({name})"));
         }
         let mut living = BTreeMap::new();
@@ -306,13 +321,14 @@ impl Campaign {
     }
 
     /// Begins what was drawn, holds it, and ends it; the second begins while the first holds.
-    async fn hold(&mut self, drawn: Vec<Drawn>) -> Outcome<()> {
+    async fn hold(&mut self, drawn: Vec<Drawn>) -> Outcome<Vec<fault::Struck>> {
         let mut drawn = drawn.into_iter();
-        let Some(mut first) = drawn.next() else { return Ok(()) };
+        let Some(mut first) = drawn.next() else { return Ok(Vec::new()) };
         let Some(mut second) = drawn.next() else {
             first.fault.begin(&mut self.world).await?;
             tokio::time::sleep(first.lasts).await;
-            return first.fault.end(&mut self.world).await;
+            first.fault.end(&mut self.world).await?;
+            return Ok(vec![first.fault.struck()]);
         };
         let apart = first.lasts.mul_f64(self.chance.fraction());
         let second_ends_first = self.chance.below(2) == 0;
@@ -325,11 +341,12 @@ impl Campaign {
         }
         first.fault.end(&mut self.world).await?;
         tokio::time::sleep(second.lasts / 4).await;
-        second.fault.end(&mut self.world).await
+        second.fault.end(&mut self.world).await?;
+        Ok(vec![first.fault.struck(), second.fault.struck()])
     }
 
     /// How long until every worker was back at its rate; `None`: nobody waited longer.
-    async fn wait_back(&self, ended: Instant, before: &[f64]) -> Option<Duration> {
+    async fn wait_back(&self, ended: Instant, before: &Baseline) -> Option<Duration> {
         while ended.elapsed() < BACK_WAIT_MAX {
             if let Some(back) = self.sampler.back_at(ended, before) {
                 return Some(back.duration_since(ended));
@@ -340,7 +357,7 @@ impl Campaign {
     }
 
     fn look_for_violations(&mut self, struck: &Struck) {
-        let name = struck.names.join(" + ");
+        let name = struck.told();
         let number = struck.number;
         if struck.back.is_none_or(|back| back > BACK_MAX) {
             let what = match struck.back {
@@ -353,6 +370,9 @@ impl Campaign {
         }
         let fault = format!("fault {number} ({name})");
         self.look_for_needless_rescues(struck.rescued, struck.lasted, &fault);
+        for ended in std::mem::take(&mut self.world.ended_by_themselves) {
+            self.violate("a hub ended by itself", format!("fault {number} ({name}): {ended}"));
+        }
         for hub in 0..self.world.stage.hubs.len() {
             let exit = self.world.stage.hubs[hub].as_ref().and_then(workers::services::Owned::exit);
             if let Some(exit) = exit {

@@ -1,8 +1,13 @@
 //! How fast each worker works: counters of every hub, looked at all the time.
 //!
-//! *Guarantee*: a worker is back at the moment from which it admitted, over [`WINDOW`], at least
-//! [`FULL`] of what it admitted before. A counter that began again (another process) or that could not
-//! be read counts as no work.
+//! *Guarantee*: the workers are back at the moment from which, over [`WINDOW`],
+//!
+//! - each admitted at least [`FULL`] of what it admitted before,
+//! - each recorded the end of a job, and all together [`ENDED_MIN`] of what the portal publishes: some
+//!   jobs wait for business time, which stands still,
+//! - the portal heard [`HEARD_MIN`] events for each message that it publishes.
+//!
+//! A counter that began again (another process) or that could not be read counts as no work.
 
 use std::{
     collections::VecDeque,
@@ -13,12 +18,18 @@ use std::{
 use tokio::task::JoinHandle;
 use workers::demo::stage::{Http, Stage};
 
+use crate::portal::Portal;
+
 /// Between two looks.
 pub const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// A rate is measured over this.
 pub const WINDOW: Duration = Duration::from_secs(2);
 /// The part of the rate before that counts as full.
 pub const FULL: f64 = 0.9;
+/// Ends that are recorded, of what is published. In a calm campaign it is about three quarters.
+pub const ENDED_MIN: f64 = 0.4;
+/// Events that are heard, of what is published. In a calm campaign there are more than two a message.
+pub const HEARD_MIN: f64 = 0.9;
 /// Looks that are kept: a quarter of an hour.
 const LOOKS_MAX: usize = 3_600;
 /// One page of metrics; a hub whose database is away takes longer.
@@ -29,6 +40,8 @@ const PAGE_WAIT_MAX: Duration = Duration::from_secs(1);
 pub struct Counters {
     /// Messages decided.
     pub admitted: f64,
+    /// Jobs whose end was recorded.
+    pub ended: f64,
     /// Jobs taken from the dead.
     pub rescued: f64,
     /// Results of lost runs.
@@ -37,8 +50,24 @@ pub struct Counters {
     pub in_flight: f64,
 }
 
-/// One look at all hubs; `None` where a hub did not answer.
-type Look = (Instant, Vec<Option<Counters>>);
+/// One look at everybody.
+#[derive(Debug)]
+struct Look {
+    at: Instant,
+    /// `None` where a hub did not answer.
+    hubs: Vec<Option<Counters>>,
+    /// Events that the portal has heard.
+    heard: usize,
+}
+
+/// What was done in a second, before a fault.
+#[derive(Debug, Clone)]
+pub struct Baseline {
+    /// Messages decided by each hub.
+    pub admitted: Vec<f64>,
+    /// Messages that the portal publishes.
+    pub published: f64,
+}
 
 /// Looks at the hubs until it is dropped.
 #[derive(Debug)]
@@ -49,22 +78,22 @@ pub struct Sampler {
 
 impl Sampler {
     /// Begins to look.
-    pub fn start(stage: &Stage) -> Self {
+    pub fn start(stage: &Stage, portal: &Portal) -> Self {
         let looks: Arc<Mutex<VecDeque<Look>>> = Arc::default();
         let url = |hub| format!("http://{}/metrics", stage.addresses(hub).admin);
         let urls: Vec<String> = (0..stage.hubs.len()).map(url).collect();
-        let (http, kept) = (stage.http().clone(), looks.clone());
+        let (http, kept, portal) = (stage.http().clone(), looks.clone(), portal.clone());
         let task = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(LOOK_EVERY).await;
                 let at = Instant::now();
                 let pages = urls.iter().map(|url| read(&http, url));
-                let counters = futures_util::future::join_all(pages).await;
+                let hubs = futures_util::future::join_all(pages).await;
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
                 if kept.len() == LOOKS_MAX {
                     kept.pop_front();
                 }
-                kept.push_back((at, counters));
+                kept.push_back(Look { at, hubs, heard: portal.events() });
             }
         });
         Self { looks, task }
@@ -78,27 +107,35 @@ impl Sampler {
     pub fn rates(&self) -> Vec<f64> {
         let looks = self.looks();
         let Some(last) = looks.len().checked_sub(1) else { return Vec::new() };
-        let from = looks.iter().rposition(|look| looks[last].0 - look.0 >= WINDOW).unwrap_or(0);
-        let hubs = looks[last].1.len();
-        (0..hubs).map(|hub| rate(&looks[from], &looks[last], hub)).collect()
+        let from = looks.iter().rposition(|look| looks[last].at - look.at >= WINDOW).unwrap_or(0);
+        let hubs = looks[last].hubs.len();
+        (0..hubs).map(|hub| rate(&looks[from], &looks[last], hub, ADMITTED)).collect()
+    }
+
+    /// What is done now, where each hub has this share of what is published. Making up for what was
+    /// owed is more than that, and no measure for what comes after.
+    pub fn baseline(&self, share: f64) -> Baseline {
+        let admitted: Vec<f64> = self.rates().iter().map(|rate| rate.min(share)).collect();
+        let published = admitted.iter().map(|_| share).sum();
+        Baseline { admitted, published }
     }
 
     /// Calls under way at the last look, at all hubs that answered.
     pub fn in_flight(&self) -> f64 {
         let looks = self.looks();
-        let last = looks.back().map(|look| look.1.clone()).unwrap_or_default();
+        let last = looks.back().map(|look| look.hubs.clone()).unwrap_or_default();
         last.iter().flatten().map(|counters| counters.in_flight).sum()
     }
 
     /// How much a counter has grown since an instant, at all hubs, whatever process they were.
     pub fn grown(&self, since: Instant, counter: impl Fn(&Counters) -> f64) -> f64 {
         let looks = self.looks();
-        let hubs = looks.back().map_or(0, |look| look.1.len());
+        let hubs = looks.back().map_or(0, |look| look.hubs.len());
         let mut grown = 0.0;
         for hub in 0..hubs {
             let mut last = None;
-            for (at, counters) in looks.iter() {
-                let Some(value) = counters[hub].as_ref().map(&counter) else { continue };
+            for Look { at, hubs, .. } in looks.iter() {
+                let Some(value) = hubs[hub].as_ref().map(&counter) else { continue };
                 let before = last.replace(value);
                 if *at >= since {
                     grown += match before {
@@ -113,18 +150,29 @@ impl Sampler {
         grown
     }
 
-    /// The moment after `since` from which every hub worked at its share of `before`, if that moment
-    /// has come.
-    pub fn back_at(&self, since: Instant, before: &[f64]) -> Option<Instant> {
+    /// The moment after `since` from which everybody worked as before, if that moment has come.
+    pub fn back_at(&self, since: Instant, before: &Baseline) -> Option<Instant> {
         let looks = self.looks();
-        for (at, from) in looks.iter().enumerate().filter(|(_, look)| look.0 >= since) {
-            let to = looks.iter().skip(at).find(|look| look.0 - from.0 >= WINDOW)?;
-            let full = |hub: usize| rate(from, to, hub) >= before[hub] * FULL;
-            if (0..before.len()).all(full) {
-                return Some(from.0);
+        for (at, from) in looks.iter().enumerate().filter(|(_, look)| look.at >= since) {
+            let to = looks.iter().skip(at).find(|look| look.at - from.at >= WINDOW)?;
+            if before.is_reached(from, to) {
+                return Some(from.at);
             }
         }
         None
+    }
+}
+
+impl Baseline {
+    fn is_reached(&self, from: &Look, to: &Look) -> bool {
+        let hubs = 0..self.admitted.len();
+        let ended: Vec<f64> = hubs.clone().map(|hub| rate(from, to, hub, ENDED)).collect();
+        let events = u32::try_from(to.heard.saturating_sub(from.heard)).unwrap_or(u32::MAX);
+        let heard = f64::from(events) / (to.at - from.at).as_secs_f64();
+        hubs.clone().all(|hub| rate(from, to, hub, ADMITTED) >= self.admitted[hub] * FULL)
+            && ended.iter().all(|ended| *ended > 0.0)
+            && ended.iter().sum::<f64>() >= self.published * ENDED_MIN
+            && heard >= self.published * HEARD_MIN
     }
 }
 
@@ -134,12 +182,15 @@ impl Drop for Sampler {
     }
 }
 
-fn rate(from: &Look, to: &Look, hub: usize) -> f64 {
-    let seconds = (to.0 - from.0).as_secs_f64();
-    match (from.1[hub], to.1[hub]) {
-        (Some(a), Some(b)) if b.admitted >= a.admitted && seconds > 0.0 => {
-            (b.admitted - a.admitted) / seconds
-        }
+type Counter = fn(&Counters) -> f64;
+const ADMITTED: Counter = |counters| counters.admitted;
+const ENDED: Counter = |counters| counters.ended;
+
+fn rate(from: &Look, to: &Look, hub: usize, counter: Counter) -> f64 {
+    let seconds = (to.at - from.at).as_secs_f64();
+    let counts = |look: &Look| look.hubs[hub].as_ref().map(counter);
+    match (counts(from), counts(to)) {
+        (Some(a), Some(b)) if b >= a && seconds > 0.0 => (b - a) / seconds,
         _ => 0.0,
     }
 }
@@ -155,6 +206,7 @@ async fn read(http: &Http, url: &str) -> Option<Counters> {
     };
     Some(Counters {
         admitted: sum("hub_jobs_admitted_total"),
+        ended: sum("hub_job_duration_seconds_count"),
         rescued: sum("hub_jobs_rescued_total"),
         fenced: sum("hub_results_fenced_total"),
         in_flight: sum("hub_calls_in_flight"),
@@ -165,14 +217,23 @@ async fn read(http: &Http, url: &str) -> Option<Counters> {
 mod tests {
     use super::*;
 
+    /// Looks of hubs that record two of three jobs that they admit; of each job two events are heard.
     fn sampler(looks: Vec<(u64, Vec<Option<f64>>)>, start: Instant) -> Sampler {
         let look = |(ms, hubs): (u64, Vec<Option<f64>>)| {
-            let counters = |admitted| Counters { admitted, ..Counters::default() };
+            let admitted: f64 = hubs.iter().flatten().sum();
+            let counters =
+                |admitted| Counters { admitted, ended: admitted / 1.5, ..Counters::default() };
             let hubs = hubs.into_iter().map(|hub| hub.map(counters)).collect();
-            (start + Duration::from_millis(ms), hubs)
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
+            let heard = (2.0 * admitted) as usize;
+            Look { at: start + Duration::from_millis(ms), hubs, heard }
         };
         let looks = Arc::new(Mutex::new(looks.into_iter().map(look).collect()));
         Sampler { looks, task: tokio::spawn(async {}) }
+    }
+
+    fn before(admitted: &[f64]) -> Baseline {
+        Baseline { admitted: admitted.to_vec(), published: admitted.iter().sum() }
     }
 
     #[tokio::test]
@@ -185,11 +246,27 @@ mod tests {
             (6_000, vec![Some(60.0), Some(25.0)]),
         ];
         let seen = sampler(looks, start);
-        let back = seen.back_at(start, &[10.0, 10.0]);
+        let back = seen.back_at(start, &before(&[10.0, 10.0]));
         assert_eq!(back, Some(start + Duration::from_secs(4)));
-        assert_eq!(seen.back_at(start, &[10.0, 20.0]), None);
-        let half = seen.rates();
-        assert_eq!(half, [10.0, 10.0]);
+        assert_eq!(seen.back_at(start, &before(&[10.0, 20.0])), None);
+        assert_eq!(seen.rates(), [10.0, 10.0]);
+    }
+
+    #[tokio::test]
+    async fn who_admits_and_records_nothing_is_not_back() {
+        let start = Instant::now();
+        let seen = sampler(vec![(0, vec![Some(0.0)]), (2_000, vec![Some(20.0)])], start);
+        assert_eq!(seen.back_at(start, &before(&[10.0])), Some(start));
+        seen.looks()[1].hubs[0].as_mut().expect("it answered").ended = 0.0;
+        assert_eq!(seen.back_at(start, &before(&[10.0])), None);
+    }
+
+    #[tokio::test]
+    async fn who_records_and_tells_nobody_is_not_back() {
+        let start = Instant::now();
+        let seen = sampler(vec![(0, vec![Some(0.0)]), (2_000, vec![Some(20.0)])], start);
+        seen.looks()[1].heard = 0;
+        assert_eq!(seen.back_at(start, &before(&[10.0])), None);
     }
 
     #[tokio::test]
@@ -198,10 +275,9 @@ mod tests {
         let looks =
             vec![(0, vec![Some(100.0)]), (2_000, vec![Some(5.0)]), (4_000, vec![Some(25.0)])];
         let seen = sampler(looks, start);
-        assert_eq!(seen.back_at(start, &[10.0]), Some(start + Duration::from_secs(2)));
-        assert!(
-            (seen.grown(start, |c| c.admitted) - 25.0).abs() < 0.1,
-            "5 and 20 after the 100 of before"
-        );
+        let grown = seen.grown(start, |c| c.admitted);
+        assert!((grown - 25.0).abs() < 0.1, "5 and 20 after the 100 of before, not {grown}");
+        let back = seen.back_at(start, &before(&[10.0]));
+        assert_eq!(back, Some(start + Duration::from_secs(2)));
     }
 }

@@ -11,6 +11,10 @@ pub struct Struck {
     pub number: usize,
     /// Its kind, or both.
     pub names: Vec<&'static str>,
+    /// Where it struck, where its name does not say all.
+    pub places: Vec<String>,
+    /// How many of them nobody came by: they count as no faults.
+    pub missed: usize,
     /// When it began, since the campaign began.
     pub at: Duration,
     /// Between its begin and its end.
@@ -90,11 +94,11 @@ impl Struck {
     pub fn line(&self) -> String {
         let back = self.back.map_or_else(|| "never".into(), seconds);
         format!(
-            "{:4}  {:7}  {:50} lasted {:>6}  back after {:>6}  in flight {:3.0}  rescued {:3.0}  \
+            "{:4}  {:7}  {:60} lasted {:>6}  back after {:>6}  in flight {:3.0}  rescued {:3.0}  \
              fenced {:2.0}  in doubt {:2}{}",
             self.number,
             seconds(self.at),
-            self.names.join(" + "),
+            self.told(),
             seconds(self.lasted),
             back,
             self.in_flight,
@@ -105,9 +109,17 @@ impl Struck {
         )
     }
 
+    /// Its name, and where it struck.
+    pub fn told(&self) -> String {
+        let names = self.names.join(" + ");
+        let places = self.places.join(", ");
+        if places.is_empty() { names } else { format!("{names} ({places})") }
+    }
+
     fn json(&self) -> Value {
         json!({
-            "number": self.number, "faults": self.names, "at_s": self.at.as_secs_f64(),
+            "number": self.number, "faults": self.names, "places": self.places,
+            "missed": self.missed, "at_s": self.at.as_secs_f64(),
             "lasted_s": self.lasted.as_secs_f64(), "rates_before": self.before,
             "back_s": self.back.map(|back| back.as_secs_f64()), "in_flight": self.in_flight,
             "burst": self.burst, "rescued": self.rescued, "fenced": self.fenced,
@@ -154,7 +166,7 @@ impl Report {
 
     /// Faults, counted one by one.
     pub fn count(&self) -> usize {
-        self.faults.iter().map(|struck| struck.names.len()).sum()
+        self.faults.iter().map(|struck| struck.names.len() - struck.missed).sum()
     }
 
     /// A sum over the rounds.

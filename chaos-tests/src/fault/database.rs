@@ -1,16 +1,22 @@
-//! Faults of PostgreSQL: restarted, killed during commits, unreachable, sessions ended, full of
-//! foreign sessions.
+//! Faults of PostgreSQL: restarted, killed after commits that nobody heard of, unreachable, sessions
+//! ended, full of foreign sessions.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use rustix::process::Signal;
 
-use super::{Fault, session::Session};
-use crate::{Error, Outcome, world::World};
+use super::{Fault, look_again, session::Session};
+use crate::{
+    Error, Outcome,
+    proxy::{Conditions, Flow, Way},
+    world::World,
+};
 
 /// Sessions that fill the server, at most: it takes 200.
 const SESSIONS_MAX: usize = 260;
+/// Somebody commits within this, under load.
+const UNHEARD_WAIT_MAX: Duration = Duration::from_secs(10);
 /// The server answers a session within this.
 const SESSION_WAIT_MAX: Duration = Duration::from_secs(10);
 
@@ -44,19 +50,15 @@ impl Fault for Away {
     }
 }
 
-/// Every process of the server is stopped where it is, during commits: connections stand and nothing
-/// is answered. At the end it goes on, or is killed and started: then nobody ever hears what became
-/// of the commits under way.
+/// Every process of the server is stopped where it is: connections stand and nothing is answered. At
+/// the end it goes on.
 #[derive(Debug)]
-pub struct Silent {
-    /// Killed at the end instead of going on.
-    pub killed: bool,
-}
+pub struct Silent;
 
 #[async_trait]
 impl Fault for Silent {
     fn name(&self) -> &'static str {
-        if self.killed { "database_killed_mid_commit" } else { "database_unreachable" }
+        "database_unreachable"
     }
 
     async fn begin(&mut self, world: &mut World) -> Outcome<()> {
@@ -66,15 +68,61 @@ impl Fault for Silent {
     }
 
     async fn end(&mut self, world: &mut World) -> Outcome<()> {
-        if self.killed {
-            world.fault("PostgreSQL is killed as it stands, and starts");
-            world.stage.own_mut()?.postgres.kill().await;
-            return Ok(world.stage.own_mut()?.postgres.start().await?);
-        }
         world.fault("PostgreSQL is thawed");
         world.stage.own()?.postgres.signal(Signal::CONT);
         Ok(())
     }
+}
+
+/// What the hubs send arrives, what PostgreSQL answers does not, until at least one commit is durable
+/// of which nobody heard; at the end it is killed and started. Needs a proxied scene.
+#[derive(Debug)]
+pub struct CommitsUnheard;
+
+/// The number of the next transaction that writes.
+const NEXT: &str = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text";
+
+#[async_trait]
+impl Fault for CommitsUnheard {
+    fn name(&self) -> &'static str {
+        "database_killed_mid_commit"
+    }
+
+    async fn begin(&mut self, world: &mut World) -> Outcome<()> {
+        let down = Way { flow: Flow::Swallowed, ..Way::default() };
+        set_lines(world, Conditions { down, ..Conditions::default() })?;
+        let next = world.count(NEXT).await?;
+        let committed = format!(
+            "SELECT count(*) FROM generate_series({next}::bigint, ({NEXT})::bigint - 1) AS number
+             WHERE pg_xact_status(number::text::xid8) = 'committed'"
+        );
+        let began = Instant::now();
+        while world.count(&committed).await? == 0 {
+            look_again("a commit that nobody hears of", began, UNHEARD_WAIT_MAX).await?;
+        }
+        let took = began.elapsed();
+        world.fault(format_args!(
+            "PostgreSQL is no longer heard; a commit followed after {took:.1?}"
+        ));
+        Ok(())
+    }
+
+    async fn end(&mut self, world: &mut World) -> Outcome<()> {
+        world.fault("PostgreSQL is killed, and starts");
+        world.stage.own_mut()?.postgres.kill().await;
+        set_lines(world, Conditions::default())?;
+        Ok(world.stage.own_mut()?.postgres.start().await?)
+    }
+}
+
+fn set_lines(world: &World, conditions: Conditions) -> Outcome<()> {
+    if world.lines.is_empty() {
+        return Err(Error::Told("the scene has no proxies".into()));
+    }
+    for lines in &world.lines {
+        lines.database.set(conditions);
+    }
+    Ok(())
 }
 
 /// All sessions of the hubs are ended by an administrator.

@@ -99,7 +99,9 @@ impl Line {
                 Peer::Database => std::slice::from_ref(&lines.database),
                 Peer::Systems => std::slice::from_ref(&lines.simulators),
             };
-            lines.iter().for_each(|line| line.set(conditions));
+            for line in lines {
+                line.set(conditions);
+            }
         }
         Ok(())
     }

@@ -1,11 +1,11 @@
 //! Faults of one hub process: killed, killed or frozen between two steps, frozen, stopped in order.
 
-use std::time::Duration;
+use std::{os::unix::process::ExitStatusExt as _, time::Duration};
 
 use async_trait::async_trait;
 use workers::fail_point::Point;
 
-use super::Fault;
+use super::{Fault, Struck};
 use crate::{
     Error, Outcome,
     fail_points::Deed,
@@ -14,6 +14,8 @@ use crate::{
 
 /// Somebody comes by an armed point within this, or nobody does in this load.
 pub const POINT_WAIT_MAX: Duration = Duration::from_secs(4);
+/// How a process ends at a fail point.
+const SIGKILL: i32 = 9;
 /// A stopped process shows as such within this.
 const STOP_SHOWS_MAX: Duration = Duration::from_secs(2);
 
@@ -70,6 +72,14 @@ pub struct KilledAt {
     pub point: Point,
     /// The how many-th time that somebody comes by.
     pub nth: u32,
+    taken: bool,
+}
+
+impl KilledAt {
+    /// At a point, the nth time.
+    pub const fn new(point: Point, nth: u32) -> Self {
+        Self { point, nth, taken: false }
+    }
 }
 
 #[async_trait]
@@ -82,6 +92,7 @@ impl Fault for KilledAt {
         let (point, nth) = (self.point, self.nth);
         world.fail_points.arm(point, Deed::Kill, nth)?;
         let taken = world.fail_points.wait(point, POINT_WAIT_MAX).await;
+        self.taken = taken.is_some();
         world.fault(match taken {
             Some(pid) => format!("process {pid} has killed itself at {}", point.name()),
             None => format!("nobody came by {} {nth} times", point.name()),
@@ -97,6 +108,11 @@ impl Fault for KilledAt {
     async fn end(&mut self, world: &mut World) -> Outcome<()> {
         world.start_dead()
     }
+
+    fn struck(&self) -> Struck {
+        let at = self.point.name();
+        if self.taken { Struck::At(at) } else { Struck::Missed(at) }
+    }
 }
 
 /// SIGSTOP to itself between two steps; thawed at the end.
@@ -106,6 +122,14 @@ pub struct FrozenAt {
     pub point: Point,
     /// The how many-th time that somebody comes by.
     pub nth: u32,
+    taken: bool,
+}
+
+impl FrozenAt {
+    /// At a point, the nth time.
+    pub const fn new(point: Point, nth: u32) -> Self {
+        Self { point, nth, taken: false }
+    }
 }
 
 #[async_trait]
@@ -118,6 +142,7 @@ impl Fault for FrozenAt {
         let (point, nth) = (self.point, self.nth);
         world.fail_points.arm(point, Deed::Freeze, nth)?;
         let taken = world.fail_points.wait(point, POINT_WAIT_MAX).await;
+        self.taken = taken.is_some();
         world.fault(match taken {
             Some(pid) => format!("process {pid} has frozen itself at {}", point.name()),
             None => format!("nobody came by {} {nth} times", point.name()),
@@ -139,6 +164,11 @@ impl Fault for FrozenAt {
         world.fault("every hub is thawed");
         world.thaw_all();
         Ok(())
+    }
+
+    fn struck(&self) -> Struck {
+        let at = self.point.name();
+        if self.taken { Struck::At(at) } else { Struck::Missed(at) }
     }
 }
 
@@ -172,13 +202,18 @@ fn is_stopped(pid: u32) -> bool {
 }
 
 impl World {
-    /// Starts every hub that does not run, however it ended.
+    /// Starts every hub that does not run. One that nobody killed is written down: it ended by itself.
     pub fn start_dead(&mut self) -> Outcome<()> {
         for number in 0..self.stage.hubs.len() {
-            let dead = self.stage.hubs[number].as_ref().is_none_or(|hub| hub.exit().is_some());
-            if dead {
-                self.start(number)?;
+            let exit = self.stage.hubs[number].as_ref().map(workers::services::Owned::exit);
+            if exit == Some(None) {
+                continue;
             }
+            // A fail point is SIGKILL.
+            if let Some(exit) = exit.flatten().filter(|exit| exit.signal() != Some(SIGKILL)) {
+                self.ended_by_themselves.push(format!("hub {number}: {exit}"));
+            }
+            self.start(number)?;
         }
         Ok(())
     }

@@ -37,6 +37,6 @@ fn a_kind_that_needs_a_cluster_is_drawn_in_one_only() {
     let refused = campaign::kinds(&named, 1).expect_err("one node");
     assert!(refused.contains("--nodes 3"), "{refused}");
     assert_eq!(campaign::kinds(&named, 3).map(|kinds| kinds.len()), Ok(1));
-    let names = |nodes| campaign::kinds(&[], nodes).map(|kinds| kinds.len()).unwrap_or(0);
+    let names = |nodes| campaign::kinds(&[], nodes).map_or(0, |kinds| kinds.len());
     assert!(names(1) < names(3));
 }

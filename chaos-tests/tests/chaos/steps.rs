@@ -148,12 +148,12 @@ async fn commands_without_answers(world: &mut World) -> Outcome<()> {
         system.begin(world).await?;
     }
     for point in [Point::BeforeCall, Point::AfterCallBeforeRecord, Point::BeforeRecordCommit] {
-        let mut killed = KilledAt { point, nth: 3 };
+        let mut killed = KilledAt::new(point, 3);
         killed.begin(world).await?;
         killed.end(world).await?;
         world.pass(LOST_FOR / 4).await;
     }
-    let mut frozen = FrozenAt { point: Point::AfterCallBeforeRecord, nth: 2 };
+    let mut frozen = FrozenAt::new(Point::AfterCallBeforeRecord, 2);
     frozen.begin(world).await?;
     world.pass(LOST_FOR).await;
     frozen.end(world).await?;
