@@ -74,6 +74,30 @@ async fn open(world: &World, link: &str) -> (u16, Vec<u8>) {
 }
 
 #[test]
+fn d15_a_number_stands_although_a_newer_job_of_the_order_ended_without_one() {
+    run(async {
+        let settings = format!("{QUICK}{QUICK_POST}");
+        let environment = vec![("HUB_SYSTEMS__KAZPOST__IN_FLIGHT_MAX", "1")];
+        let world = World::build(Scene { settings, environment, ..Scene::default() }).await;
+        // It holds the only place until both are admitted, so that the older one answers second to own.
+        world.at_the_counter("twice-0", &["slow_before"]).await;
+        world.at_the_counter("twice", &["label", "product_refused"]).await;
+        world.send(&label("twice-0", "twice holds")).await;
+        world.in_state(id("twice holds"), "calling").await;
+        world.send(&label("twice", "twice older")).await;
+        world.send(&label("twice", "twice newer")).await;
+        let older = world.ended(id("twice older")).await;
+        let newer = world.ended(id("twice newer")).await;
+        assert_eq!((&older["state"], &newer["state"]), (&json!("succeeded"), &json!("refused")));
+        let row = world.delivery("twice").await;
+        assert_eq!(row["job_id"], json!(id("twice newer")), "{row}");
+        assert_eq!(row["status_code"], "track_assigned", "{row}");
+        assert!(row["track_number"].is_string(), "assigned, and the portal has no number: {row}");
+        world.strike().await;
+    });
+}
+
+#[test]
 fn d13_a_label_for_an_order_that_is_not_reserved_or_not_for_a_courier_is_rejected() {
     run(async {
         let world = common().await;

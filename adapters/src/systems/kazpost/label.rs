@@ -151,13 +151,14 @@ impl Office {
             "tracking_link": self.tracking_link(&number),
             "contour": self.soap.contour(),
         });
-        let mut writes = vec![Status::TrackAssigned.write(input.order_kind, call.now)];
+        // The number is the order's, whoever asked: a newer job that owns the row may end without one.
+        let number_known = portal::write(&portal::NUMBER, columns.clone());
+        let mut writes = vec![Status::TrackAssigned.write(input.order_kind, call.now), number_known];
         if is_new {
             let day = local_date(call.now).to_string();
             writes.push(portal::write(&portal::ISSUED, json!({ "track_number_issued_on": day })));
         }
         if label.is_none() && reloads < RELOADS_MAX {
-            writes.push(portal::write(&portal::NUMBER, columns));
             return awaited(&number, reloads, writes);
         }
         let state = if label.is_some() { "ready" } else { "missing" };

@@ -292,6 +292,8 @@ async fn d14_a_number_stays_when_its_label_cannot_be_fetched() {
     assert_eq!(pauses.len(), usize::try_from(RELOADS_MAX).expect("few") - 1);
     assert_eq!(answer.summary["label"], "missing");
     assert_eq!(answer.portal.expose()["track_number"], NUMBER);
+    let number = write_of(&answer.writes, "portal.delivery", "track_number");
+    assert_eq!(number, Some(&json!(NUMBER)), "also where a newer job owns the row");
     assert_eq!(answer.portal.expose()["contour"], "127.0.0.1/kazpost/");
     assert_eq!(answer.portal.expose()["tracking_link"], format!("https://track.post.kz/{NUMBER}"));
     assert!(answer.files.is_empty());
