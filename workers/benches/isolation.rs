@@ -8,10 +8,11 @@
 //! The figure is the median over the turns of beside : mean of both alone. *Control*: alone again :
 //! alone, with nothing different between them. What it spreads is the machine's noise, and a figure
 //! within it says no more. `cargo bench -p workers --bench isolation`
-//! (`-- --turns 8 --seconds 20 --rate 100 --hubs 1` to change it).
+//! (`-- --turns 8 --seconds 20 --rate 100 --hubs 1 --arrivals 0` to change it).
 //!
 //! *Saturated*: every permit of `realestate` (its limit is [`SLOTS`]) is taken by a call that hangs, and
-//! as many jobs again are stored behind them.
+//! as many jobs again are stored behind them. With `--arrivals N`, N more a second come in and are stored
+//! while `gbdfl.person` is measured beside them: then the two also share the machine and the disk.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
 
@@ -36,6 +37,7 @@ use workers::{
 const SLOTS: u32 = 64;
 /// Their answers take so long.
 const SLOW: Duration = Duration::from_secs(30);
+const SECOND: Duration = Duration::from_secs(1);
 /// From the first call that hangs to the last measured job.
 const MEASURED_MAX: Duration = Duration::from_secs(25);
 
@@ -44,10 +46,11 @@ struct Arguments {
     seconds: usize,
     rate: usize,
     hubs: usize,
+    arrivals: usize,
 }
 
 fn arguments() -> Arguments {
-    let mut found = Arguments { turns: 8, seconds: 20, rate: 100, hubs: 1 };
+    let mut found = Arguments { turns: 8, seconds: 20, rate: 100, hubs: 1, arrivals: 0 };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut number = |otherwise| words.next().and_then(|n| n.parse().ok()).unwrap_or(otherwise);
@@ -55,6 +58,7 @@ fn arguments() -> Arguments {
             "--turns" => found.turns = number(found.turns),
             "--seconds" => found.seconds = number(found.seconds),
             "--rate" => found.rate = number(found.rate),
+            "--arrivals" => found.arrivals = number(found.arrivals),
             "--hubs" => found.hubs = number(found.hubs),
             // `cargo bench` adds --bench.
             _ => {}
@@ -129,7 +133,9 @@ async fn main() -> Result<()> {
     for number in 0..=arguments.turns {
         let alone = paced(&stage, &arguments).await?;
         saturate(&stage).await?;
+        let arriving = arrive(&stage, arguments.arrivals);
         let beside = paced(&stage, &arguments).await?;
+        arriving.abort();
         let hangs = hanging(&stage).await?;
         anyhow::ensure!(hangs > 0, "the slow answers came before the measurement ended");
         calm(&stage).await?;
@@ -156,7 +162,11 @@ async fn main() -> Result<()> {
 
 fn report(turns: &[Turn], arguments: &Arguments) {
     let (rate, count) = (arguments.rate, turns.len());
-    println!("\ngbdfl.person at {rate} jobs/s, {SLOTS} calls of realestate hang; {count} turns");
+    let arrivals = arguments.arrivals;
+    println!(
+        "\ngbdfl.person at {rate} jobs/s, {SLOTS} calls of realestate hang, {arrivals} more a second \
+         are stored; {count} turns"
+    );
     let alone: Vec<Delays> =
         turns.iter().flat_map(|turn| [turn.alone.clone(), turn.again.clone()]).collect();
     let beside: Vec<Delays> = turns.iter().map(|turn| turn.beside.clone()).collect();
@@ -227,6 +237,24 @@ async fn saturate(stage: &Stage) -> Result<()> {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     Ok(())
+}
+
+/// Publishes jobs of `realestate` at this rate until it is aborted.
+fn arrive(stage: &Stage, per_second: usize) -> tokio::task::JoinHandle<Result<()>> {
+    const OPERATION: &str = "realestate.properties";
+    let url = stage.amqp_url();
+    tokio::spawn(async move {
+        let Some(every) = u32::try_from(per_second).ok().and_then(|n| SECOND.checked_div(n)) else {
+            return Ok(());
+        };
+        let publisher = Publisher::connect(&url, "bench").await?;
+        let (chance, mut tick) = (Chance::from_entropy(), tokio::time::interval(every));
+        for n in 0.. {
+            tick.tick().await;
+            publisher.publish(message(OPERATION, &job(&chance, OPERATION, n).1)).await?;
+        }
+        Ok(())
+    })
 }
 
 /// Waits until nothing hangs and no job is live.
