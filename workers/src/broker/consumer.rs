@@ -76,6 +76,13 @@ pub struct Ack {
     tag: u64,
 }
 
+impl Ack {
+    /// The channel, by a number that no other one of this process has.
+    pub fn channel(&self) -> u64 {
+        self.channel.number
+    }
+}
+
 /// One channel with its consumer.
 #[derive(Debug)]
 struct Session {

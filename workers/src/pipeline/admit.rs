@@ -1,7 +1,7 @@
 //! admit: the group commit after which deliveries may be acknowledged.
 //!
-//! A batch is what queued while the commit before was under way: no timer, so a lone job waits for
-//! nobody. A batch that fails on data is halved until the one bad message is found; that one goes to
+//! A batch is what queued while the commit before was under way, the channels in turns: no timer, so a
+//! lone job waits for nobody, and no flood of one system stands before the others. A batch that fails on data is halved until the one bad message is found; that one goes to
 //! quarantine and its neighbours are admitted. So does a job whose deadline lies behind the business
 //! calendar; one that was requested before the calendar begins is rejected.
 //!
@@ -27,6 +27,7 @@ use super::{
     Hub, call, consent,
     decode::{Candidate, Message, quarantine},
     destination::Permit,
+    lanes::Lanes,
     settle::settle,
 };
 use crate::{
@@ -41,7 +42,7 @@ use crate::{
     telemetry::metric::Metric,
 };
 
-/// Decoded messages that wait for the admission commit.
+/// Decoded messages that wait for the admission commit; as many again wait in lanes.
 pub const ADMISSION_QUEUE_MAX: usize = 2_048;
 
 /// So often a commit that met another one is tried again at once; then with pauses.
@@ -85,10 +86,10 @@ pub struct Start {
 
 /// Admits until the last sender is gone or the hub stops.
 pub async fn run(hub: Arc<Hub>, mut queue: mpsc::Receiver<Candidate>, stop: CancellationToken) {
-    let mut batch = Vec::new();
+    let mut lanes = Lanes::default();
     let most = hub.config.pipeline.batch_max;
-    while queue.recv_many(&mut batch, most).await > 0 {
-        let candidates = std::mem::take(&mut batch);
+    while gather(&mut queue, &mut lanes).await {
+        let candidates = lanes.take(most);
         Metric::BatchSize.observe_value(count(candidates.len()), [("commit", "admit")]);
         admit(&hub, candidates, &stop).await;
         if stop.is_cancelled() {
@@ -97,9 +98,29 @@ pub async fn run(hub: Arc<Hub>, mut queue: mpsc::Receiver<Candidate>, stop: Canc
     }
     // What was decoded and not admitted stays with the broker; nobody waits for its call here.
     queue.close();
+    for candidate in lanes.take(usize::MAX) {
+        leave(&hub, &candidate);
+    }
     while let Some(candidate) = queue.recv().await {
         leave(&hub, &candidate);
     }
+}
+
+/// Takes what has come, and waits for it where nothing is left; `false` once nobody sends.
+async fn gather(queue: &mut mpsc::Receiver<Candidate>, lanes: &mut Lanes<Candidate>) -> bool {
+    let mut come = Vec::new();
+    if lanes.is_empty() {
+        queue.recv_many(&mut come, ADMISSION_QUEUE_MAX).await;
+    }
+    while lanes.len() + come.len() < ADMISSION_QUEUE_MAX
+        && let Ok(candidate) = queue.try_recv()
+    {
+        come.push(candidate);
+    }
+    for candidate in come {
+        lanes.push(candidate.ack.channel(), candidate);
+    }
+    !lanes.is_empty()
 }
 
 /// A count as a measurement; exact up to 2^32.

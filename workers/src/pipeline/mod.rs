@@ -19,6 +19,7 @@ pub mod decode;
 pub mod destination;
 pub mod exchange;
 pub mod follow_up;
+pub mod lanes;
 pub mod links;
 pub mod own;
 pub mod prepare;
