@@ -39,6 +39,7 @@ impl Code {
         "both_kinds",
         "broker",
         "calendar_year_missing",
+        "busy",
         "cancel_refused",
         "cancelled",
         "cancelled_before",

@@ -111,6 +111,8 @@ pub(super) struct Targets {
     #[command(flatten)]
     narrow: Narrow,
     #[command(flatten)]
+    size: batch::Size,
+    #[command(flatten)]
     batch: batch::Acting,
 }
 
@@ -242,25 +244,26 @@ async fn act(
     targets: Targets,
     step: impl AsyncFn(i64, &Act) -> Result<Outcome, Error>,
 ) -> u8 {
-    let Targets { ids, all_matching, narrow: Narrow { code, queue }, batch } = targets;
+    let Targets { ids, all_matching, narrow: Narrow { code, queue }, size, batch } = targets;
     let filtered = code.is_some() || queue.is_some();
     if let Err(code) = batch::check_targets(!ids.is_empty(), all_matching, filtered) {
         return code;
     }
-    let ids = if all_matching {
-        let filter = Filter { state: Some("kept".to_owned()), code, queue };
-        match store.quarantine(&filter, batch::BATCH_MAX).await {
-            Ok(rows) => rows.iter().rev().map(|row| row.id).collect(),
-            Err(error) => return failed(&error),
-        }
-    } else {
-        ids
-    };
-    if ids.is_empty() {
-        complain(&"no message matches");
-        return DONE;
+    if !all_matching {
+        return batch.run(&ids, step).await;
     }
-    batch.run(&ids, step).await
+    let filter = Filter { state: Some("kept".to_owned()), code, queue };
+    let mut rows = match store.quarantine(&filter, size.wanted()).await {
+        Ok(rows) => rows,
+        Err(error) => return failed(&error),
+    };
+    if rows.is_empty() {
+        return batch.nothing("no message matches");
+    }
+    let is_cut = size.cut(&mut rows, "messages");
+    let ids: Vec<i64> = rows.iter().rev().map(|row| row.id).collect();
+    let code = batch.run(&ids, step).await;
+    if is_cut { FAILED } else { code }
 }
 
 async fn publish_again(config: &Config, store: &Store, requeue: Requeue) -> u8 {
