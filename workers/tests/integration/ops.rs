@@ -498,7 +498,7 @@ fn what_is_no_job_is_looked_at_sent_again_or_dropped() {
         assert_eq!(hub(world, &requeue).await.row()["code"], "not_kept");
         let actions: Vec<String> =
             audit(world, &wanted).await.into_iter().map(|[action, ..]| action).collect();
-        assert_eq!(actions, ["quarantine.reveal", "quarantine.requeue"]);
+        assert_eq!(actions, ["quarantine.reveal", "quarantine.requeue", "quarantine.requeue"]);
 
         let drop = ["quarantine", "drop", &unwanted, "--reason", "nobody needs it", "--json"];
         assert_eq!(hub(world, &drop).await.row()["code"], "dropped");
