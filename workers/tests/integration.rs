@@ -6,6 +6,9 @@
 //! `HUB_TEST_SEED` another seed. `cfg(test)` tells the lints that helpers here are test code too.
 
 #[cfg(test)]
+#[path = "integration/batches.rs"]
+mod batches;
+#[cfg(test)]
 #[path = "integration/business_days.rs"]
 mod business_days;
 #[cfg(test)]

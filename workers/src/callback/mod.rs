@@ -10,7 +10,8 @@
 //! (410) or [`TRIES_MAX`] tries are used up, and what stopped is visible and can be replayed
 //! (`hub callbacks`). Deliveries are at least once: the receiver tells repetitions by `webhook-id`.
 //!
-//! *Limits*: [`IN_FLIGHT_MAX`] deliveries at once, [`CALL_LIMIT`] each; redirects are not followed;
+//! *Limits*: [`IN_FLIGHT_MAX`] deliveries at once, [`CALL_LIMIT`] each; of one host at most
+//! [`HOST_IN_FLIGHT_MAX`](crate::store::callback::HOST_IN_FLIGHT_MAX) in all processes; redirects are not followed;
 //! only hosts of `callbacks.hosts`, and no private addresses unless `callbacks.allow_private`.
 
 mod address;

@@ -1,7 +1,8 @@
 //! One act on many things: one commit each, at a bounded rate, with a report at the end.
 //!
-//! *Guarantee*: what could not be done is told with its reason and stops nobody else; when the
-//! database goes away or Ctrl-C is pressed, the report says what was done and what was not tried.
+//! *Guarantee*: what could not be done is told with its reason and stops nobody else; only when the
+//! database goes away or Ctrl-C is pressed the batch ends, and the report says what was done and what
+//! was not tried. With `--json` there is always one array, also where nothing matched.
 
 use std::{
     collections::BTreeMap,
@@ -9,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use contracts::code;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use tokio::time::MissedTickBehavior;
@@ -20,7 +22,7 @@ use crate::store::{
 };
 
 /// Things in one batch; what is left over is for the next one.
-pub(super) const BATCH_MAX: i64 = 10_000;
+const BATCH_MAX: i64 = 10_000;
 /// Acts a second, unless told.
 const RATE: &str = "20/s";
 /// Acts a second at most: the hub's own commits must not wait.
@@ -50,6 +52,35 @@ pub(super) struct Acting {
     json: bool,
 }
 
+/// How many of those that match are in one batch.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct Size {
+    /// At most so many of those that match: the newest.
+    #[arg(long, conflicts_with = "ids", default_value_t = BATCH_MAX,
+          value_parser = clap::value_parser!(i64).range(1..=BATCH_MAX))]
+    limit: i64,
+}
+
+impl Size {
+    /// One more than are in the batch, so that a cut is seen.
+    pub(super) const fn wanted(self) -> i64 {
+        self.limit + 1
+    }
+
+    /// Leaves out what does not fit, and says so; whether anything did not.
+    pub(super) fn cut<T>(self, newest_first: &mut Vec<T>, what: &str) -> bool {
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        if newest_first.len() <= limit {
+            return false;
+        }
+        newest_first.truncate(limit);
+        let text = "only the newest of them are in this batch: run it again for the others, with a \
+                    narrower filter where all of these are refused";
+        complain(&format!("more than {limit} {what} match; {text}"));
+        true
+    }
+}
+
 /// What came of one.
 #[derive(Debug, Serialize)]
 struct Row {
@@ -71,12 +102,30 @@ impl Acting {
         targets: &[T],
         step: impl AsyncFn(T, &Act) -> Result<Outcome, Error>,
     ) -> u8 {
+        let began = Instant::now();
+        let rows = self.act_on_each(targets, step).await;
+        self.report(&rows, targets.len(), began.elapsed())
+    }
+
+    /// Reports that there was nothing to act on.
+    pub(super) fn nothing(&self, why: &str) -> u8 {
+        complain(&why);
+        if self.json {
+            print::tell_json(&[(); 0]);
+        }
+        DONE
+    }
+
+    async fn act_on_each<T: Copy + std::fmt::Display>(
+        &self,
+        targets: &[T],
+        step: impl AsyncFn(T, &Act) -> Result<Outcome, Error>,
+    ) -> Vec<Row> {
         let act = self.act();
         let mut rows = Vec::with_capacity(targets.len());
         let bar = progress(targets.len());
         let mut pace = tokio::time::interval(Duration::from_secs_f64(1.0 / self.rate));
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let began = Instant::now();
         for target in targets {
             pace.tick().await;
             let outcome = tokio::select! {
@@ -86,7 +135,7 @@ impl Acting {
                     break;
                 }
             };
-            match outcome {
+            match outcome.or_else(|error| odd(&error).ok_or(error)) {
                 Ok(outcome) => {
                     let target = target.to_string();
                     rows.push(Row { target, dry_run: self.dry_run, outcome });
@@ -99,7 +148,7 @@ impl Acting {
             bar.inc(1);
         }
         bar.finish_and_clear();
-        self.report(&rows, targets.len(), began.elapsed())
+        rows
     }
 
     fn report(&self, rows: &[Row], wanted: usize, took: Duration) -> u8 {
@@ -141,6 +190,19 @@ pub(super) fn check_targets(named: bool, all_matching: bool, filtered: bool) -> 
     };
     complain(&wrong);
     Err(WRONG_USE)
+}
+
+/// What an error says of its target alone; `None` where the next one would meet it as well.
+fn odd(error: &Error) -> Option<Outcome> {
+    let refused = |code, text: &str| Some(Outcome::refused(code, format!("{error}: {text}")));
+    match error.kind() {
+        Kind::Data if error.outside_calendar().is_some() => {
+            refused(code!("calendar_year_missing"), "the business calendar does not reach so far")
+        }
+        Kind::Data => refused(code!("cannot_be_stored"), "the database refuses what it holds"),
+        Kind::Conflict => refused(code!("busy"), "workers were in the way: try again"),
+        Kind::Unavailable => None,
+    }
 }
 
 async fn again_on_conflict<F: Future<Output = Result<Outcome, Error>>>(
@@ -187,6 +249,33 @@ fn rate(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn acting() -> Acting {
+        let (actor, reason) = ("tester".to_owned(), "a test".to_owned());
+        Acting { actor, reason, dry_run: false, rate: RATE_MAX, json: true }
+    }
+
+    #[tokio::test]
+    async fn one_that_the_database_refuses_stops_no_other_and_a_lost_database_ends_the_batch() {
+        let step = async |n: i32, _: &Act| match n {
+            2 => Err(Error::of_data()),
+            5 => Err(Error::Timeout),
+            _ => Ok(Outcome::done(code!("retried"), "done")),
+        };
+        let rows = acting().act_on_each(&[1, 2, 3, 4, 5, 6], step).await;
+        let told: Vec<_> = rows.iter().map(|row| (row.outcome.done, row.outcome.code)).collect();
+        let done = (true, code!("retried"));
+        assert_eq!(told, [done, (false, code!("cannot_be_stored")), done, done]);
+        assert_eq!(acting().report(&rows, 6, Duration::ZERO), FAILED);
+    }
+
+    #[test]
+    fn a_batch_takes_the_newest_and_says_that_it_was_cut() {
+        let mut found = vec![3, 2, 1];
+        assert!(!Size { limit: 3 }.cut(&mut found, "jobs"));
+        assert!(Size { limit: 2 }.cut(&mut found, "jobs"));
+        assert_eq!(found, [3, 2]);
+    }
 
     #[test]
     fn a_rate_is_a_positive_number_a_second() {

@@ -78,6 +78,7 @@ impl Filters {
             until: self.until.map(|when| instant(when, now)),
             waiting_for: self.waiting_for,
             code: self.code,
+            below: None,
         })
     }
 }

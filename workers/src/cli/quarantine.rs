@@ -1,8 +1,9 @@
 //! `hub quarantine list|show|requeue|drop`: messages that are no job.
 //!
-//! `requeue` publishes the bytes as they came, with their routing key, and notes it after the broker's
-//! confirm; a `reply_to` that the message had is not kept. A crash in between publishes it again the
-//! next time, which the id inside makes harmless.
+//! `requeue` marks the message, with its row in the audit, then publishes the bytes as they came, with
+//! their routing key, and notes what the broker said; a `reply_to` that the message had is not kept.
+//! A crash in between leaves the mark: the next `requeue` publishes it again, which the id inside makes
+//! harmless, and nobody drops it.
 
 use std::path::Path;
 
@@ -22,7 +23,7 @@ use crate::{
     store::{
         Error, Store,
         audit::{Act, Outcome},
-        quarantine::{Filter, Kept, Leaves},
+        quarantine::{Filter, Kept, Requeue as Begun, Requeued},
     },
 };
 
@@ -33,7 +34,9 @@ const ROWS_MAX: i64 = 10_000;
 /// What a message without a content type is published with.
 const UNTYPED: &str = "application/octet-stream";
 /// The states of a message.
-const STATES: [&str; 3] = ["kept", "requeued", "dropped"];
+const STATES: [&str; 4] = ["kept", "requeueing", "requeued", "dropped"];
+/// Those that somebody has to decide about.
+const OPEN: [&str; 2] = ["kept", "requeueing"];
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Arguments {
@@ -51,10 +54,10 @@ pub(super) enum Arguments {
 pub(super) struct List {
     #[command(flatten)]
     narrow: Narrow,
-    /// In this state, or `all`.
-    #[arg(long, default_value = "kept",
+    /// In this state, or `all`; by default what is kept, or was begun to be published again.
+    #[arg(long,
           value_parser = clap::builder::PossibleValuesParser::new(STATES.iter().chain(&["all"])))]
-    state: String,
+    state: Option<String>,
     /// At most so many.
     #[arg(long, default_value_t = ROWS, value_parser = clap::value_parser!(i64).range(1..=ROWS_MAX))]
     limit: i64,
@@ -111,6 +114,8 @@ pub(super) struct Targets {
     #[command(flatten)]
     narrow: Narrow,
     #[command(flatten)]
+    size: batch::Size,
+    #[command(flatten)]
     batch: batch::Acting,
 }
 
@@ -124,8 +129,8 @@ pub(super) async fn run(path: Option<&Path>, arguments: Arguments) -> u8 {
         Arguments::Show(show) => show_one(&config, &store, show).await,
         Arguments::Requeue(requeue) => publish_again(&config, &store, requeue).await,
         Arguments::Drop(targets) => {
-            let step = async |id, act: &_| store.leave_quarantine(id, Leaves::Dropped, act).await;
-            act(&store, targets, step).await
+            let step = async |id, act: &_| store.drop_quarantined(id, act).await;
+            act(&store, targets, &["kept"], step).await
         }
     };
     store.close().await;
@@ -139,8 +144,12 @@ fn failed(error: &dyn std::fmt::Display) -> u8 {
 
 async fn show_list(store: &Store, list: List) -> u8 {
     let Narrow { code, queue } = list.narrow;
-    let state = Some(list.state).filter(|state| state != "all");
-    let filter = Filter { state, code, queue };
+    let states = match list.state {
+        None => names(&OPEN),
+        Some(state) if state == "all" => Vec::new(),
+        Some(state) => vec![state],
+    };
+    let filter = Filter { states, code, queue };
     let mut rows = match store.quarantine(&filter, list.limit + 1).await {
         Ok(rows) => rows,
         Err(error) => return failed(&error),
@@ -177,7 +186,10 @@ async fn show_list(store: &Store, list: List) -> u8 {
 async fn show_one(config: &Config, store: &Store, show: Show) -> u8 {
     let kept = match store.quarantined(show.id).await {
         Ok(Some(kept)) => kept,
-        Ok(None) => return failed(&unknown(show.id).text),
+        Ok(None) => {
+            let text = "`hub quarantine list` shows which there are";
+            return failed(&format!("no message has the number {}; {text}", show.id));
+        }
         Err(error) => return failed(&error),
     };
     if show.json {
@@ -230,37 +242,37 @@ fn text(kept: &Kept) -> String {
     )
 }
 
-fn unknown(id: i64) -> Outcome {
-    let text =
-        format!("no message has the number {id}; `hub quarantine list` shows which there are");
-    Outcome::refused(code!("unknown_message"), text)
+fn names(states: &[&str]) -> Vec<String> {
+    states.iter().map(|state| (*state).to_owned()).collect()
 }
 
-/// Acts on each message.
+/// Acts on each message; `states` are those that the filters look in.
 async fn act(
     store: &Store,
     targets: Targets,
+    states: &[&str],
     step: impl AsyncFn(i64, &Act) -> Result<Outcome, Error>,
 ) -> u8 {
-    let Targets { ids, all_matching, narrow: Narrow { code, queue }, batch } = targets;
+    let Targets { ids, all_matching, narrow: Narrow { code, queue }, size, batch } = targets;
     let filtered = code.is_some() || queue.is_some();
     if let Err(code) = batch::check_targets(!ids.is_empty(), all_matching, filtered) {
         return code;
     }
-    let ids = if all_matching {
-        let filter = Filter { state: Some("kept".to_owned()), code, queue };
-        match store.quarantine(&filter, batch::BATCH_MAX).await {
-            Ok(rows) => rows.iter().rev().map(|row| row.id).collect(),
-            Err(error) => return failed(&error),
-        }
-    } else {
-        ids
-    };
-    if ids.is_empty() {
-        complain(&"no message matches");
-        return DONE;
+    if !all_matching {
+        return batch.run(&ids, step).await;
     }
-    batch.run(&ids, step).await
+    let filter = Filter { states: names(states), code, queue };
+    let mut rows = match store.quarantine(&filter, size.wanted()).await {
+        Ok(rows) => rows,
+        Err(error) => return failed(&error),
+    };
+    if rows.is_empty() {
+        return batch.nothing("no message matches");
+    }
+    let is_cut = size.cut(&mut rows, "messages");
+    let ids: Vec<i64> = rows.iter().rev().map(|row| row.id).collect();
+    let code = batch.run(&ids, step).await;
+    if is_cut { FAILED } else { code }
 }
 
 async fn publish_again(config: &Config, store: &Store, requeue: Requeue) -> u8 {
@@ -274,7 +286,7 @@ async fn publish_again(config: &Config, store: &Store, requeue: Requeue) -> u8 {
         Err(error) => return failed(&error),
     };
     let door = Door { store, sealer, publisher, content_type };
-    let code = act(store, targets, async |id, act: &_| door.requeue(id, act).await).await;
+    let code = act(store, targets, &OPEN, async |id, act: &_| door.requeue(id, act).await).await;
     door.publisher.close().await;
     code
 }
@@ -289,12 +301,12 @@ struct Door<'a> {
 
 impl Door<'_> {
     async fn requeue(&self, id: i64, act: &Act) -> Result<Outcome, Error> {
-        let Some(kept) = self.store.quarantined(id).await? else { return Ok(unknown(id)) };
-        if kept.state != "kept" {
-            let text = format!("it was {} before", kept.state);
-            return Ok(Outcome::refused(code!("not_kept"), text));
-        }
-        let Some(sealed) = self.store.requeueable(id).await? else { return Ok(unknown(id)) };
+        // What cannot be read is found before anything is marked.
+        let seen = Act { dry_run: true, ..act.clone() };
+        let Begun { kept, sealed, .. } = match self.store.begin_requeue(id, &seen).await? {
+            Ok(begun) => begun,
+            Err(refused) => return Ok(refused),
+        };
         let Ok(bytes) = self.sealer.open(QUARANTINE, &sealed) else {
             let text = format!("it was sealed with key {}, not with this one", kept.key_id);
             return Ok(Outcome::refused(code!("other_key"), text));
@@ -303,18 +315,13 @@ impl Door<'_> {
             let text = format!("would be published to {JOBS_EXCHANGE} as {}", kept.routing_key);
             return Ok(Outcome::done(code!("requeued"), text));
         }
-        match self.publish(&kept, &bytes).await {
-            Ok(Published::Confirmed) => {
-                self.store.leave_quarantine(id, Leaves::Requeued, act).await
-            }
-            Ok(Published::Returned) => {
-                Ok(Outcome::refused(code!("returned"), "no queue takes its key"))
-            }
-            Ok(Published::Refused) => {
-                Ok(Outcome::refused(code!("queue_full"), "its queue is full: try again later"))
-            }
-            Err(error) => Ok(Outcome::refused(code!("broker"), format!("{error}: try again"))),
-        }
+        let begun_before = match self.store.begin_requeue(id, act).await? {
+            Ok(begun) => begun.begun_before,
+            Err(refused) => return Ok(refused),
+        };
+        let (came, outcome) = said(self.publish(&kept, &bytes).await, begun_before);
+        self.store.end_requeue(id, begun_before, came, act).await?;
+        Ok(outcome)
     }
 
     async fn publish(&self, kept: &Kept, bytes: &[u8]) -> Result<Published, broker::Error> {
@@ -330,5 +337,31 @@ impl Door<'_> {
             content_type: own.unwrap_or(UNTYPED),
         };
         self.publisher.publish(message).await?.confirmed().await
+    }
+}
+
+/// What the broker's word means for the message, and for whoever asked.
+fn said(answer: Result<Published, broker::Error>, begun_before: bool) -> (Requeued, Outcome) {
+    let twice = if begun_before {
+        " (somebody had begun before, so it may have been published twice: the id inside tells)"
+    } else {
+        ""
+    };
+    let refused = |code, text: &str| {
+        (Requeued::NotPublished(code), Outcome::refused(code, format!("{text}{twice}")))
+    };
+    match answer {
+        Ok(Published::Confirmed) => {
+            let text = format!("published again; the broker has confirmed it{twice}");
+            (Requeued::Confirmed, Outcome::done(code!("requeued"), text))
+        }
+        Ok(Published::Returned) => refused(code!("returned"), "no queue takes its key"),
+        Ok(Published::Refused) => {
+            refused(code!("queue_full"), "its queue is full: try again later")
+        }
+        Err(error) => {
+            let text = format!("{error}: it may have been published; requeue it again");
+            (Requeued::Unknown, Outcome::refused(code!("broker"), text))
+        }
     }
 }

@@ -64,6 +64,8 @@ pub struct Config {
     pub inbound_listen: SocketAddr,
     /// `inbound.body_bytes_max`.
     pub inbound_body_bytes_max: usize,
+    /// `inbound.unverified_per_minute`: messages of strangers that a process stores.
+    pub inbound_unverified_per_minute: u32,
     /// `seal.key_file`.
     pub seal_key_file: PathBuf,
     /// The business calendar: the program's own, or that of `calendar.folder`.
@@ -274,6 +276,12 @@ fn read(r: &mut Reader) -> Config {
         admin_listen: listen(r, "admin.listen", "127.0.0.1:9464"),
         inbound_listen: listen(r, "inbound.listen", "127.0.0.1:8081"),
         inbound_body_bytes_max: r.size("inbound.body_bytes_max", 1 << 20, 1_024..=16 << 20),
+        inbound_unverified_per_minute: u32::try_from(r.number(
+            "inbound.unverified_per_minute",
+            20,
+            0..=10_000,
+        ))
+        .unwrap_or(20),
         seal_key_file: r.text("seal.key_file", None).into(),
         calendar,
         allow_shift: r.flag("clock.allow_shift", false),

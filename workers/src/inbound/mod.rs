@@ -10,17 +10,19 @@
 //! before its peer and sender are verified and its request number and person match the job
 //! (invariant 11). While the database is away a push is answered with 503, so the gateway keeps it.
 //!
-//! *Limits*: `inbound.body_bytes_max`; [`MATCHES_MAX`] messages are matched at once, the rest by the
-//! sweeper.
+//! *Limits*: `inbound.body_bytes_max`; of strangers so many rows a minute ([`strangers`]);
+//! [`MATCHES_MAX`] messages are matched at once, the rest by the sweeper.
 
 pub mod kazpost;
 pub mod late;
 pub mod matching;
 pub mod pull;
+pub mod strangers;
 
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
+    time::Instant,
 };
 
 use adapters::{
@@ -38,6 +40,7 @@ use axum::{
 use contracts::{code, personal::Personal};
 use secrecy::SecretString;
 
+use self::strangers::{Room, Strangers};
 use crate::{
     clock::business_now,
     fail_point::{self, Point},
@@ -57,15 +60,17 @@ pub const MATCHES_MAX: usize = 64;
 pub fn router(hub: Arc<Hub>) -> Router {
     let limit = DefaultBodyLimit::max(hub.config.inbound_body_bytes_max);
     let matching = Arc::new(tokio::sync::Semaphore::new(MATCHES_MAX));
+    let strangers = Arc::new(Strangers::new(hub.config.inbound_unverified_per_minute));
     let parcels = kazpost::router(&hub);
-    let pushes = Router::new().route(PUSH_PATH, post(receive)).with_state((hub, matching));
+    let pushes =
+        Router::new().route(PUSH_PATH, post(receive)).with_state((hub, matching, strangers));
     pushes.merge(parcels).layer(limit)
 }
 
-type Shared = State<(Arc<Hub>, Arc<tokio::sync::Semaphore>)>;
+type Shared = State<(Arc<Hub>, Arc<tokio::sync::Semaphore>, Arc<Strangers>)>;
 
 async fn receive(
-    State((hub, matching)): Shared,
+    State((hub, matching, strangers)): Shared,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     body: Bytes,
 ) -> Response {
@@ -76,7 +81,7 @@ async fn receive(
             store_unreadable(&hub, error.code(), peer, &body).await
         }
         Ok(Push::Message(message)) => {
-            let stored = store_message(&hub, &message, peer, &body).await;
+            let stored = store_message(&hub, &strangers, &message, peer, &body).await;
             if let Ok(Some(id)) = stored.outcome
                 && let Ok(permit) = matching.try_acquire_owned()
             {
@@ -87,7 +92,9 @@ async fn receive(
             }
             stored.answer
         }
-        Ok(Push::StatusChange(change)) => store_status(&hub, &change, peer, &body).await,
+        Ok(Push::StatusChange(change)) => {
+            store_status(&hub, &strangers, &change, peer, &body).await
+        }
     }
 }
 
@@ -97,15 +104,25 @@ struct Receipt {
     answer: Response,
 }
 
-async fn store_message(hub: &Hub, message: &Message, peer: IpAddr, raw: &Bytes) -> Receipt {
+async fn store_message(
+    hub: &Hub,
+    strangers: &Strangers,
+    message: &Message,
+    peer: IpAddr,
+    raw: &Bytes,
+) -> Receipt {
     let owner = owner(hub, &message.service_id);
     let password = message.sender_password.as_ref();
     let why = match &owner {
         None => Some(code!("unknown_service").name()),
         Some(d) => refusal(d, peer, &message.sender_id, password),
     };
+    let system = owner.as_ref().map_or("unknown", |d| d.spec.name);
+    if why.is_some() && !has_room(strangers, system) {
+        return Receipt { outcome: Err(()), answer: not_known() };
+    }
     let arrival = Arrival {
-        system: owner.as_ref().map_or("unknown", |d| d.spec.name),
+        system,
         source: "push",
         peer: Some(peer.to_string()),
         verified: why.is_none(),
@@ -126,8 +143,7 @@ async fn store_message(hub: &Hub, message: &Message, peer: IpAddr, raw: &Bytes) 
             if let Some(why) = why {
                 count(arrival.system, why);
                 tracing::error!(system = arrival.system, why, "a push was stored and not believed");
-                let answer = fault(StatusCode::FORBIDDEN, "SCE005", "the sender is not known here");
-                Receipt { outcome: Err(()), answer }
+                Receipt { outcome: Err(()), answer: not_known() }
             } else {
                 if stored.is_none() {
                     count(arrival.system, "duplicate");
@@ -166,13 +182,23 @@ async fn store_unreadable(hub: &Hub, code: &str, peer: IpAddr, raw: &Bytes) -> R
 }
 
 /// A status of a message of ours is kept and counted; it decides nothing: only an answer does.
-async fn store_status(hub: &Hub, change: &StatusChange, peer: IpAddr, raw: &Bytes) -> Response {
+async fn store_status(
+    hub: &Hub,
+    strangers: &Strangers,
+    change: &StatusChange,
+    peer: IpAddr,
+    raw: &Bytes,
+) -> Response {
     let owner = hub
         .destinations
         .values()
         .find(|d| d.adapter.channel().is_some() && d.settings.push_peers.contains(&peer));
+    let system = owner.map_or("unknown", |d| d.spec.name);
+    if owner.is_none() && !has_room(strangers, system) {
+        return not_known();
+    }
     let arrival = Arrival {
-        system: owner.map_or("unknown", |d| d.spec.name),
+        system,
         source: "push",
         peer: Some(peer.to_string()),
         verified: false,
@@ -192,11 +218,32 @@ async fn store_status(hub: &Hub, change: &StatusChange, peer: IpAddr, raw: &Byte
     }
     if owner.is_none() {
         count(arrival.system, "unknown_peer");
-        return fault(StatusCode::FORBIDDEN, "SCE005", "the sender is not known here");
+        return not_known();
     }
     count(arrival.system, "status");
     tracing::info!(system = arrival.system, state = ?change.state, "the gateway reported a status");
     xml(StatusCode::OK, shep_async::write_status_ack(change.session_id.as_deref(), business_now()))
+}
+
+/// Whether a row of somebody who is not known here is stored; it is counted where not.
+fn has_room(strangers: &Strangers, system: &'static str) -> bool {
+    match strangers.take(Instant::now()) {
+        Room::Free => return true,
+        Room::JustFull => {
+            tracing::error!(
+                system,
+                "strangers push more than inbound.unverified_per_minute: the rest of this minute is \
+                 counted and not stored"
+            );
+        }
+        Room::Full => {}
+    }
+    count(system, "over_limit");
+    false
+}
+
+fn not_known() -> Response {
+    fault(StatusCode::FORBIDDEN, "SCE005", "the sender is not known here")
 }
 
 /// The destination that a service belongs to.

@@ -289,21 +289,18 @@ pub fn policy(hub: &Hub, operation: &OperationSpec) -> Policy {
 
 /// Ends what waits for a retry that will not come.
 async fn stop_retries(hub: &Hub) -> Result<(), Error> {
-    let stopped: Vec<&'static OperationSpec> = hub
+    let disabled: Vec<(&'static OperationSpec, Policy)> = hub
         .operations
         .values()
-        .copied()
-        .filter(|operation| !policy(hub, operation).enabled)
+        .map(|operation| (*operation, policy(hub, operation)))
+        .filter(|(_, policy)| !policy.enabled)
         .collect();
-    if stopped.is_empty() {
+    if disabled.is_empty() {
         return Ok(());
     }
     let mut behind = 0;
     for _ in 0..STOPPED_BATCHES_MAX {
-        let may_not = |operation: &'static OperationSpec, job: &retry::Waiting| {
-            retry::objection(job, &policy(hub, operation))
-        };
-        let (batch, last) = hub.store.stop_retries(&stopped, behind, may_not).await?;
+        let (batch, last) = hub.store.stop_retries(&disabled, behind, STOPPED_MAX).await?;
         for (operation, after) in &batch.ended {
             super::record::note_end(operation, after);
         }

@@ -2,7 +2,9 @@
 //!
 //! *Guarantee*: a row is written in the commit that makes its event true. Of one job only the lowest
 //! open sequence is taken, by one process at a time, so deliveries keep the order; a process that
-//! dies between delivery and its note delivers again.
+//! dies between delivery and its note delivers again. All processes together make at most
+//! [`HOST_IN_FLIGHT_MAX`] deliveries to one host at a time, so that one that hangs leaves places to
+//! the others.
 
 use contracts::{code, code::Code};
 use std::time::Duration;
@@ -16,6 +18,8 @@ use super::{
     millis, within,
 };
 
+/// Deliveries to one host under way at once, in all processes together.
+pub const HOST_IN_FLIGHT_MAX: i64 = 8;
 /// Why a delivery stopped whose host had no success for days.
 const HOST_DISABLED: Code = code!("host_disabled");
 /// A host without one success for so long is disabled.
@@ -117,46 +121,69 @@ pub(super) async fn insert(tx: Tx<'_>, rows: &[New]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Hosts are found one after the other in an index; of each, what is due is taken as far as it has room.
+const TAKE: &str = "
+    WITH RECURSIVE ended AS (
+      UPDATE hub.callback c
+         SET state = 'stopped', why = e.why, ended_at = statement_timestamp()
+        FROM hub.callback e
+       WHERE c.state = 'open' AND c.due_at <= statement_timestamp()
+         AND e.job_seq = c.job_seq AND e.sequence < c.sequence AND e.state = 'stopped'),
+    disabled AS (
+      UPDATE hub.callback c
+         SET state = 'stopped', why = $3, ended_at = statement_timestamp()
+        FROM hub.callback_host h
+       WHERE c.state = 'open' AND c.due_at <= statement_timestamp()
+         AND h.host = c.host AND h.disabled_at IS NOT NULL
+         AND NOT EXISTS (SELECT 1 FROM hub.callback e WHERE e.job_seq = c.job_seq
+                            AND e.sequence < c.sequence AND e.state = 'stopped')),
+    hosts AS (
+      SELECT (SELECT min(c.host) FROM hub.callback c WHERE c.state = 'open') AS host
+      UNION ALL
+      SELECT (SELECT min(c.host) FROM hub.callback c WHERE c.state = 'open' AND c.host > h.host)
+        FROM hosts h WHERE h.host IS NOT NULL),
+    room AS MATERIALIZED (
+      SELECT h.host, $4 - (SELECT count(*) FROM hub.callback l
+                            WHERE l.host = h.host AND l.state = 'open'
+                              AND l.leased_until > statement_timestamp()) AS places
+        FROM hosts h
+       WHERE h.host IS NOT NULL AND NOT EXISTS (SELECT 1 FROM hub.callback_host d
+                                                 WHERE d.host = h.host AND d.disabled_at IS NOT NULL)),
+    due AS MATERIALIZED (
+      SELECT one.job_seq, one.sequence
+        FROM room r CROSS JOIN LATERAL (
+          SELECT c.job_seq, c.sequence, c.due_at FROM hub.callback c
+           WHERE c.host = r.host AND c.state = 'open' AND c.due_at <= statement_timestamp()
+             AND NOT EXISTS (SELECT 1 FROM hub.callback e WHERE e.job_seq = c.job_seq
+                                AND e.sequence < c.sequence AND e.state <> 'delivered')
+           ORDER BY c.due_at LIMIT greatest(r.places, 0) FOR UPDATE OF c SKIP LOCKED) one
+       WHERE r.places > 0
+       ORDER BY one.due_at LIMIT $1)
+    UPDATE hub.callback c
+       SET due_at = statement_timestamp() + $2 * interval '1 millisecond',
+           leased_until = statement_timestamp() + $2 * interval '1 millisecond',
+           tries = c.tries + 1
+      FROM due WHERE c.job_seq = due.job_seq AND c.sequence = due.sequence
+    RETURNING c.job_seq, c.sequence, c.url, c.body, c.tries - 1 AS tries";
+
 impl Store {
     /// Takes deliveries that are due, for `lease`: whoever has not noted a result by then has died. An
     /// event that was written after its job's callbacks had stopped stops as well.
     pub async fn take_callbacks(&self, limit: i64, lease: Duration) -> Result<Vec<Due>, Error> {
         within(async {
-            let rows = sqlx::query(
-                "WITH ended AS (
-                   UPDATE hub.callback c
-                      SET state = 'stopped', why = e.why, ended_at = statement_timestamp()
-                     FROM hub.callback e
-                    WHERE c.state = 'open' AND c.due_at <= statement_timestamp()
-                      AND e.job_seq = c.job_seq AND e.sequence < c.sequence
-                      AND e.state = 'stopped'),
-                 disabled AS (
-                   UPDATE hub.callback c
-                      SET state = 'stopped', why = $3, ended_at = statement_timestamp()
-                     FROM hub.callback_host h
-                    WHERE c.state = 'open' AND c.due_at <= statement_timestamp()
-                      AND h.host = c.host AND h.disabled_at IS NOT NULL
-                      AND NOT EXISTS (SELECT 1 FROM hub.callback e WHERE e.job_seq = c.job_seq
-                                         AND e.sequence < c.sequence AND e.state = 'stopped')),
-                 due AS MATERIALIZED (
-                   SELECT c.job_seq, c.sequence FROM hub.callback c
-                    WHERE c.state = 'open' AND c.due_at <= statement_timestamp()
-                      AND NOT EXISTS (SELECT 1 FROM hub.callback e WHERE e.job_seq = c.job_seq
-                                         AND e.sequence < c.sequence AND e.state <> 'delivered')
-                      AND NOT EXISTS (SELECT 1 FROM hub.callback_host h
-                                       WHERE h.host = c.host AND h.disabled_at IS NOT NULL)
-                    ORDER BY c.due_at LIMIT $1 FOR UPDATE OF c SKIP LOCKED)
-                 UPDATE hub.callback c
-                    SET due_at = statement_timestamp() + $2 * interval '1 millisecond',
-                        tries = c.tries + 1
-                   FROM due WHERE c.job_seq = due.job_seq AND c.sequence = due.sequence
-                 RETURNING c.job_seq, c.sequence, c.url, c.body, c.tries - 1 AS tries",
-            )
-            .bind(limit)
-            .bind(millis(lease))
-            .bind(HOST_DISABLED.name())
-            .fetch_all(&self.pool)
-            .await?;
+            let mut tx = super::begin(&self.pool).await?;
+            // One process at a time counts what is under way and takes what still fits.
+            sqlx::query("SELECT pg_advisory_xact_lock(hashtext('hub.take_callbacks'))")
+                .execute(&mut *tx)
+                .await?;
+            let rows = sqlx::query(TAKE)
+                .bind(limit)
+                .bind(millis(lease))
+                .bind(HOST_DISABLED.name())
+                .bind(HOST_IN_FLIGHT_MAX)
+                .fetch_all(&mut *tx)
+                .await?;
+            tx.commit().await?;
             rows.iter()
                 .map(|row| {
                     Ok(Due {
@@ -188,7 +215,7 @@ impl Store {
         within(async {
             let mut tx = super::begin(&self.pool).await?;
             sqlx::query(
-                "UPDATE hub.callback SET state = $3, why = $4, http_status = $5,
+                "UPDATE hub.callback SET state = $3, why = $4, http_status = $5, leased_until = NULL,
                     due_at = CASE WHEN $6::bigint IS NULL THEN due_at
                                   ELSE statement_timestamp() + $6 * interval '1 millisecond' END,
                     ended_at = CASE WHEN $3 = 'open' THEN NULL ELSE statement_timestamp() END
@@ -263,7 +290,7 @@ impl Store {
             let mut tx = super::begin(&self.pool).await?;
             let opened = sqlx::query(
                 "UPDATE hub.callback c SET state = 'open', why = NULL, tries = 0, ended_at = NULL,
-                        due_at = statement_timestamp()
+                        leased_until = NULL, due_at = statement_timestamp()
                   WHERE c.state = 'stopped' AND ($2::text IS NULL OR c.host = $2)
                     AND ($1::uuid IS NULL
                          OR c.job_seq = (SELECT k.seq FROM hub.job_key k WHERE k.id = $1))",

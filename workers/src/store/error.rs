@@ -54,6 +54,12 @@ impl Error {
         }
     }
 
+    /// One that a row is at fault for.
+    #[cfg(test)]
+    pub fn of_data() -> Self {
+        Self::Sql(sqlx::Error::Decode("a test".into()))
+    }
+
     /// What it means for a batch.
     pub fn kind(&self) -> Kind {
         let Self::Sql(sqlx::Error::Database(error)) = self else {

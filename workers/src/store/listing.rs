@@ -1,14 +1,19 @@
 //! Jobs by what they have in common, as operators look for them. No personal data.
 //!
 //! *Guarantee*: newest admission first, which never changes, so a longer listing begins with the
-//! shorter one.
+//! shorter one, and a page begins where the last one ended.
+
+use std::collections::HashSet;
 
 use contracts::state::State;
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Error, Store, protection::blocked_by, read_rows, within};
+use super::{Error, Store, protection::blocked_by, read_rows, retry::retry_id, within};
+
+/// Jobs that are looked at in one statement while those to act on are sought.
+const PAGE: i64 = 1_000;
 
 /// What a live job can wait for.
 pub const WAITS_FOR: [&str; 13] = [
@@ -70,6 +75,17 @@ pub struct Filter {
     pub waiting_for: Option<String>,
     /// With this code.
     pub code: Option<String>,
+    /// With a lower admission number: the next page.
+    pub below: Option<i64>,
+}
+
+/// Which jobs an act on many leaves out, because it was done to them before and they still match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// Those that have their repetition.
+    Repeated,
+    /// Those without a late answer that can still be applied.
+    NothingLate,
 }
 
 /// One job of a listing.
@@ -125,6 +141,7 @@ impl Store {
                   AND ($7::text IS NULL OR j.admitted_at < $7::timestamptz)
                   AND ($8::text IS NULL OR w.waiting_for = $8)
                   AND ($9::text IS NULL OR j.code = $9)
+                  AND ($11::bigint IS NULL OR j.seq < $11)
                 ORDER BY j.seq DESC LIMIT $10) f
               ORDER BY f.seq DESC"
         );
@@ -139,8 +156,64 @@ impl Store {
                 .bind(filter.until.map(|at| at.to_string()))
                 .bind(&filter.waiting_for)
                 .bind(&filter.code)
-                .bind(limit);
+                .bind(limit)
+                .bind(filter.below);
             read_rows(query.fetch_all(&self.pool).await?)
+        })
+        .await
+    }
+
+    /// Jobs to act on, newest first: those that fit, without those to leave out.
+    pub async fn find_targets(
+        &self,
+        filter: &Filter,
+        leave: Option<Leave>,
+        limit: i64,
+    ) -> Result<Vec<Uuid>, Error> {
+        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut filter = filter.clone();
+        let mut targets = Vec::new();
+        loop {
+            let page = self.find_jobs(&filter, PAGE.min(limit)).await?;
+            let Some(last) = page.last() else { return Ok(targets) };
+            filter.below = Some(last.seq);
+            let gone = match leave {
+                Some(leave) => self.left_out(leave, &page).await?,
+                None => HashSet::new(),
+            };
+            targets.extend(page.iter().filter(|job| !gone.contains(&job.seq)).map(|job| job.id));
+            if targets.len() >= wanted {
+                targets.truncate(wanted);
+                return Ok(targets);
+            }
+        }
+    }
+
+    /// The admission numbers of a page's jobs that are left out.
+    async fn left_out(&self, leave: Leave, page: &[Found]) -> Result<HashSet<i64>, Error> {
+        within(async {
+            match leave {
+                Leave::Repeated => {
+                    let ids: Vec<Uuid> = page.iter().map(|job| retry_id(job.id)).collect();
+                    let query = sqlx::query_scalar("SELECT id FROM hub.job_key WHERE id = ANY($1)");
+                    let known: Vec<Uuid> = query.bind(&ids).fetch_all(&self.pool).await?;
+                    let known: HashSet<Uuid> = known.into_iter().collect();
+                    let jobs = page.iter().filter(|job| known.contains(&retry_id(job.id)));
+                    Ok(jobs.map(|job| job.seq).collect())
+                }
+                Leave::NothingLate => {
+                    let seqs: Vec<i64> = page.iter().map(|job| job.seq).collect();
+                    let late: Vec<i64> = sqlx::query_scalar(
+                        "SELECT job_seq FROM hub.inbound
+                          WHERE job_seq = ANY($1) AND state = 'late'",
+                    )
+                    .bind(&seqs)
+                    .fetch_all(&self.pool)
+                    .await?;
+                    let late: HashSet<i64> = late.into_iter().collect();
+                    Ok(seqs.into_iter().filter(|seq| !late.contains(seq)).collect())
+                }
+            }
         })
         .await
     }

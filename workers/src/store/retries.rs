@@ -2,7 +2,8 @@
 //!
 //! *Guarantee*: what waits for a retry ends by the same decision as a new failure does
 //! ([`crate::policy::retry`]), in commits of at most [`STOPPED_MAX`] jobs, each locked, so a job that
-//! a worker has just started is left alone. Nothing that has ended is ever touched.
+//! a worker has just started is left alone. Nothing that has ended is ever touched. Only what ends is
+//! read and locked, so jobs that may go on, however many, stand in nobody's way.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -21,11 +22,11 @@ use super::{
     Error, Store,
     audit::{self, Act, Outcome},
     claim::class_of,
-    read_rows,
+    millis, read_rows,
     record::{self, Change, Guard, Recorded},
     within,
 };
-use crate::policy::retry::Waiting;
+use crate::policy::retry::{Policy, Waiting, objection};
 
 /// Jobs that one commit ends.
 pub const STOPPED_MAX: i64 = 500;
@@ -113,39 +114,46 @@ impl Store {
         .await
     }
 
-    /// Ends a batch of the jobs that may not try again, of these operations and behind this number;
-    /// the last number that was looked at.
+    /// Ends a batch of at most `limit` jobs that may not try again, of operations whose policy is
+    /// disabled, behind this number; the last number that was looked at.
     pub async fn stop_retries(
         &self,
-        operations: &[&'static OperationSpec],
+        disabled: &[(&'static OperationSpec, Policy)],
         behind: i64,
-        objection: impl Fn(&'static OperationSpec, &Waiting) -> Option<Code>,
+        limit: i64,
     ) -> Result<(Stopped, i64), Error> {
-        let by_name: HashMap<&str, &'static OperationSpec> =
-            operations.iter().map(|operation| (operation.name, *operation)).collect();
+        let by_name: HashMap<&str, (&'static OperationSpec, &Policy)> = disabled
+            .iter()
+            .map(|(operation, policy)| (operation.name, (*operation, policy)))
+            .collect();
         within(async {
             let mut tx = super::begin(&self.pool).await?;
-            // Written like the partial index, so that it serves. Only what may have an objection is
-            // locked: who never failed, or was only put off, is none of ours.
+            // Written like the partial index, so that it serves, and as `policy::retry::objection`
+            // decides: what was only put off, and is not too old, goes on and is none of ours.
             let rows = sqlx::query(
                 "SELECT seq, operation, state, attempts, summary,
                    (extract(epoch FROM hub.now() - admitted_at) * 1000)::bigint AS age_ms
                    FROM hub.job_live WHERE state IN ('waiting', 'accepted') AND phase = 'send'
                     AND code IS NOT NULL AND operation = ANY($1) AND seq > $2
-                    AND (attempts > 0
-                      OR summary->>'class' IN ('unreachable', 'contract', 'defect'))
+                    AND (summary->>'class' IN ('unreachable', 'contract', 'defect')
+                      OR (attempts > 0 AND hub.now() - admitted_at
+                            >= ($4::bigint[])[array_position($1, operation)]
+                               * interval '1 millisecond'))
                   ORDER BY seq LIMIT $3 FOR UPDATE SKIP LOCKED",
             )
-            .bind(by_name.keys().copied().collect::<Vec<_>>())
+            .bind(disabled.iter().map(|(operation, _)| operation.name).collect::<Vec<_>>())
             .bind(behind)
-            .bind(STOPPED_MAX)
+            .bind(limit)
+            .bind(disabled.iter().map(|(_, policy)| policy.age_max.map(millis)).collect::<Vec<_>>())
             .fetch_all(&mut *tx)
             .await?;
             let (mut changes, mut last) = (Vec::new(), behind);
             for row in &rows {
                 last = row.try_get("seq")?;
                 let name: String = row.try_get("operation")?;
-                let Some(operation) = by_name.get(name.as_str()).copied() else { continue };
+                let Some((operation, policy)) = by_name.get(name.as_str()).copied() else {
+                    continue;
+                };
                 let state: String = row.try_get("state")?;
                 let summary: Value = row.try_get("summary")?;
                 let summary = summary.as_object().cloned().unwrap_or_default();
@@ -157,7 +165,7 @@ impl Store {
                     attempts: row.try_get("attempts")?,
                     age: Duration::from_millis(u64::try_from(age_ms).unwrap_or(0)),
                 };
-                if let Some(code) = objection(operation, &job) {
+                if let Some(code) = objection(&job, policy) {
                     changes.push(given_up(last, operation, Guard::Unsent, code, summary));
                 }
             }

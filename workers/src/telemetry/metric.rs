@@ -222,7 +222,7 @@ pub const PUT_OFF: [&str; 6] = ["in_flight", "rate", "pause", "maintenance", "ho
 const ANSWERS: [&str; 4] = ["answered", "acknowledged", "interim", "not_done"];
 
 /// What can become of a message that came in.
-pub const INBOUND_RESULTS: [&str; 14] = [
+pub const INBOUND_RESULTS: [&str; 15] = [
     "applied",
     "received",
     "late",
@@ -237,6 +237,7 @@ pub const INBOUND_RESULTS: [&str; 14] = [
     "unknown_peer",
     "unknown_sender",
     "unknown_service",
+    "over_limit",
 ];
 
 /// Describes every metric and makes the countable series exist at zero.

@@ -15,7 +15,10 @@ use axum::{
 };
 use serde_json::Value;
 use tokio::sync::OnceCell;
-use workers::{callback::Secret, store::audit::Act};
+use workers::{
+    callback::Secret,
+    store::{audit::Act, callback::HOST_IN_FLIGHT_MAX},
+};
 
 use crate::{
     servers::run,
@@ -187,5 +190,65 @@ fn a_host_that_is_not_listed_is_not_called_and_the_job_goes_on() {
         })
         .await;
         assert!(stopped.iter().all(|row| row["why"] == "host_not_allowed"), "{stopped:?}");
+    });
+}
+
+/// Deliveries of jobs that nobody asks about, to this host.
+async fn deliveries(world: &World, jobs: std::ops::Range<u32>, host: SocketAddr) {
+    world
+        .execute(&format!(
+            "INSERT INTO hub.callback (job_seq, sequence, url, host, body, created_at, due_at)
+             SELECT -n, 1, 'http://{host}/crowd', '{host}',
+                    convert_to('{{\"id\": \"' || n || '/1\"}}', 'UTF8'),
+                    statement_timestamp(), statement_timestamp()
+               FROM generate_series({}, {}) n",
+            jobs.start,
+            jobs.end - 1
+        ))
+        .await;
+}
+
+#[test]
+fn a_host_that_hangs_holds_its_own_places_and_no_others() {
+    run(async {
+        let (receiver, quick) = Receiver::start().await;
+        // It takes connections and never answers.
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let hanging = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let mut held = Vec::new();
+            while let Ok((connection, _)) = listener.accept().await {
+                held.push(connection);
+            }
+        });
+        let more = format!(
+            "[callbacks]\nhosts = [\"127.0.0.1\"]\nsecret = \"{SECRET}\"\nallow_private = true\n"
+        );
+        let settings = format!("{QUICK}{more}");
+        let world = World::build(Scene { hubs: 2, settings, ..Scene::default() }).await;
+        deliveries(&world, 1..201, hanging).await;
+        let under_way = async || {
+            let sql = format!(
+                "SELECT count(*) AS n FROM hub.callback WHERE host = '{hanging}'
+                    AND state = 'open' AND leased_until > statement_timestamp()"
+            );
+            let n = world.row(&sql).await["n"].as_i64().unwrap();
+            assert!(n <= HOST_IN_FLIGHT_MAX, "{n} deliveries to one host in two processes");
+            n
+        };
+        until("the host holds all places that it may", async || {
+            (under_way().await == HOST_IN_FLIGHT_MAX).then_some(())
+        })
+        .await;
+        deliveries(&world, 201..221, quick).await;
+        until("the other host has all of its own", async || {
+            under_way().await;
+            (receiver.of("crowd").len() >= 20).then_some(())
+        })
+        .await;
+        let untried = format!("SELECT 1 FROM hub.callback WHERE host = '{hanging}' AND tries = 0");
+        let untried = world.rows(&untried).await.len();
+        assert!(untried > 100, "the hanging host is not through: {untried} are left");
+        world.strike().await;
     });
 }

@@ -4,10 +4,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::process::Command;
+use uuid::Uuid;
+use workers::store::{
+    Store,
+    admission::{Body, Entry, Fate},
+};
 
 use crate::{
     servers::{plain, run},
-    world::{QUICK, Scene, World, common, id, person, properties, until},
+    world::{QUICK, Scene, World, common, id, iin, person, properties, until},
 };
 
 #[test]
@@ -64,35 +69,58 @@ fn invariant_2_a_result_of_a_run_that_was_taken_over_is_not_recorded() {
     });
 }
 
+/// What was told by HTTP of a job, and its timers.
+async fn callbacks_and_timers(world: &World, name: &str) -> (Vec<String>, usize) {
+    let sql = |what: &str, table: &str| {
+        let job = format!("(SELECT seq FROM hub.job_key WHERE id = '{}')", id(name));
+        format!("SELECT {what} FROM {table} WHERE job_seq = {job}")
+    };
+    let kind = "convert_from(body, 'UTF8')::jsonb ->> 'type' AS kind, sequence";
+    let mut told = world.rows(&sql(kind, "hub.callback")).await;
+    told.sort_by_key(|row| row["sequence"].as_i64());
+    let name = |row: &Value| row["kind"].as_str().unwrap().split('.').nth(4).unwrap().to_owned();
+    (told.iter().map(name).collect(), world.rows(&sql("1", "hub.timer")).await.len())
+}
+
 #[test]
-fn invariant_4_job_attempt_portal_row_and_events_change_together_or_not_at_all() {
+fn invariant_4_job_attempt_portal_row_events_timers_and_callbacks_change_together_or_not_at_all() {
     run(async {
         let world = World::build(Scene::default()).await;
-        // The portal's row of one subject cannot be written: what else was in the commit?
+        // The portal's row of two subjects cannot be written: what else was in the commit?
         world
             .execute(
                 "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                    RAISE EXCEPTION 'refused' USING ERRCODE = '23514'; END $$;
                  CREATE TRIGGER refuse BEFORE UPDATE ON portal.person FOR EACH ROW
-                   WHEN (NEW.subject = 'person:bad' AND NEW.status = 'succeeded')
+                   WHEN ((NEW.subject = 'person:bad' AND NEW.status = 'succeeded')
+                      OR (NEW.subject = 'person:bad wait' AND NEW.status = 'waiting'))
                    EXECUTE FUNCTION refuse();",
             )
             .await;
-        let names = ["good 1", "good 2", "bad", "good 3", "good 4"];
+        let names = ["good 1", "good 2", "bad", "good 3", "bad wait", "good 4"];
         for name in names {
-            world.play(&person(name), &["found"]).await;
+            let mut job = person(name);
+            job["callback_url"] = "https://elsewhere.example/hook".into();
+            // A wait is a timer, which must not outlive its commit either.
+            let plays = if name == "bad wait" { "server_error" } else { "found" };
+            world.play(&job, &[plays]).await;
         }
         for name in names {
             let job = world.ended(id(name)).await;
-            let state = if name == "bad" { "failed" } else { "succeeded" };
+            let state = if name.starts_with("bad") { "failed" } else { "succeeded" };
             assert_eq!(job["state"], state, "{name}: a bad job never fails its neighbours");
             assert_eq!(world.events.names(id(name)), ["accepted", state], "{name}");
             assert_eq!(world.attempts(id(name)).await.len(), 1, "{name}");
+            let told = vec!["accepted".to_owned(), state.to_owned()];
+            assert_eq!(callbacks_and_timers(&world, name).await, (told, 0), "{name}");
         }
-        let bad = world.job(id("bad")).await.unwrap();
-        assert_eq!((&bad["code"], &bad["events"]), (&json!("answer_cannot_be_stored"), &json!(2)));
-        let row = world.portal("person", &person("bad")).await;
-        assert_eq!((&row["status"], &row["found"]), (&json!("failed"), &Value::Null));
+        for name in ["bad", "bad wait"] {
+            let bad = world.job(id(name)).await.unwrap();
+            let expected = (&json!("answer_cannot_be_stored"), &json!(2));
+            assert_eq!((&bad["code"], &bad["events"]), expected, "{name}");
+            let row = world.portal("person", &person(name)).await;
+            assert_eq!((&row["status"], &row["found"]), (&json!("failed"), &Value::Null));
+        }
         world.strike().await;
     });
 }
@@ -209,5 +237,78 @@ fn invariant_10_a_job_that_takes_a_row_over_clears_what_the_older_left() {
         assert_eq!(world.ended(id("takes over 2")).await["state"], "failed");
         let row = world.portal("person", &newer).await;
         assert_eq!(row["job_id"], id("takes over 2").to_string());
+    });
+}
+
+/// A job of one subject, as it is admitted.
+fn entry(name: &str) -> Entry {
+    Entry {
+        id: id(name),
+        content_hash: [7; 32],
+        operation: Some(&adapters::systems::gbdfl::PERSON),
+        subject: Some("person:overtaken".to_owned()),
+        reply: None,
+        trace: None,
+        code: None,
+        child: None,
+        fate: Fate::Job {
+            start: false,
+            body: Box::new(Body {
+                requested_by: "specialist:1".to_owned(),
+                priority: 1,
+                input: json!({"iin": iin(name)}),
+                consent: None,
+                verify_job: None,
+                retry_of: None,
+                begun_by: None,
+                callback_url: None,
+                requested_at: workers::clock::real_now(),
+                sla: adapters::systems::gbdfl::PERSON.sla,
+            }),
+        },
+    }
+}
+
+#[test]
+fn invariant_10_an_older_job_that_commits_last_leaves_the_row_to_the_newer_one() {
+    run(async {
+        let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
+        let worker = Uuid::from_u128(10);
+        world.stage.store.register_worker(worker, "admits").await.unwrap();
+        // The older one has its number, and waits before it writes anything else.
+        world
+            .execute(&format!(
+                "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                   PERFORM pg_advisory_xact_lock(1010); RETURN NEW; END $$;
+                 CREATE TRIGGER hold BEFORE INSERT ON hub.job FOR EACH ROW
+                   WHEN (NEW.id = '{}') EXECUTE FUNCTION hold();",
+                id("older")
+            ))
+            .await;
+        // Two hubs, as far as the database knows.
+        let other = Store::new(&world.stage.servers.database_url, 6).unwrap();
+        let mut held = other.begin().await.unwrap();
+        sqlx::query("SELECT pg_advisory_xact_lock(1010)").execute(&mut *held).await.unwrap();
+        let newer = async {
+            until("the older one has its number", async || {
+                let waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 1010
+                                AND NOT granted";
+                (!world.rows(waits).await.is_empty()).then_some(())
+            })
+            .await;
+            let newer = [entry("newer")];
+            let admitted = other.admit(worker, &newer, &[]).await.unwrap();
+            held.rollback().await.unwrap();
+            admitted
+        };
+        let older = [entry("older")];
+        let (older, newer) = tokio::join!(world.stage.store.admit(worker, &older, &[]), newer);
+        assert_eq!((older.unwrap().len(), newer.len()), (1, 1));
+        other.close().await;
+        let seq = async |name| world.job(id(name)).await.unwrap()["seq"].as_i64().unwrap();
+        assert!(seq("older").await < seq("newer").await, "the older one was admitted first");
+        let row = world.row("SELECT * FROM portal.person WHERE subject = 'person:overtaken'").await;
+        assert_eq!(row["job_id"], id("newer").to_string());
+        world.strike().await;
     });
 }

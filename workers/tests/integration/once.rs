@@ -9,7 +9,7 @@ use workers::chance::Chance;
 
 use crate::{
     orders::{QUICK_POST, label, number_of},
-    press::{Person, check_by_code, introduce, press, verification_of, wrong},
+    press::{Person, check_by_code, check_with, introduce, press, verification_of, verify, wrong},
     servers::run,
     world::{QUICK, SEED, Scene, World, common, id, until},
 };
@@ -413,6 +413,51 @@ fn d15_a_hub_killed_while_it_fetches_the_label_again_loses_neither_number_nor_la
         assert_eq!(delivery["track_number"], number);
         assert!(delivery["label_link"].is_string());
         assert_eq!(world.executed("kazpost").await[&number_of("refetched")], 1);
+        world.strike().await;
+    });
+}
+
+#[test]
+fn d4_of_many_checks_that_name_one_verification_exactly_one_opens() {
+    run(async {
+        let world = two_hubs().await;
+        let person = introduce(&world, "crowd").await;
+        let (code_ref, code) = world.sent(&person, "crowd press", KPSISU).await;
+        let names: Vec<String> = (0..8).map(|n| format!("crowd check {n}")).collect();
+        let consent = json!({"verified_by": id("crowd verify")});
+        let checks = names.iter().map(|name| check_with(&person, name, KPSISU, consent.clone()));
+        let checks: Vec<Value> = checks.collect();
+        futures_util::future::join_all(checks.iter().map(|check| world.send(check))).await;
+        for name in &names {
+            world.in_state(id(name), "waiting").await;
+        }
+        // One commit finds them all, each with a code that nobody has used yet.
+        world.send(&verify(&person, "crowd verify", code_ref, &code)).await;
+        let settled = until("each was opened or refused", async || {
+            let mut jobs = Vec::new();
+            for name in &names {
+                jobs.push(world.job(id(name)).await?);
+            }
+            jobs.iter()
+                .all(|job| job["phase"] != "consent" || !job["ended_at"].is_null())
+                .then_some(jobs)
+        })
+        .await;
+        let refused: Vec<&Value> = settled.iter().filter(|j| j["state"] == "refused").collect();
+        assert_eq!(refused.len(), 7, "{settled:?}");
+        assert!(refused.iter().all(|job| job["code"] == "code_used"), "{refused:?}");
+        let mut sent = 0;
+        for name in &names {
+            let job = world.job(id(name)).await.unwrap();
+            if job["state"] != "refused" {
+                until("the opened one was sent", async || {
+                    (!world.journal(id(name)).await.is_empty()).then_some(())
+                })
+                .await;
+            }
+            sent += world.journal(id(name)).await.len();
+        }
+        assert_eq!(sent, 1);
         world.strike().await;
     });
 }

@@ -45,19 +45,19 @@ call_timeout_ms = 2000
 ";
 
 /// What a command said.
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Said {
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|_| panic!("{}\n{}", self.out, self.err))
     }
 
     /// The only row of a report.
-    fn row(&self) -> Value {
+    pub fn row(&self) -> Value {
         let rows = self.json();
         assert_eq!(rows.as_array().unwrap().len(), 1, "{rows}");
         rows[0].clone()
@@ -75,7 +75,7 @@ async fn raw(world: &World, arguments: &[&str]) -> Said {
 }
 
 /// The same, for commands that never show a person.
-async fn hub(world: &World, arguments: &[&str]) -> Said {
+pub async fn hub(world: &World, arguments: &[&str]) -> Said {
     let said = raw(world, arguments).await;
     for text in [&said.out, &said.err] {
         let found: Vec<&str> = numbers(text).collect();
@@ -429,7 +429,14 @@ fn a_late_answer_is_given_to_the_portal_and_the_job_stays_expired() {
         assert_eq!((tried.code, &tried.row()["code"]), (0, &json!("applied")));
         assert_eq!(tables(&world, late).await, before, "a dry run changes nothing");
 
+        // The one without an answer is newer, and in nobody's way.
+        let all = ["jobs", "apply-late", "--all-matching", "--system", "kpsisu", "--limit", "1"];
+        let all = [&all[..], &["--reason", "it came", "--json"]].concat();
+        let said = hub(&world, &[&all[..], &["--dry-run"]].concat()).await;
+        assert_eq!((said.code, &said.row()["target"]), (0, &json!(late)));
+
         assert_eq!(act("apply-late", late, &[]).await.row()["code"], "applied");
+        assert_eq!(hub(&world, &all).await.json(), json!([]), "nothing is left to apply");
         let row = world.portal("specialist_check", &check("too late")).await;
         assert_eq!((&row["status"], &row["verdict"]), (&json!("succeeded"), &json!("clear")));
         assert_eq!(row["late"], true);
@@ -491,7 +498,7 @@ fn what_is_no_job_is_looked_at_sent_again_or_dropped() {
         assert_eq!(hub(world, &requeue).await.row()["code"], "not_kept");
         let actions: Vec<String> =
             audit(world, &wanted).await.into_iter().map(|[action, ..]| action).collect();
-        assert_eq!(actions, ["quarantine.reveal", "quarantine.requeue"]);
+        assert_eq!(actions, ["quarantine.reveal", "quarantine.requeue", "quarantine.requeue"]);
 
         let drop = ["quarantine", "drop", &unwanted, "--reason", "nobody needs it", "--json"];
         assert_eq!(hub(world, &drop).await.row()["code"], "dropped");

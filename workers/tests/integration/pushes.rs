@@ -192,3 +192,27 @@ fn invariant_11_a_right_answer_from_an_unknown_peer_is_stored_and_never_applied(
         world.strike().await;
     });
 }
+
+#[test]
+fn a_stranger_who_pushes_without_end_gets_the_same_answer_and_no_more_rows() {
+    run(async {
+        let environment = vec![("HUB_INBOUND__UNVERIFIED_PER_MINUTE", "2")];
+        let world = World::build(Scene { environment, ..Scene::default() }).await;
+        world.play(&check("bystander"), &["never"]).await;
+        world.in_state(id("bystander"), "pending").await;
+        for _ in 0..5 {
+            assert_eq!(forge(&world, "unknown_sender").await["status"], 403);
+        }
+        let refused = "SELECT 1 FROM hub.inbound WHERE state = 'refused'";
+        assert_eq!(world.rows(refused).await.len(), 2);
+        let page = world.get(0, "/metrics").await.1;
+        for (result, count) in [("unknown_sender", 2.0), ("over_limit", 3.0)] {
+            let labels = [("system", "kpsisu"), ("result", result)];
+            let counted = sum(&page, "hub_inbound_messages_total", &labels);
+            assert!((counted - count).abs() < 0.5, "{result}: {counted}");
+        }
+        // Who is known is heard all the same.
+        assert_eq!(forge(&world, "wrong_person").await["status"], 200);
+        world.strike().await;
+    });
+}

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
+use workers::store::{audit::Act, quarantine::Requeued};
 
 use crate::{
+    ops::hub,
     servers::run,
     world::{Scene, World, common, id, person, properties, until},
 };
@@ -132,5 +134,100 @@ fn what_is_no_job_is_acknowledged_like_a_job() {
             assert_eq!(world.ready_messages(queue).await, 0, "left in {queue}");
         }
         world.strike().await;
+    });
+}
+
+/// A message that only its content type kept from being a job; its number.
+async fn mistyped(world: &World, name: &str) -> i64 {
+    let body = person(name).to_string().into_bytes();
+    let plain = properties().with_content_type("text/plain".into());
+    assert!(world.publish("gbdfl.person", &body, plain).await);
+    kept(world, "content_type", &body).await["id"].as_i64().unwrap()
+}
+
+fn colleague() -> Act {
+    let (actor, reason) = ("colleague".to_owned(), "mended".to_owned());
+    Act { actor, reason, dry_run: false }
+}
+
+/// Who did what to a message, and what came of it, oldest first.
+async fn done_to(world: &World, id: i64) -> Vec<Value> {
+    let sql = format!(
+        "SELECT actor || ' ' || action || ': ' || result AS said FROM hub.audit
+          WHERE target = '{id}' ORDER BY id"
+    );
+    world.rows(&sql).await.into_iter().map(|row| row["said"].clone()).collect()
+}
+
+async fn state(world: &World, id: i64) -> Value {
+    world.row(&format!("SELECT state FROM hub.quarantine WHERE id = {id}")).await["state"].clone()
+}
+
+#[test]
+fn what_somebody_is_publishing_again_is_not_dropped_and_the_audit_knows_both() {
+    run(async {
+        let world = common().await;
+        let number = mistyped(world, "published meanwhile").await;
+        let (store, act) = (&world.stage.store, colleague());
+        let begun = store.begin_requeue(number, &act).await.unwrap().unwrap();
+        assert!(!begun.begun_before);
+        // Here the message is on its way to the broker.
+        let drop = ["quarantine", "drop", &number.to_string(), "--reason", "noise", "--json"];
+        let said = hub(world, &drop).await;
+        assert_eq!((said.code, &said.row()["code"]), (1, &json!("being_requeued")));
+        store.end_requeue(number, begun.begun_before, Requeued::Confirmed, &act).await.unwrap();
+        assert_eq!(state(world, number).await, "requeued");
+        let told = ["begun", "requeued"]
+            .map(|result| json!(format!("colleague quarantine.requeue: {result}")));
+        assert_eq!(done_to(world, number).await, told);
+        assert_eq!(hub(world, &drop).await.row()["code"], "not_kept");
+    });
+}
+
+#[test]
+fn what_a_crash_left_half_published_is_published_again_and_becomes_one_job() {
+    run(async {
+        let world = common().await;
+        let number = mistyped(world, "half published").await;
+        // Published and confirmed; then the command died.
+        let begun = world.stage.store.begin_requeue(number, &colleague()).await;
+        assert!(begun.unwrap().is_ok());
+        world.send(&person("half published")).await;
+        let list = hub(world, &["quarantine", "list", "--code", "content_type", "--json"]).await;
+        let rows = list.json();
+        let row = rows.as_array().unwrap().iter().find(|row| row["id"] == number).unwrap();
+        assert_eq!(row["state"], "requeueing", "what somebody must end is in the listing");
+
+        let number_text = number.to_string();
+        let requeue = ["quarantine", "requeue", &number_text, "--reason", "go on", "--json"];
+        let requeue = [&requeue[..], &["--content-type", "application/json"]].concat();
+        let said = hub(world, &requeue).await;
+        assert_eq!((said.code, &said.row()["code"]), (0, &json!("requeued")));
+        assert!(said.out.contains("somebody had begun before"), "{}", said.out);
+        world.ended(id("half published")).await;
+        let jobs = format!("SELECT 1 FROM hub.job WHERE id = '{}'", id("half published"));
+        assert_eq!(world.rows(&jobs).await.len(), 1);
+        let told = ["colleague quarantine.requeue: begun", "tester quarantine.requeue: begun"];
+        let told = [&told[..], &["tester quarantine.requeue: requeued"]].concat();
+        assert_eq!(done_to(world, number).await, told);
+    });
+}
+
+#[test]
+fn what_certainly_was_not_published_is_kept_again() {
+    run(async {
+        let world = common().await;
+        let number = mistyped(world, "came back").await;
+        let (store, act) = (&world.stage.store, colleague());
+        assert!(store.begin_requeue(number, &act).await.unwrap().is_ok());
+        let full = Requeued::NotPublished(contracts::code!("queue_full"));
+        store.end_requeue(number, false, full, &act).await.unwrap();
+        assert_eq!(state(world, number).await, "kept");
+        // A second one, whose first may have arrived, is not forgotten by a refusal.
+        for came in [Requeued::Unknown, full] {
+            let begun = store.begin_requeue(number, &act).await.unwrap().unwrap();
+            store.end_requeue(number, begun.begun_before, came, &act).await.unwrap();
+            assert_eq!(state(world, number).await, "requeueing");
+        }
     });
 }

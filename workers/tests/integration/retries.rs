@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use workers::{config::Config, policy::retry::Policy};
 
 use crate::{
     protection::{done, hub},
@@ -162,6 +163,44 @@ max_ms = 86000000
         assert_eq!(job["summary"]["last_code"], "server_error");
         let event = world.events.wait_for(id("no time"), "failed").await;
         assert_eq!(event["data"]["summary"], job["summary"]);
+        world.strike().await;
+    });
+}
+
+#[test]
+fn jobs_that_may_go_on_do_not_keep_a_stopped_policy_from_those_behind_them() {
+    run(async {
+        let world = World::build(Scene { settings: WAITING.to_owned(), ..Scene::default() }).await;
+        let names = ["put off 1", "put off 2", "failed behind them"];
+        for name in names {
+            failed_once(&world, name).await;
+        }
+        // The first two were told to come later since: that is no failure, and they go on.
+        let put_off = format!("'{}', '{}'", id(names[0]), id(names[1]));
+        world
+            .execute(&format!(
+                "UPDATE hub.job_live SET summary = summary || '{{\"class\": \"not_now\"}}'
+                  WHERE id IN ({put_off})"
+            ))
+            .await;
+        let config = Config::load(Some(&world.stage.settings_file(0)), Vec::new()).unwrap();
+        let of = |name: &str| config.operations[name].retry;
+        let disabled = Policy { enabled: false, age_max: None, ..of("gbdfl.person") };
+        let disabled = [(&adapters::systems::gbdfl::PERSON, disabled)];
+        // With room for one job in a look, the one behind the others is the one.
+        let (stopped, _) = world.stage.store.stop_retries(&disabled, 0, 1).await.unwrap();
+        assert_eq!((stopped.seen, stopped.ended.len()), (1, 1));
+        assert_eq!(world.job(id(names[2])).await.unwrap()["code"], "retries_disabled");
+        let (stopped, _) = world.stage.store.stop_retries(&disabled, 0, 1).await.unwrap();
+        assert_eq!(stopped.seen, 0, "what goes on is not even locked");
+        // Too old for another attempt, they end as well.
+        let policy = Policy { age_max: Some(std::time::Duration::ZERO), ..disabled[0].1 };
+        let too_old = [(&adapters::systems::gbdfl::PERSON, policy)];
+        let (stopped, _) = world.stage.store.stop_retries(&too_old, 0, 10).await.unwrap();
+        assert_eq!(stopped.ended.len(), 2);
+        for name in &names[..2] {
+            assert_eq!(world.job(id(name)).await.unwrap()["code"], "retry_budget_used_up");
+        }
         world.strike().await;
     });
 }

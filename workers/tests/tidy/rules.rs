@@ -61,6 +61,7 @@ const RULES: [Rule; 23] = [
             "d4_a_code_that_nobody_sent_opens_nothing",
             "d4_a_verification_opens_its_check_whichever_of_the_two_comes_first",
             "d4_of_many_checks_with_one_code_at_once_through_two_hubs_one_opens",
+            "d4_of_many_checks_that_name_one_verification_exactly_one_opens",
             "d4_a_verification_whose_answer_was_lost_opens_nothing_and_is_not_asked_again",
         ],
         also: &["d4_only_a_verified_unused_code_of_this_person_and_check_opens"],
@@ -290,4 +291,38 @@ fn a_test_named_after_a_rule_names_one_that_exists_and_is_listed_when_it_is_play
         }
     }
     assert!(wrong.is_empty(), "add these to RULES:\n{}", wrong.join("\n"));
+}
+
+/// Names of tests in the last column of README's table of invariants, by the number of the row.
+fn held_by(page: &str) -> Vec<(u32, Vec<&str>)> {
+    let table = page.split("\n## Invariants\n").nth(1).expect("a section of invariants");
+    let table = table.split("\n## ").next().unwrap_or_default();
+    let is_name = |name: &&str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let rows = table.lines().filter_map(|line| {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let number = cells.first()?.parse().ok()?;
+        Some((number, cells.last()?.split('`').skip(1).step_by(2).filter(is_name).collect()))
+    });
+    rows.collect()
+}
+
+#[test]
+fn every_invariant_of_the_readme_is_held_by_tests_that_exist() {
+    let sources = sources::rust();
+    let found: BTreeSet<&str> = sources.iter().flat_map(tests).collect();
+    let page = std::fs::read_to_string(sources::root().join("README.md")).expect("README.md");
+    let rows = held_by(&page);
+    let numbers: Vec<u32> = rows.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, (1..=11).collect::<Vec<u32>>());
+    let mut missing = Vec::new();
+    for (number, names) in &rows {
+        assert!(!names.is_empty(), "invariant {number} is held by nothing");
+        let gone = names.iter().filter(|name| !found.contains(**name));
+        missing.extend(gone.map(|name| format!("invariant {number}: {name}")));
+    }
+    assert!(
+        missing.is_empty(),
+        "README.md names tests that are not there:\n{}",
+        missing.join("\n")
+    );
 }

@@ -6,7 +6,7 @@ use contracts::state::State;
 
 use super::super::{WRONG_USE, complain, load, require_schema};
 use super::Targets;
-use crate::{inbound::late, pipeline::Hub};
+use crate::{inbound::late, pipeline::Hub, store::listing::Leave};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -38,7 +38,8 @@ pub(in crate::cli) async fn run(path: Option<&Path>, arguments: Arguments) -> u8
         return code;
     }
     let step = async |id, act: &_| late::apply(&hub, id, arguments.message, act).await;
-    let code = arguments.targets.act(&hub.store, &[State::Expired], step).await;
+    let targets = arguments.targets.leaving_out(Leave::NothingLate);
+    let code = targets.act(&hub.store, &[State::Expired], step).await;
     hub.store.close().await;
     code
 }

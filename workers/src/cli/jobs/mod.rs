@@ -16,10 +16,11 @@ use clap::Subcommand;
 use contracts::state::State;
 use uuid::Uuid;
 
-use super::{DONE, FAILED, batch, complain, filter, open};
+use super::{FAILED, batch, complain, filter, open};
 use crate::store::{
     Error, Store,
     audit::{Act, Outcome},
+    listing::Leave,
 };
 
 #[derive(Debug, Subcommand)]
@@ -50,7 +51,12 @@ struct Targets {
     #[command(flatten)]
     filter: filter::Filters,
     #[command(flatten)]
+    size: batch::Size,
+    #[command(flatten)]
     batch: batch::Acting,
+    /// What the act leaves out among those that match.
+    #[arg(skip)]
+    leave: Option<Leave>,
 }
 
 pub(super) async fn run(path: Option<&Path>, arguments: Arguments) -> u8 {
@@ -65,6 +71,11 @@ pub(super) async fn run(path: Option<&Path>, arguments: Arguments) -> u8 {
 }
 
 impl Targets {
+    /// Without those to which the act was done before: they still match, and would fill each batch.
+    fn leaving_out(self, leave: Leave) -> Self {
+        Self { leave: Some(leave), ..self }
+    }
+
     /// Acts on each; `states` are those that the filters look in where they name none.
     async fn act(
         self,
@@ -72,41 +83,34 @@ impl Targets {
         states: &[State],
         step: impl AsyncFn(Uuid, &Act) -> Result<Outcome, Error>,
     ) -> u8 {
-        let Self { ids, all_matching, filter, batch } = self;
+        let Self { ids, all_matching, filter, size, batch, leave } = self;
         if let Err(code) = batch::check_targets(!ids.is_empty(), all_matching, !filter.is_empty()) {
             return code;
         }
-        let ids = if all_matching {
-            match find(store, filter, states).await {
-                Ok(ids) => ids,
-                Err(error) => {
-                    complain(&error);
-                    return FAILED;
-                }
+        if !all_matching {
+            return batch.run(&ids, step).await;
+        }
+        let found = async {
+            let filter = filter.read(store, states).await?;
+            store.find_targets(&filter, leave, size.wanted()).await
+        };
+        let mut ids = match found.await {
+            Ok(ids) => ids,
+            Err(error) => {
+                complain(&error);
+                return FAILED;
             }
-        } else {
-            ids
         };
         if ids.is_empty() {
-            complain(&"no job matches");
-            return DONE;
+            return batch.nothing(match leave {
+                None => "no job matches",
+                Some(Leave::Repeated) => "no job matches that was not repeated before",
+                Some(Leave::NothingLate) => "no job matches that has a late answer to apply",
+            });
         }
-        batch.run(&ids, step).await
+        let is_cut = size.cut(&mut ids, "jobs");
+        ids.reverse();
+        let code = batch.run(&ids, step).await;
+        if is_cut { FAILED } else { code }
     }
-}
-
-/// The jobs that match, oldest first.
-async fn find(
-    store: &Store,
-    filter: filter::Filters,
-    states: &[State],
-) -> Result<Vec<Uuid>, Error> {
-    let filter = filter.read(store, states).await?;
-    let mut found = store.find_jobs(&filter, batch::BATCH_MAX + 1).await?;
-    if found.len() > usize::try_from(batch::BATCH_MAX).unwrap_or(usize::MAX) {
-        found.pop();
-        let text = "only the newest of them are in this batch: run it again for the others";
-        complain(&format!("more than {} jobs match; {text}", batch::BATCH_MAX));
-    }
-    Ok(found.iter().rev().map(|job| job.id).collect())
 }

@@ -5,7 +5,10 @@ use std::path::Path;
 use contracts::state::State;
 
 use super::{Targets, open};
-use crate::{clock::real_now, store::retry::Retry};
+use crate::{
+    clock::real_now,
+    store::{listing::Leave, retry::Retry},
+};
 
 /// What ended without success.
 const ENDED: [State; 5] =
@@ -29,7 +32,7 @@ pub(in crate::cli) async fn run(path: Option<&Path>, arguments: Arguments) -> u8
     let retry =
         Retry { even_if_done: arguments.even_if_done, now: real_now(), slas: slas.collect() };
     let step = async |id, act: &_| store.retry(id, &retry, act).await;
-    let code = arguments.targets.act(&store, &ENDED, step).await;
+    let code = arguments.targets.leaving_out(Leave::Repeated).act(&store, &ENDED, step).await;
     store.close().await;
     code
 }

@@ -243,6 +243,44 @@ fn a_file_that_contradicts_itself_is_told_of_and_not_used() {
 }
 
 #[test]
+fn the_day_off_of_a_holiday_at_the_end_of_a_year_is_never_lost() {
+    let file = |year: i16, holidays: &str| {
+        let text = format!("year = {year}\nrevision = 1\nsources = ['x']\nholidays = [{holidays}]");
+        Year::read(&format!("{year}.toml"), &text)
+    };
+    // A Saturday; the 1st of January 2034 is a Sunday.
+    let last = |instead: &str| format!("{{ date = '2033-12-31', name = 'Last day'{instead} }}, ");
+    for wrong in ["", ", instead = '2034-01-01'", ", instead = '2033-12-30'"] {
+        let fault = file(2033, &last(wrong)).unwrap_err();
+        let expected = "instead = the first working day of 2034 for 2033-12-31";
+        assert!(fault.expected.starts_with(expected), "{wrong}: {fault}");
+    }
+    let stated = last(", instead = '2034-01-03'");
+    let new_year = "{ date = '2034-01-02', name = 'New Year' }";
+    let calendar = Calendar::of(vec![
+        file(2033, &stated).unwrap(),
+        file(2034, &format!("{stated}{new_year}")).unwrap(),
+    ]);
+    let calendar = calendar.unwrap();
+    let off = calendar.day(date("2034-01-03")).unwrap();
+    assert_eq!(off.to_string(), "off instead of 2033-12-31 (Last day)");
+    assert!(calendar.day(date("2034-01-04")).unwrap().is_working());
+    // Its own holidays on a weekend come after it.
+    let sunday = "{ date = '2034-01-01', name = 'New Year', instead = '2034-01-04' }, ";
+    assert!(file(2034, &format!("{stated}{sunday}{new_year}")).is_ok());
+    // The next year says which day it is, and both say it.
+    let early = format!("{}{new_year}", last(", instead = '2034-01-02'"));
+    let early = file(2034, &early).unwrap_err();
+    assert!(early.expected.starts_with("instead = 2034-01-03"));
+    let monday = last(", instead = '2034-01-02'");
+    for (early, late) in [(monday.as_str(), ""), ("", monday.as_str())] {
+        let years = vec![file(2033, early).unwrap(), file(2034, late).unwrap()];
+        let faults = Calendar::of(years).unwrap_err();
+        assert!(faults[0].expected.starts_with("the same holidays"), "{faults:?}");
+    }
+}
+
+#[test]
 fn a_day_off_that_is_moved_over_the_end_of_a_year_stands_in_both_files() {
     let file = |year: i16, transfers: &str| {
         let text =

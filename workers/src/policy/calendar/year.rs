@@ -2,7 +2,8 @@
 //!
 //! *Guarantee*: a file that contradicts itself is not used. A holiday on a weekend names the day that
 //! is off instead, and it must be the next working day; a day off is moved from a day off to a
-//! working day, by somebody who is named.
+//! working day, by somebody who is named. What is moved over the end of the year stands in the files
+//! of both years.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -24,6 +25,8 @@ pub struct Year {
     pub text: String,
     days: Vec<Reason>,
     transfers: BTreeSet<(Date, Date)>,
+    /// Holidays of this year's or last year's end whose day off lies in the year after, with that day.
+    carried: BTreeSet<(Date, Date)>,
 }
 
 /// Why a day is worked or not.
@@ -156,13 +159,19 @@ impl Year {
         let touches = |year: i16| {
             move |(works, off): &&(Date, Date)| works.year() == year || off.year() == year
         };
-        let mine: Vec<_> = self.transfers.iter().filter(touches(other.number)).collect();
-        let theirs: Vec<_> = other.transfers.iter().filter(touches(self.number)).collect();
-        if mine == theirs {
+        let between = |of: &BTreeSet<(Date, Date)>, year| -> Vec<(Date, Date)> {
+            of.iter().filter(touches(year)).copied().collect()
+        };
+        let agree = |mine, theirs| between(mine, other.number) == between(theirs, self.number);
+        let what = if !agree(&self.transfers, &other.transfers) {
+            "transfers"
+        } else if !agree(&self.carried, &other.carried) {
+            "holidays whose `instead` lies"
+        } else {
             return Ok(());
-        }
+        };
         let (file, other) = (format!("{}.toml", self.number), other.number);
-        let expected = format!("the same transfers between this year and {other} as {other}.toml");
+        let expected = format!("the same {what} between this year and {other} as {other}.toml");
         Err(Fault { file, expected })
     }
 }
@@ -194,6 +203,7 @@ fn read(file: &str, text: &str) -> Result<Year, String> {
         uncertain,
         text: text.to_owned(),
         days: layout.days,
+        carried: layout.carried,
         transfers: transfers.iter().map(|transfer| (transfer.works, transfer.off)).collect(),
     })
 }
@@ -202,6 +212,7 @@ fn read(file: &str, text: &str) -> Result<Year, String> {
 struct Layout {
     year: i16,
     days: Vec<Reason>,
+    carried: BTreeSet<(Date, Date)>,
 }
 
 impl Layout {
@@ -209,7 +220,7 @@ impl Layout {
         let first = first_of(year);
         let days = first.series(jiff::Span::new().days(1)).take_while(|day| day.year() == year);
         let reason = |day| if is_weekend(day) { Reason::Weekend } else { Reason::Workday };
-        Self { year, days: days.map(reason).collect() }
+        Self { year, days: days.map(reason).collect(), carried: BTreeSet::new() }
     }
 
     /// The day's place, where it belongs to this year.
@@ -219,34 +230,74 @@ impl Layout {
     }
 
     fn enter_holidays(&mut self, holidays: &[Holiday]) -> Result<(), String> {
+        let (carried, own): (Vec<&Holiday>, Vec<&Holiday>) =
+            holidays.iter().partition(|holiday| self.is_carried_in(holiday));
         for Holiday { date, name, .. } in holidays {
             if name.trim().is_empty() {
                 return Err(format!("a name for the holiday of {date}"));
             }
+        }
+        for Holiday { date, name, .. } in &own {
             let place = self.at(*date).ok_or_else(|| format!("{date} ({name}) within the year"))?;
             if matches!(place, Reason::Holiday(_)) {
                 return Err(format!("one entry for {date}, with both names"));
             }
             *place = Reason::Holiday(name.clone());
         }
-        for Holiday { date, name, instead, stays } in holidays {
-            let moves = is_weekend(*date) && !stays;
-            let wanted = moves.then(|| self.next_working_day(*date)).flatten();
-            if *instead != wanted {
-                let day = weekday(*date);
-                let wanted = wanted.map_or("no `instead`".to_owned(), |d| format!("instead = {d}"));
-                return Err(format!("{wanted} for {date} ({name}), a {day}"));
-            }
-            if let Some(place) = wanted.and_then(|day| self.at(day)) {
+        // The older holiday has the earlier day off.
+        carried.into_iter().chain(own).try_for_each(|holiday| self.enter_day_off(holiday))
+    }
+
+    /// Whether a holiday of last year's end has its day off in this year.
+    fn is_carried_in(&self, holiday: &Holiday) -> bool {
+        holiday.date.year() == self.year - 1
+            && holiday.instead.is_some_and(|day| day.year() == self.year)
+    }
+
+    /// The day that is off because a holiday falls on a weekend.
+    fn enter_day_off(&mut self, holiday: &Holiday) -> Result<(), String> {
+        let Holiday { date, name, instead, stays } = holiday;
+        let (moves, day) = (is_weekend(*date) && !stays, weekday(*date));
+        let from = (*date).max(first_of(self.year));
+        let wanted = moves.then(|| self.next_working_day(from)).flatten();
+        if moves && wanted.is_none() {
+            return self.carry_out(holiday);
+        }
+        if *instead != wanted {
+            let wanted = wanted.map_or("no `instead`".to_owned(), |d| format!("instead = {d}"));
+            return Err(format!("{wanted} for {date} ({name}), a {day}"));
+        }
+        if let Some(off) = wanted {
+            if let Some(place) = self.at(off) {
                 *place = Reason::Instead { of: *date, name: name.clone() };
+            }
+            if date.year() != self.year {
+                self.carried.insert((*date, off));
             }
         }
         Ok(())
     }
 
-    fn next_working_day(&mut self, after: Date) -> Option<Date> {
-        let mut later = after.series(jiff::Span::new().days(1));
-        later.find(|day| self.at(*day).is_none_or(|reason| reason.is_working()))
+    /// No working day is left in this year: which one it is in the next, that year's file knows.
+    fn carry_out(&mut self, Holiday { date, name, instead, .. }: &Holiday) -> Result<(), String> {
+        let next = self.year + 1;
+        match instead {
+            Some(off) if off.year() == next && !is_weekend(*off) => {
+                self.carried.insert((*date, *off));
+                Ok(())
+            }
+            Some(_) | None => Err(format!(
+                "instead = the first working day of {next} for {date} ({name}), with the same entry \
+                 in {next}.toml: no working day of this year is left"
+            )),
+        }
+    }
+
+    /// The next working day of this year; `None` where there is none left.
+    fn next_working_day(&mut self, from: Date) -> Option<Date> {
+        let year = self.year;
+        let mut days = from.series(jiff::Span::new().days(1)).take_while(|day| day.year() == year);
+        days.find(|day| self.at(*day).is_some_and(|reason| reason.is_working()))
     }
 
     fn move_days_off(&mut self, transfers: &[Transfer]) -> Result<(), String> {
