@@ -125,7 +125,9 @@ impl Store {
     pub async fn requeueable(&self, id: i64) -> Result<Option<Sealed>, Error> {
         within(async {
             let mut connection = self.pool.acquire().await?;
-            sealed(&mut connection, id).await
+            let sealed = sealed(&mut connection, id).await?;
+            connection.done();
+            Ok(sealed)
         })
         .await
     }
