@@ -31,6 +31,7 @@ pub mod late;
 pub mod listing;
 pub mod maintenance;
 pub mod outbox;
+mod parcel;
 pub mod pause;
 pub mod pool;
 pub mod portal;
