@@ -196,7 +196,8 @@ impl World {
     /// As [`World::back_to_rate`], where nobody can know at once that a fault has begun.
     pub async fn back_to_rate_within(&mut self, steady: &Steady, wait_max: Duration) {
         let spare = if steady.full.is_steady { BACK_WAIT_MAX } else { BACK_WAIT_MAX_BUSY };
-        self.as_before("back to", steady, wait_max + spare - BACK_WAIT_MAX).await;
+        let spare = spare.saturating_sub(BACK_WAIT_MAX);
+        self.as_before("back to", steady, wait_max + spare).await;
     }
 
     /// As [`World::back_to_rate`], while the fault lasts.

@@ -2,8 +2,8 @@
 //! a secret.
 //!
 //! *Guarantee*: a believed callback does nothing but bring the next look at the parcel forward to now, or
-//! to the end of the look that is under way; what happened is asked for. A callback that is not believed is counted and changes nothing. The
-//! payload is DESIGNED: see `contracts/systems/kazpost/README.md`.
+//! to the end of the look that is under way; what happened is asked for. A callback that is not believed
+//! is counted and changes nothing. The payload is DESIGNED: see `contracts/systems/kazpost/README.md`.
 
 use std::sync::Arc;
 
