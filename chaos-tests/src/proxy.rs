@@ -7,7 +7,7 @@
 //!
 //! *Guarantee*: without conditions every byte arrives, in order, with its half-close. Whatever the
 //! conditions were, bytes never arrive twice, out of order or changed: a connection that lost some
-//! ends. The port stays the proxy's own also while it refuses, so that no stranger can take it.
+//! ends, or carries nothing any more. The port stays the proxy's own also while it refuses, so that no stranger can take it.
 //! Jitter comes from the seed, the connection's number and the direction.
 //!
 //! *Limits*: [`IN_FLIGHT_BYTES_MAX`] bytes of one direction of one connection are under way; who sends
@@ -67,6 +67,8 @@ struct Line {
     conditions: watch::Sender<Conditions>,
     /// How often all connections were ended, and how the last time.
     ended: watch::Sender<(u64, Ending)>,
+    /// How often the path of all connections was lost.
+    lost: watch::Sender<u64>,
     open: AtomicUsize,
     accepted: AtomicU64,
     up: AtomicU64,
@@ -83,6 +85,7 @@ impl Proxy {
             seed,
             conditions: watch::Sender::new(Conditions::default()),
             ended: watch::Sender::new((0, Ending::Reset)),
+            lost: watch::Sender::new(0),
             open: AtomicUsize::new(0),
             accepted: AtomicU64::new(0),
             up: AtomicU64::new(0),
@@ -126,6 +129,13 @@ impl Proxy {
     /// Ends all connections that stand, at once and whatever the conditions are.
     pub fn end_connections(&self, ending: Ending) {
         self.line.ended.send_modify(|ended| *ended = (ended.0 + 1, ending));
+    }
+
+    /// The path of all connections that stand is lost for ever, and nobody is told: what either side
+    /// sends is swallowed, also its end. New connections pass. As when a virtual address moves, or a
+    /// firewall forgets.
+    pub fn lose_connections(&self) {
+        self.line.lost.send_modify(|lost| *lost += 1);
     }
 
     /// Connections that stand.

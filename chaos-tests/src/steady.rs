@@ -193,6 +193,13 @@ impl World {
         self.as_before("back to", steady, wait_max).await;
     }
 
+    /// As [`World::back_to_rate`], where nobody can know at once that a fault has begun.
+    pub async fn back_to_rate_within(&mut self, steady: &Steady, wait_max: Duration) {
+        let spare = if steady.full.is_steady { BACK_WAIT_MAX } else { BACK_WAIT_MAX_BUSY };
+        let spare = spare.saturating_sub(BACK_WAIT_MAX);
+        self.as_before("back to", steady, wait_max + spare).await;
+    }
+
     /// As [`World::back_to_rate`], while the fault lasts.
     pub async fn moves_on(&mut self, steady: &Steady) {
         self.as_before("moved on, to", steady, MOVE_ON_WAIT_MAX).await;

@@ -20,6 +20,8 @@ mod frozen;
 mod hub_killed;
 #[path = "chaos/one_broker.rs"]
 mod one_broker;
+#[path = "chaos/path_lost.rs"]
+mod path_lost;
 #[path = "chaos/rolling.rs"]
 mod rolling;
 #[path = "chaos/side_by_side.rs"]

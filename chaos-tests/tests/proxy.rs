@@ -330,3 +330,27 @@ async fn a_dropped_proxy_ends_what_stands() {
     let refused = async { while TcpStream::connect(address).await.is_ok() {} };
     timeout(WAIT_MAX, refused).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_lost_path_swallows_what_stands_for_ever_and_new_connections_pass() {
+    let (proxy, mut heard) = proxied().await;
+    let mut old = dial(&proxy).await;
+    old.write_all(b"before").await.unwrap();
+    expect(&mut old, b"before").await;
+    assert_eq!(heard.recv().await.unwrap().unwrap(), b"before");
+    proxy.lose_connections();
+    old.write_all(b"lost").await.unwrap();
+    expect_nothing(&mut old).await;
+    let mut new = dial(&proxy).await;
+    new.write_all(b"after").await.unwrap();
+    expect(&mut new, b"after").await;
+    assert_eq!(heard.recv().await.unwrap().unwrap(), b"after", "what was lost has arrived");
+    // No heal brings it back, and nobody hears that it ended.
+    proxy.heal();
+    old.write_all(b"still lost").await.unwrap();
+    expect_nothing(&mut old).await;
+    drop(old);
+    assert!(timeout(QUIET, heard.recv()).await.is_err(), "the other side heard of its end");
+    proxy.end_connections(Ending::Reset);
+    heard.recv().await.unwrap().unwrap_err();
+}

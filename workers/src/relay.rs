@@ -9,7 +9,8 @@
 //! before its confirm; it is kept as unheard and not retried. An event that a full queue refuses is set
 //! aside with its job and tried again, while the others go on; the next round after a refusal has a new
 //! channel, because a channel whose queue lost its leader refuses all that follows. A reply has one try.
-//! Partitions change hands between two rounds, so that nobody publishes what another has under way.
+//! Partitions change hands between two rounds, so that nobody publishes what another has under way. A
+//! relay without a broker says so, and its partitions go to those that have one.
 //!
 //! *Limits*: `pipeline.unconfirmed_max` events a round; nothing is held between rounds.
 
@@ -99,6 +100,7 @@ pub async fn run(
         if let Err(error) = ended {
             publisher = None;
             hub.publishing.lost();
+            hub.wake.workers.notify_one();
             let wait = pause.next();
             tracing::warn!(%error, wait_ms = wait.as_millis(), "events wait");
             tokio::select! { () = stop.cancelled() => break, () = tokio::time::sleep(wait) => {} }
@@ -133,6 +135,7 @@ async fn publish(
     };
     let connected = publisher.insert(connected);
     let _telling = connected.tell(hub.publishing.clone());
+    hub.wake.workers.notify_one();
     let mut aside = Aside::default();
     loop {
         let under_way = hub.relaying.lock().await;

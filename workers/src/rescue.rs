@@ -6,6 +6,7 @@
 //!     → take its jobs: queries back to the store, commands to in_doubt, runs raised (fencing)
 //!   my own row is gone → others declared me dead: continue under a new identity
 //! a worker comes, goes or gives partitions away, and says so: balance them at once
+//! I lost my broker, or have one again → a heartbeat that says so, then balance
 //! ```
 //!
 //! *Guarantee*: no clock of another machine is read, and after a database outage nobody is rescued
@@ -13,7 +14,7 @@
 //! old. A job that the database says is mine and whose call was never begun goes back to the store.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -44,6 +45,8 @@ const ROUND_WAIT_MAX: Duration = Duration::from_secs(1);
 pub struct Observations {
     seen: HashMap<Uuid, (i64, Instant)>,
     steady_since: Option<Instant>,
+    /// Who can publish.
+    publishing: HashSet<Uuid>,
 }
 
 impl Observations {
@@ -80,20 +83,26 @@ pub async fn run(hub: Arc<Hub>, partitions: watch::Sender<Vec<i16>>, stop: Cance
     let mut beats: u64 = 0;
     // What the last balance left undone.
     let mut owed = false;
+    // What the last heartbeat said of publishing.
+    let mut said = None;
     loop {
         tokio::select! {
             // A heartbeat that is due comes before what others say.
             biased;
             () = stop.cancelled() => return,
             _ = tick.tick() => {}
-            () = hub.wake.workers.notified() => {
+            () = hub.wake.workers.notified() => if said == Some(hub.publishing.is_possible()) {
                 owed = !tend_within(&hub, &partitions, (true, false), every).await;
                 continue;
             }
         }
-        match tokio::time::timeout(every * 2, beat(&hub, &mut observations)).await {
+        let publishes = hub.publishing.is_possible();
+        match tokio::time::timeout(every * 2, beat(&hub, &mut observations, publishes)).await {
             Ok(Ok(seen)) => {
                 Metric::DatabaseUp.set(1.0, []);
+                if said.replace(publishes) != Some(publishes) {
+                    hub.store.tell_of_workers().await;
+                }
                 if seen.fresh {
                     // What the old identity held is others' by now, or will be.
                     hold(&partitions, Vec::new());
@@ -122,7 +131,7 @@ pub async fn run(hub: Arc<Hub>, partitions: watch::Sender<Vec<i16>>, stop: Cance
 
 /// What a heartbeat saw.
 struct Seen {
-    /// Somebody came or went.
+    /// Somebody came or went, or lost its broker, or has one again.
     changed: bool,
     /// This worker goes on under a new identity.
     fresh: bool,
@@ -131,9 +140,9 @@ struct Seen {
 }
 
 /// One heartbeat.
-async fn beat(hub: &Hub, observations: &mut Observations) -> Result<Seen, Error> {
+async fn beat(hub: &Hub, observations: &mut Observations, publishes: bool) -> Result<Seen, Error> {
     let me = hub.worker();
-    let Some(beats) = hub.store.beat(me).await? else {
+    let Some(beats) = hub.store.beat(me, publishes).await? else {
         observations.interrupted();
         let fresh = hub.chance.uuid();
         hub.store.register_worker(fresh, &worker_name()).await?;
@@ -146,7 +155,17 @@ async fn beat(hub: &Hub, observations: &mut Observations) -> Result<Seen, Error>
     };
     let before = observations.seen.len();
     let still = observations.note(me, &beats, Instant::now(), hub.config.lease);
-    Ok(Seen { changed: before != observations.seen.len(), fresh: false, still })
+    let mut publishing: HashSet<Uuid> =
+        beats.iter().filter(|beat| beat.publishes).map(|beat| beat.worker).collect();
+    // The statement shows what was there before it.
+    if publishes {
+        publishing.insert(me)
+    } else {
+        publishing.remove(&me)
+    };
+    let changed = before != observations.seen.len() || publishing != observations.publishing;
+    observations.publishing = publishing;
+    Ok(Seen { changed, fresh: false, still })
 }
 
 /// Takes over from the dead; `true` where there was one. A failure says nothing about my own
@@ -297,7 +316,9 @@ mod tests {
 
     fn beats(of_other: i64) -> Vec<Beat> {
         let (me, other) = ids();
-        vec![Beat { worker: me, beat: 9 }, Beat { worker: other, beat: of_other }]
+        [(me, 9), (other, of_other)]
+            .map(|(worker, beat)| Beat { worker, beat, publishes: true })
+            .into()
     }
 
     #[test]
@@ -308,7 +329,7 @@ mod tests {
             assert!(seen.note(ids().0, &beats(5), now, LEASE).is_empty(), "{second}");
         }
         let still = seen.note(ids().0, &beats(5), start + LEASE, LEASE);
-        assert_eq!(still, [Beat { worker: ids().1, beat: 5 }]);
+        assert_eq!(still, [Beat { worker: ids().1, beat: 5, publishes: true }]);
     }
 
     #[test]

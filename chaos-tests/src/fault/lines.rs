@@ -1,4 +1,4 @@
-//! The lines of hubs to what they dial: half open, slow, or cut again and again. Needs a proxied scene.
+//! The lines of hubs to what they dial: half open, lost, slow, or cut again and again. Needs a proxied scene.
 
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ pub enum Peer {
 pub enum Wrong {
     /// It swallows everything, and neither side hears of it.
     HalfOpen,
+    /// Connections that stand are lost for ever, and neither side hears of it; new ones pass.
+    Lost,
     /// It is slow.
     Slow {
         /// Of each direction; up to a quarter more is drawn for each piece.
@@ -57,26 +59,32 @@ impl Fault for Line {
     fn name(&self) -> &'static str {
         match (self.peer, self.wrong) {
             (Peer::Broker, Wrong::HalfOpen) => "broker_line_half_open",
+            (Peer::Broker, Wrong::Lost) => "broker_path_lost",
             (Peer::Broker, Wrong::Slow { .. }) => "broker_line_slow",
             (Peer::Broker, Wrong::Cut { .. }) => "broker_line_cut",
             (Peer::Database, Wrong::HalfOpen) => "database_line_half_open",
+            (Peer::Database, Wrong::Lost) => "database_path_lost",
             (Peer::Database, Wrong::Slow { .. }) => "database_line_slow",
             (Peer::Database, Wrong::Cut { .. }) => "database_line_cut",
             (Peer::Systems, Wrong::HalfOpen) => "systems_line_half_open",
+            (Peer::Systems, Wrong::Lost) => "systems_path_lost",
             (Peer::Systems, Wrong::Slow { .. }) => "systems_line_slow",
             (Peer::Systems, Wrong::Cut { .. }) => "systems_line_cut",
         }
     }
 
     async fn begin(&mut self, world: &mut World) -> Outcome<()> {
-        self.set(world, self.wrong.conditions())?;
+        match self.wrong.conditions() {
+            Some(conditions) => self.each(world, |line| line.set(conditions))?,
+            None => self.each(world, Proxy::lose_connections)?,
+        }
         let wrong = self.wrong;
         world.fault(format_args!("{}: {wrong:?}", self.told()));
         Ok(())
     }
 
     async fn end(&mut self, world: &mut World) -> Outcome<()> {
-        self.set(world, Conditions::default())?;
+        self.each(world, Proxy::heal)?;
         world.fault(format_args!("{}: good again", self.told()));
         Ok(())
     }
@@ -88,7 +96,7 @@ impl Line {
         format!("the lines {whose} to {:?}", self.peer)
     }
 
-    fn set(&self, world: &World, conditions: Conditions) -> Outcome<()> {
+    fn each(&self, world: &World, order: impl Fn(&Proxy)) -> Outcome<()> {
         if world.lines.is_empty() {
             return Err(Error::Told("the scene has no proxies".into()));
         }
@@ -100,7 +108,7 @@ impl Line {
                 Peer::Systems => std::slice::from_ref(&lines.simulators),
             };
             for line in lines {
-                line.set(conditions);
+                order(line);
             }
         }
         Ok(())
@@ -108,8 +116,10 @@ impl Line {
 }
 
 impl Wrong {
-    fn conditions(self) -> Conditions {
-        match self {
+    /// `None` where only connections that stand are concerned.
+    fn conditions(self) -> Option<Conditions> {
+        Some(match self {
+            Self::Lost => return None,
             Self::HalfOpen => Conditions::flow(Flow::Swallowed),
             Self::Slow { latency, rate_max } => Conditions::slow(latency, latency / 4, rate_max),
             Self::Cut { after_bytes } => {
@@ -117,6 +127,6 @@ impl Wrong {
                 let way = Way { cut, ..Way::default() };
                 Conditions { up: way, down: way, ..Conditions::default() }
             }
-        }
+        })
     }
 }

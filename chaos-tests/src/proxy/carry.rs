@@ -63,34 +63,66 @@ enum News {
     Broken,
 }
 
+/// An end, or a loss, that is ordered for all connections.
+pub(super) type Orders = (watch::Receiver<(u64, Ending)>, watch::Receiver<u64>);
+
 /// Carries bytes between the two until both have finished, or one end comes about.
 pub(super) async fn carry(
     mut client: TcpStream,
     mut target: TcpStream,
     number: u64,
     line: &Line,
-    mut ended: watch::Receiver<(u64, Ending)>,
+    (mut ended, mut lost): Orders,
 ) {
     // Small frames go at once; where that cannot be had they only go later.
     drop((client.set_nodelay(true), target.set_nodelay(true)));
-    let ending = {
+    let fate = {
         let (client_reads, client_writes) = client.split();
         let (target_reads, target_writes) = target.split();
         let up = pump(client_reads, Writer::new(target_writes, Direction::Up, line), number);
         let down = pump(target_reads, Writer::new(client_writes, Direction::Down, line), number);
         tokio::select! {
-            both = async { tokio::try_join!(up, down) } => both.err(),
-            changed = ended.changed() => Some(match changed {
-                Ok(()) => ended.borrow().1,
-                Err(_) => Ending::Reset,
-            }),
+            both = async { tokio::try_join!(up, down) } => Fate::Ended(both.err()),
+            ending = ordered(&mut ended) => Fate::Ended(Some(ending)),
+            _ = lost.changed() => Fate::Lost,
         }
+    };
+    let ending = match fate {
+        Fate::Ended(ending) => ending,
+        Fate::Lost => tokio::select! {
+            () = swallow(&mut client, &mut target) => None,
+            ending = ordered(&mut ended) => Some(ending),
+        },
     };
     match ending {
         None => {}
         Some(Ending::Reset) => [&client, &target].into_iter().for_each(reset),
         Some(Ending::Closed) => [&client, &target].into_iter().for_each(empty),
     }
+}
+
+/// What becomes of a connection.
+enum Fate {
+    /// By an error or an order; `None` in good order.
+    Ended(Option<Ending>),
+    Lost,
+}
+
+async fn ordered(ended: &mut watch::Receiver<(u64, Ending)>) -> Ending {
+    match ended.changed().await {
+        Ok(()) => ended.borrow().1,
+        Err(_) => Ending::Reset,
+    }
+}
+
+/// Reads what both sides send until both have ended, and tells nobody of anything.
+async fn swallow(client: &mut TcpStream, target: &mut TcpStream) {
+    let (mut client_sink, mut target_sink) = (tokio::io::sink(), tokio::io::sink());
+    let both = tokio::join!(
+        tokio::io::copy(client, &mut client_sink),
+        tokio::io::copy(target, &mut target_sink)
+    );
+    drop(both);
 }
 
 /// Dropping the stream sends RST, and nothing else.

@@ -8,7 +8,6 @@ use std::{
 
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
-    sync::watch,
     time::timeout,
 };
 
@@ -57,9 +56,9 @@ fn take(client: TcpStream, line: &Arc<Line>) {
     let number = line.accepted.fetch_add(1, Ordering::Relaxed);
     line.open.fetch_add(1, Ordering::Relaxed);
     let guard = Open(line.clone());
-    // Subscribed here: an end that is ordered from now on reaches this connection.
-    let ended = line.ended.subscribe();
-    tokio::spawn(async move { dial(client, number, &guard.0, ended).await });
+    // Subscribed here: what is ordered from now on reaches this connection.
+    let orders = (line.ended.subscribe(), line.lost.subscribe());
+    tokio::spawn(async move { dial(client, number, &guard.0, orders).await });
 }
 
 /// Counts a connection as open as long as it lives.
@@ -73,14 +72,9 @@ impl Drop for Open {
     }
 }
 
-async fn dial(
-    client: TcpStream,
-    number: u64,
-    line: &Line,
-    ended: watch::Receiver<(u64, super::Ending)>,
-) {
+async fn dial(client: TcpStream, number: u64, line: &Line, orders: carry::Orders) {
     match timeout(DIAL_WAIT_MAX, TcpStream::connect(line.target)).await {
-        Ok(Ok(target)) => carry::carry(client, target, number, line, ended).await,
+        Ok(Ok(target)) => carry::carry(client, target, number, line, orders).await,
         Ok(Err(_)) | Err(_) => carry::reset(&client),
     }
 }

@@ -21,6 +21,9 @@ const WORK_WAIT_MAX: Duration = Duration::from_secs(30);
 const CUT_OFF: usize = 0;
 /// Heartbeats of 10 s: whoever heard nothing for twice as long gives up.
 const NOTICE_WAIT_MAX: Duration = Duration::from_secs(40);
+/// Then every event is published by the other: at once, where the machine has time. Before the line is
+/// healed, at any rate.
+const EVENTS_WAIT_MAX: Duration = Duration::from_secs(60);
 /// How long the line is slow before the rate is looked at.
 const SLOW: Duration = Duration::from_secs(5);
 
@@ -122,11 +125,26 @@ async fn half_open(world: &mut World, steady: &Steady, cast: Range<usize>) -> Ou
             let what = "the hub says that both connections are down";
             let took = world.until(what, NOTICE_WAIT_MAX, down).await?;
             world.fault(format_args!("hub {CUT_OFF} has noticed after {took:.1?}"));
+            the_other_publishes_all(world).await?;
             half_open.end(world).await?;
             world.back_to_rate(steady).await;
             Ok(())
         })
         .await
+}
+
+/// The hub that is cut off beats on, and still leaves its part of the outbox to the other, also the events
+/// of jobs that the other runs.
+async fn the_other_publishes_all(world: &mut World) -> Outcome<()> {
+    let last = world.count("SELECT coalesce(max(id), 0) FROM hub.outbox").await?;
+    let waiting = format!("SELECT count(*) FROM hub.outbox WHERE id <= {last}");
+    let all = async |world: &World| {
+        let owners = "SELECT count(DISTINCT owner) FROM hub.relay_partition";
+        Ok(world.count(owners).await? == 1 && world.count(&waiting).await? == 0)
+    };
+    let took = world.until("every event is published by the other", EVENTS_WAIT_MAX, all).await?;
+    world.fault(format_args!("the other hub publishes every event, after {took:.1?} more"));
+    Ok(())
 }
 
 async fn slow(world: &mut World, steady: &Steady, cast: Range<usize>) -> Outcome<()> {

@@ -105,6 +105,11 @@ impl Publishing {
         }
     }
 
+    /// Whether there is a broker to publish to, be it one that blocks for a while.
+    pub fn is_possible(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != DOWN
+    }
+
     /// The connection is gone.
     pub fn lost(&self) {
         self.set(DOWN);

@@ -1,9 +1,9 @@
 //! `POST /kazpost/callback`: Kazpost says that a parcel has news. Off unless it is switched on and has
 //! a secret.
 //!
-//! *Guarantee*: a believed callback does nothing but bring the next look at the parcel forward to now;
-//! what happened is asked for. A callback that is not believed is counted and changes nothing. The
-//! payload is DESIGNED: see `contracts/systems/kazpost/README.md`.
+//! *Guarantee*: a believed callback does nothing but bring the next look at the parcel forward to now, or
+//! to the end of the look that is under way; what happened is asked for. A callback that is not believed
+//! is counted and changes nothing. The payload is DESIGNED: see `contracts/systems/kazpost/README.md`.
 
 use std::sync::Arc;
 

@@ -146,7 +146,7 @@ pub(super) async fn note(
 
 /// Commits what was done; takes everything back where nothing was, or where it was only tried.
 pub(super) async fn finish(
-    tx: sqlx::Transaction<'_, sqlx::Postgres>,
+    tx: super::Transaction,
     act: &Act,
     outcome: Outcome,
 ) -> Result<Outcome, Error> {

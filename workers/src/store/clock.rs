@@ -1,9 +1,18 @@
 //! Business time: the row that all processes and the simulators share.
 
+use std::{io, time::Duration};
+
 use jiff::Timestamp;
-use sqlx::postgres::PgListener;
+use sqlx::{Executor as _, postgres::PgListener};
+use tokio::time::timeout;
 
 use super::{Error, NOW_MICROS, Store, instant, within};
+
+/// A connection that heard nothing for so long is asked whether it still stands: a path that was lost
+/// without a word is silent too, and firewalls forget who is silent.
+pub const PROBE_EVERY: Duration = Duration::from_secs(10);
+/// It answers within this, or is lost.
+pub const PROBE_WAIT_MAX: Duration = Duration::from_secs(2);
 
 impl Store {
     /// How far business time is ahead of real time, in milliseconds.
@@ -46,14 +55,19 @@ impl Store {
 
     /// A connection that hears of jumps, and of what other processes tell.
     pub async fn listen_for_jumps(&self) -> Result<Jumps, Error> {
-        let options = self.options.clone();
-        let pool = sqlx::postgres::PgPoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(super::CONNECTION_WAIT_MAX)
-            .connect_lazy_with(options);
-        let mut listener = PgListener::connect_with(&pool).await?;
-        listener.listen_all([CLOCK, DESTINATION, EVENTS, WORKERS]).await?;
-        Ok(Jumps(listener))
+        within(async {
+            let options = self.options.clone();
+            let pool = sqlx::postgres::PgPoolOptions::new()
+                .max_connections(1)
+                .acquire_timeout(super::CONNECTION_WAIT_MAX)
+                .connect_lazy_with(options);
+            let mut listener = PgListener::connect_with(&pool).await?;
+            // Who listens must know that it heard nothing meanwhile.
+            listener.eager_reconnect(false);
+            listener.listen_all([CLOCK, DESTINATION, EVENTS, WORKERS]).await?;
+            Ok(Jumps(listener))
+        })
+        .await
     }
 }
 
@@ -90,15 +104,23 @@ impl std::fmt::Debug for Jumps {
 }
 
 impl Jumps {
-    /// Returns what is heard next.
+    /// Returns what is heard next; fails where the connection is lost, within [`PROBE_EVERY`] and
+    /// [`PROBE_WAIT_MAX`]: what was told since then was not heard.
     pub async fn hear(&mut self) -> Result<News, Error> {
-        let told = self.0.recv().await?;
-        Ok(match told.channel() {
-            EVENTS => News::Events,
-            DESTINATION => News::Destination,
-            WORKERS => News::Workers,
-            _ => News::Jump,
-        })
+        loop {
+            let Ok(told) = timeout(PROBE_EVERY, self.0.try_recv()).await else {
+                let probed = timeout(PROBE_WAIT_MAX, self.0.execute("SELECT 1")).await;
+                probed.map_err(|_| Error::Timeout)??;
+                continue;
+            };
+            let lost = || sqlx::Error::Io(io::ErrorKind::ConnectionAborted.into());
+            return Ok(match told?.ok_or_else(lost)?.channel() {
+                EVENTS => News::Events,
+                DESTINATION => News::Destination,
+                WORKERS => News::Workers,
+                _ => News::Jump,
+            });
+        }
     }
 
     /// Returns at the next jump.

@@ -31,7 +31,9 @@ pub mod late;
 pub mod listing;
 pub mod maintenance;
 pub mod outbox;
+mod parcel;
 pub mod pause;
+pub mod pool;
 pub mod portal;
 pub mod protection;
 pub mod quarantine;
@@ -51,12 +53,16 @@ use std::{path::Path, str::FromStr, time::Duration};
 use contracts::trace::TraceContext;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    PgConnection, PgPool, Postgres, Row as _,
+    PgConnection, Row as _,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions, PgRow},
 };
 
-pub use self::error::{Error, Kind, Outside};
+use self::pool::{Doubt, Pool};
+pub use self::{
+    error::{Error, Kind, Outside},
+    pool::Transaction,
+};
 
 /// The server ends a statement after this.
 pub const STATEMENT_WAIT_MAX: Duration = Duration::from_secs(15);
@@ -69,6 +75,16 @@ pub const CALL_WAIT_MAX: Duration = Duration::from_secs(20);
 pub const CONNECTION_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long a migration waits for a lock: whoever works must not queue up behind it for longer.
 pub const MIGRATION_LOCK_WAIT_MAX: Duration = Duration::from_secs(30);
+/// What the server does about a session whose client is gone: where nothing says so, it asks an idle one
+/// after 30 s and ends it after 30 s more; it ends one that takes no answer for 30 s; and a statement that
+/// is at work for somebody who has hung up ends within 2 s, with its locks.
+const LOST_CLIENT: [(&str, &str); 5] = [
+    ("tcp_keepalives_idle", "30"),
+    ("tcp_keepalives_interval", "10"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "30000"),
+    ("client_connection_check_interval", "2000"),
+];
 /// Ids in one query.
 pub const IDS_PER_QUERY_MAX: usize = 1_000;
 
@@ -80,10 +96,10 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 /// planned once; everything else shares a pool.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pool: PgPool,
-    admitting: PgPool,
-    recording: PgPool,
-    relaying: PgPool,
+    pool: Pool,
+    admitting: Pool,
+    recording: Pool,
+    relaying: Pool,
     options: PgConnectOptions,
     migrating: PgConnectOptions,
 }
@@ -98,7 +114,8 @@ impl Store {
         // login called `hub` would look for it in schema `hub`.
         let plain = PgConnectOptions::from_str(url.expose_secret())?
             .application_name("hub")
-            .options([("search_path", "public")]);
+            .options([("search_path", "public")])
+            .options(LOST_CLIENT);
         // A migration rewrites what is there: it takes as long as it takes, and plans for whole tables.
         let migrating = plain.clone().options([
             ("statement_timeout", "0".to_owned()),
@@ -119,13 +136,8 @@ impl Store {
         // A relay that forgets after a crash that an event was confirmed publishes it again, which is
         // what at-least-once means; so its deletes do not wait for the disk.
         let relaxed = options.clone().options([("synchronous_commit", "off")]);
-        let pool = |most: u32, options: &PgConnectOptions| {
-            PgPoolOptions::new()
-                .max_connections(most)
-                .acquire_timeout(CONNECTION_WAIT_MAX)
-                .test_before_acquire(false)
-                .connect_lazy_with(options.clone())
-        };
+        let doubt = Doubt::default();
+        let pool = |most: u32, options: &PgConnectOptions| Pool::new(most, options, &doubt);
         Ok(Self {
             pool: pool(connections_max.saturating_sub(WRITERS).max(2), &options),
             admitting: pool(1, &options),
@@ -212,20 +224,15 @@ impl Store {
     }
 
     /// A connection of its own, for the demo's and the tests' questions.
-    pub async fn begin(&self) -> Result<sqlx::Transaction<'static, Postgres>, Error> {
+    pub async fn begin(&self) -> Result<Transaction, Error> {
         Ok(begin(&self.pool).await?)
     }
 }
 
-/// Begins a transaction, also where the caller gives up meanwhile. The driver counts a transaction
-/// when its BEGIN is answered: one that is dropped before goes back to the pool as a connection that is
-/// inside of a transaction and does not know it; whatever is written over it next seems to be done,
-/// and is rolled back when the server's patience ends. In a task of its own the BEGIN is answered
-/// whatever becomes of the caller, and what nobody takes is rolled back.
-async fn begin(pool: &PgPool) -> Result<sqlx::Transaction<'static, Postgres>, sqlx::Error> {
-    let pool = pool.clone();
-    let begun = tokio::spawn(async move { pool.begin().await });
-    begun.await.map_err(|_| sqlx::Error::PoolClosed)?
+/// Begins a transaction, also where the caller gives up meanwhile: whatever it has begun by then is
+/// rolled back.
+async fn begin(pool: &Pool) -> Result<Transaction, sqlx::Error> {
+    pool.begin().await
 }
 
 /// The operation of this name, where this build knows it.

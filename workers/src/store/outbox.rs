@@ -19,6 +19,15 @@ use super::{Error, Store, Tx, admission::Reply, callback, within};
 /// Jobs are dealt out to this many partitions; each is published by one worker.
 pub const PARTITIONS: i64 = 16;
 
+/// How many partitions are the worker's (`$1`, of `$2`), and whether what is more is given away.
+const SHARE: &str = "
+    SELECT CASE WHEN can = 0 THEN ceil($2::numeric / greatest(everybody, 1))
+                WHEN i_can THEN ceil($2::numeric / can) ELSE 0 END::int AS n,
+           can > 0 AS is_given
+      FROM (SELECT count(*) AS everybody, count(*) FILTER (WHERE publishes) AS can,
+                   coalesce(bool_or(publishes) FILTER (WHERE id = $1), false) AS i_can
+              FROM hub.worker) w";
+
 /// An event to be published.
 #[derive(Debug, Clone)]
 pub struct Row {
@@ -257,8 +266,9 @@ impl Store {
         .await
     }
 
-    /// Takes and, where it may, returns partitions so that each live worker has its share. What it
-    /// returns the others are told of, in the same commit.
+    /// Takes and, where it may, returns partitions so that each live worker that can publish has its share,
+    /// and who cannot has none. Where nobody can, everybody keeps what it has, and takes what is free.
+    /// What it returns the others are told of, in the same commit.
     pub async fn balance_partitions(&self, me: Uuid, may_give: bool) -> Result<Vec<i16>, Error> {
         within(async {
             if let Some(mine) = self.balanced(me).await? {
@@ -269,9 +279,8 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             // Free: nobody's, or of a worker that is no more.
-            let rows = sqlx::query(
-                "WITH share AS (
-                   SELECT ceil($2::numeric / greatest(count(*), 1))::int AS n FROM hub.worker),
+            let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+                "WITH share AS ({SHARE}),
                  ranked AS (
                    SELECT p.partition, coalesce(p.owner = $1, false) AS was_mine,
                           row_number() OVER (ORDER BY (p.owner = $1) DESC NULLS LAST, p.partition)
@@ -280,10 +289,11 @@ impl Store {
                     WHERE p.owner = $1 OR p.owner IS NULL
                        OR NOT EXISTS (SELECT 1 FROM hub.worker w WHERE w.id = p.owner))
                  UPDATE hub.relay_partition p
-                    SET owner = CASE WHEN r.place <= share.n OR (r.was_mine AND NOT $3) THEN $1 END
+                    SET owner = CASE WHEN r.place <= share.n
+                                       OR (r.was_mine AND NOT ($3 AND share.is_given)) THEN $1 END
                    FROM ranked r, share WHERE p.partition = r.partition
-                 RETURNING p.partition, coalesce(p.owner = $1, false) AS is_mine, r.was_mine",
-            )
+                 RETURNING p.partition, coalesce(p.owner = $1, false) AS is_mine, r.was_mine"
+            )))
             .bind(me)
             .bind(PARTITIONS)
             .bind(may_give)
@@ -313,16 +323,15 @@ impl Store {
     /// The worker's partitions, where it has its share and there is nothing for it to take: no lock,
     /// as almost always nothing is to be done.
     async fn balanced(&self, me: Uuid) -> Result<Option<Vec<i16>>, Error> {
-        let row = sqlx::query(
-            "SELECT coalesce(array_agg(p.partition) FILTER (WHERE p.owner = $1), '{}') AS mine,
-                    count(*) FILTER (WHERE p.owner = $1) > s.n OR (
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT coalesce(array_agg(p.partition) FILTER (WHERE p.owner = $1), '{{}}') AS mine,
+                    (count(*) FILTER (WHERE p.owner = $1) > s.n AND s.is_given) OR (
                       count(*) FILTER (WHERE p.owner = $1) < s.n
                       AND count(*) FILTER (WHERE w.id IS NULL) > 0) AS moves
                FROM hub.relay_partition p LEFT JOIN hub.worker w ON w.id = p.owner
-              CROSS JOIN (SELECT ceil($2::numeric / greatest(count(*), 1))::int AS n
-                            FROM hub.worker) s
-              GROUP BY s.n",
-        )
+              CROSS JOIN ({SHARE}) s
+              GROUP BY s.n, s.is_given"
+        )))
         .bind(me)
         .bind(PARTITIONS)
         .fetch_one(&self.pool)

@@ -27,7 +27,7 @@ use super::{
     admission::{self, Entry, Reply},
     consent,
     file::{self, FileRow},
-    instant, millis, outbox, portal, timer, trace_of, within,
+    instant, millis, outbox, parcel, portal, timer, trace_of, within,
 };
 use crate::{
     fail_point::{self, Point},
@@ -562,10 +562,15 @@ async fn arm_timers(tx: Tx<'_>, done: &[(&Change, &After)]) -> Result<(), Error>
     }
     let live: Vec<i64> =
         done.iter().filter(|(_, a)| !a.state.is_terminal()).map(|(c, _)| c.seq).collect();
-    let delays: Vec<(i64, i64)> = done
-        .iter()
-        .filter_map(|(c, a)| Some((c.seq, c.delay_ms.or_else(|| question_ms(c, a.state))?)))
-        .collect();
+    let followers = done.iter().filter(|(c, _)| c.operation.name == parcel::FOLLOWS);
+    let owed = parcel::pay_looks(tx, &followers.map(|(c, _)| c.seq).collect::<Vec<_>>()).await?;
+    let delay_ms = |change: &Change, after: &After| {
+        // A call that failed is repeated after its pause, and that reads the news.
+        let is_owed = after.state == State::Pending && owed.contains(&change.seq);
+        if is_owed { Some(0) } else { change.delay_ms.or_else(|| question_ms(change, after.state)) }
+    };
+    let delays: Vec<(i64, i64)> =
+        done.iter().filter_map(|(c, a)| Some((c.seq, delay_ms(c, a)?))).collect();
     timer::arm(tx, &live, &delays).await
 }
 

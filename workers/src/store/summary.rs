@@ -66,6 +66,7 @@ impl Store {
             let mut summary = promises(&mut connection, operations).await?;
             figures(&mut connection, &mut summary).await?;
             counts(&mut connection, &mut summary).await?;
+            connection.done();
             Ok(summary)
         })
         .await

@@ -199,26 +199,6 @@ impl Store {
     }
 }
 
-impl Store {
-    /// Brings the next look at a parcel forward to now; `false` where nobody follows it.
-    pub async fn look_at_parcel(&self, track_number: &str) -> Result<bool, Error> {
-        within(async {
-            let moved = sqlx::query(
-                "UPDATE hub.timer t SET due_at = least(t.due_at, hub.now())
-                   FROM hub.job_live j
-                  WHERE j.system = 'kazpost' AND j.operation = 'kazpost.track'
-                    AND j.state IN ('pending', 'in_doubt')
-                    AND j.input ->> 'track_number' = $1 AND t.job_seq = j.seq AND t.kind = 'wake'",
-            )
-            .bind(track_number)
-            .execute(&self.pool)
-            .await?;
-            Ok(moved.rows_affected() > 0)
-        })
-        .await
-    }
-}
-
 /// What to do about a due timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {

@@ -30,6 +30,8 @@ pub struct Beat {
     pub worker: Uuid,
     /// Its counter of heartbeats.
     pub beat: i64,
+    /// Whether it can publish.
+    pub publishes: bool,
 }
 
 /// What a rescue did.
@@ -61,23 +63,31 @@ impl Store {
         .await
     }
 
-    /// One heartbeat; the beats of all workers, or `None` where this one was declared dead.
-    pub async fn beat(&self, me: Uuid) -> Result<Option<Vec<Beat>>, Error> {
+    /// One heartbeat, which says whether this worker can publish; the beats of all workers before it, or
+    /// `None` where this one was declared dead.
+    pub async fn beat(&self, me: Uuid, publishes: bool) -> Result<Option<Vec<Beat>>, Error> {
         within(async {
             let rows = sqlx::query(
                 "WITH mine AS (
-                   UPDATE hub.worker SET beat = beat + 1, seen_at = statement_timestamp()
+                   UPDATE hub.worker
+                      SET beat = beat + 1, seen_at = statement_timestamp(), publishes = $2
                     WHERE id = $1 RETURNING id)
-                 SELECT w.id, w.beat, EXISTS (SELECT 1 FROM mine) AS alive FROM hub.worker w",
+                 SELECT w.id, w.beat, w.publishes, EXISTS (SELECT 1 FROM mine) AS alive
+                   FROM hub.worker w",
             )
             .bind(me)
+            .bind(publishes)
             .fetch_all(&self.pool)
             .await?;
             let mut beats = Vec::with_capacity(rows.len());
             let mut alive = false;
             for row in rows {
                 alive |= row.try_get::<bool, _>("alive")?;
-                beats.push(Beat { worker: row.try_get("id")?, beat: row.try_get("beat")? });
+                beats.push(Beat {
+                    worker: row.try_get("id")?,
+                    beat: row.try_get("beat")?,
+                    publishes: row.try_get("publishes")?,
+                });
             }
             Ok(alive.then_some(beats))
         })
@@ -173,9 +183,9 @@ impl Store {
         .await
     }
 
-    /// Tells everybody that a worker came or went: they balance at once. Where it is not told they do at
-    /// one of their next heartbeats.
-    async fn tell_of_workers(&self) {
+    /// Tells everybody that a worker came or went, or can publish again: they balance at once. Where it is
+    /// not told they do at one of their next heartbeats.
+    pub async fn tell_of_workers(&self) {
         let told = sqlx::query("SELECT pg_notify($1, '')").bind(super::clock::WORKERS);
         if let Err(error) = told.execute(&self.pool).await {
             let error = Error::from(error);
@@ -195,11 +205,11 @@ impl Store {
         .await
     }
 
-    /// Whether somebody else has beaten within a lease, and stays.
+    /// Whether somebody else has beaten within a lease, can publish, and stays.
     pub async fn has_company(&self, me: Uuid, lease: Duration) -> Result<bool, Error> {
         within(async {
             Ok(sqlx::query_scalar(
-                "SELECT EXISTS (SELECT 1 FROM hub.worker WHERE id <> $1 AND NOT leaving
+                "SELECT EXISTS (SELECT 1 FROM hub.worker WHERE id <> $1 AND NOT leaving AND publishes
                    AND seen_at > statement_timestamp() - $2 * interval '1 millisecond')",
             )
             .bind(me)

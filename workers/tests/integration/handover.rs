@@ -56,3 +56,45 @@ fn partitions_change_hands_when_a_worker_says_that_it_comes_or_goes() {
         world.strike().await;
     });
 }
+
+#[test]
+fn who_cannot_publish_leaves_its_partitions_to_those_who_can_and_gets_them_back() {
+    run(async {
+        let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
+        let store = &world.stage.store;
+        let (cut, well) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let all = usize::try_from(PARTITIONS).unwrap();
+        for worker in [cut, well] {
+            store.register_worker(worker, "a worker").await.unwrap();
+        }
+        let beat = async |worker, publishes| {
+            let beats = store.beat(worker, publishes).await.unwrap().expect("it is known");
+            assert_eq!(beats.len(), 2);
+        };
+        let holds = async |worker, may_give| {
+            store.balance_partitions(worker, may_give).await.unwrap().len()
+        };
+        // At the start nobody has a broker yet: what is free is taken all the same.
+        for worker in [cut, well] {
+            beat(worker, false).await;
+        }
+        for worker in [cut, well] {
+            assert_eq!(holds(worker, true).await, all / 2, "what is free is not taken");
+        }
+        beat(well, true).await;
+        assert_eq!(holds(well, true).await, all / 2, "nothing is free yet");
+        assert_eq!(holds(cut, false).await, all / 2, "it gave away in the middle of a round");
+        assert_eq!(holds(cut, true).await, 0, "it kept what it cannot publish");
+        assert_eq!(holds(well, true).await, all);
+        assert!(!store.has_company(well, HEAR_WAIT_MAX).await.unwrap(), "it could leave to nobody");
+        assert!(store.has_company(cut, HEAR_WAIT_MAX).await.unwrap());
+        // Now nobody can: nothing changes hands.
+        beat(well, false).await;
+        assert_eq!((holds(well, true).await, holds(cut, true).await), (all, 0));
+        beat(cut, true).await;
+        assert_eq!((holds(well, true).await, holds(cut, true).await), (0, all));
+        beat(well, true).await;
+        assert_eq!((holds(cut, true).await, holds(well, true).await), (all / 2, all / 2));
+        world.strike().await;
+    });
+}

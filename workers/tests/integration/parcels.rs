@@ -297,3 +297,61 @@ fn d23_a_number_with_a_wrong_check_digit_is_never_told_and_is_kept() {
         world.strike().await;
     });
 }
+
+/// Kazpost says that a parcel has news; what the hub answered.
+async fn tell_of_news(world: &World, number: &str) -> u16 {
+    let url = format!("http://{}/kazpost/callback", world.stage.addresses(0).inbound);
+    let news = json!({"secret": "hush", "trackid": number}).to_string();
+    let request = world.stage.http().post(url).header("content-type", "application/json");
+    request.body(news).send().await.unwrap().status().as_u16()
+}
+
+#[test]
+fn news_of_a_parcel_that_is_being_looked_at_brings_another_look_without_the_hour() {
+    run(async {
+        let world = World::build(Scene {
+            // Long enough to say something while a look is under way.
+            latency: std::time::Duration::from_secs(2),
+            environment: vec![
+                ("HUB_SYSTEMS__KAZPOST__CALLBACK_ENABLED", "true"),
+                ("HUB_SYSTEMS__KAZPOST__CALLBACK_SECRET", "hush"),
+            ],
+            ..Scene::default()
+        })
+        .await;
+        let number = labelled(&world, "told").await;
+        until("the parcel is being looked at", async || {
+            let state = world.trackers("told").await.pop()?["state"].clone();
+            if state == "pending" {
+                workers::demo::time::advance(&world.stage).await.unwrap();
+            }
+            (state == "calling").then_some(())
+        })
+        .await;
+        let tracker = world.trackers("told").await.pop().unwrap();
+        let before = looks(&world, &tracker).await.len();
+        assert_eq!(tell_of_news(&world, &number).await, 204);
+        // The look that was under way, and the one that was owed: business time stands.
+        until("the look that was owed", async || {
+            (looks(&world, &tracker).await.len() >= before + 2).then_some(())
+        })
+        .await;
+        // While it waits, the next look is now; and no look is owed twice.
+        world.in_state(tracker["id"].as_str().unwrap().parse().unwrap(), "pending").await;
+        assert_eq!(looks(&world, &tracker).await.len(), before + 2);
+        assert_eq!(tell_of_news(&world, &number).await, 204);
+        until("the look that was told of", async || {
+            (looks(&world, &tracker).await.len() == before + 3).then_some(())
+        })
+        .await;
+        let counted = async |result| {
+            let labels = [("system", "kazpost"), ("result", result)];
+            world.metric(0, "hub_inbound_messages_total", &labels).await
+        };
+        assert!(counted("unmatched").await < 0.5, "somebody follows it");
+        assert!((counted("applied").await - 2.0).abs() < 0.5);
+        assert_eq!(tell_of_news(&world, "QS000000014KZ").await, 204);
+        assert!((counted("unmatched").await - 1.0).abs() < 0.5, "nobody follows that one");
+        world.strike().await;
+    });
+}
