@@ -24,6 +24,7 @@ impl Code {
         "already_submitted",
         "answer_cannot_be_stored",
         "answer_malformed",
+        "answer_needed",
         "answer_too_large",
         "answer_unreadable",
         "answered",

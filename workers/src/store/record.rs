@@ -371,12 +371,13 @@ fn input_row(change: &Change) -> Value {
     })
 }
 
-/// A verification that ends leaves no digits behind; its success may end a sending in doubt.
+/// A verification that ends leaves no digits behind; its success may end a sending in doubt. What
+/// somebody called done proves nothing: an answer has no code.
 async fn end_verifications(tx: Tx<'_>, done: &[(&Change, &After)]) -> Result<(), Error> {
     let ended: Vec<(Uuid, bool)> = done
         .iter()
         .filter(|(c, a)| consent::verifies(c.operation) && a.state.is_terminal())
-        .map(|(_, a)| (a.id, a.state == State::Succeeded))
+        .map(|(c, a)| (a.id, a.state == State::Succeeded && c.code.is_none()))
         .collect();
     let mut proven = consent::end_verifications(tx, &ended).await?;
     let doubted: Vec<String> = done

@@ -7,6 +7,7 @@
 //! | anything else | refused | refused |
 //!
 //! While a question is under way nothing is sent again: it may prove that the command was done.
+//! A code check is never `done` by a word: that it was asked says nothing of the digits (D4).
 //!
 //! *Guarantee*: the decision is recorded like any evidence, in one commit with its audit, and only
 //! while the job is still in doubt. No timer of the doubt outlives it.
@@ -15,6 +16,7 @@ use contracts::{
     code,
     code::Code,
     event::EventName,
+    operation::{OperationSpec, Parts},
     state::{Phase, State},
 };
 use serde_json::Map;
@@ -73,6 +75,11 @@ async fn resolve(
         Ok(guard) => guard,
         Err(refused) => return Ok(refused),
     };
+    if resolution == Resolution::Done
+        && let Some(refused) = unprovable(job.operation)
+    {
+        return Ok(refused);
+    }
     let recorded = record::record(tx, &[change(job, resolution, guard)]).await?;
     if recorded.iter().flatten().next().is_none() {
         return Ok(not_in_doubt(job.state));
@@ -135,6 +142,18 @@ fn guard(state: State, phase: Phase, resolution: Resolution) -> Result<Guard, Ou
     }
 }
 
+/// Why nobody's word can say that it was done; `None` where it can. Pure.
+fn unprovable(operation: &OperationSpec) -> Option<Outcome> {
+    match operation.parts {
+        Parts::Plain | Parts::Files { .. } => None,
+        Parts::Code => Some(Outcome::refused(
+            code!("answer_needed"),
+            "that the code was checked does not say that it is right: only their answer opens a \
+             check (D4). It ends by itself at its give-up time; the person asks for a new code",
+        )),
+    }
+}
+
 fn not_in_doubt(state: State) -> Outcome {
     let name = state.name();
     let text = if state.is_terminal() {
@@ -159,6 +178,15 @@ mod tests {
             assert_eq!(guard(State::InDoubt, Phase::Send, resolution), Ok(Guard::Live));
             assert_eq!(guard(State::Accepted, Phase::Ask, resolution), Ok(Guard::Unsent));
         }
+    }
+
+    #[test]
+    fn d4_nobodys_word_proves_a_code() {
+        use adapters::systems::{kpsisu, mgov};
+        let refused = unprovable(&mgov::VERIFY_CODE).expect("refused");
+        assert_eq!(refused.code, "answer_needed");
+        assert_eq!(unprovable(&mgov::SEND_CODE), None);
+        assert_eq!(unprovable(&kpsisu::CHECK), None);
     }
 
     #[test]
