@@ -2,12 +2,21 @@
 //!
 //! | the job | `done` | `not-done` |
 //! |---|---|---|
-//! | in doubt, or its question is not asked yet | succeeds by that evidence | may be sent again |
-//! | its question is under way | succeeds; what the question brings is fenced off | refused |
+//! | in doubt, or its question is not asked yet | see below | may be sent again |
+//! | its question is under way | the same; what the question brings is fenced off | refused |
 //! | anything else | refused | refused |
 //!
 //! While a question is under way nothing is sent again: it may prove that the command was done.
-//! A code check is never `done` by a word: that it was asked says nothing of the digits (D4).
+//!
+//! | `done` of a command | means |
+//! |---|---|
+//! | whose answer comes by a channel | it was started: the job is theirs (`pending`) until that answer |
+//! | whose answer can be asked for | they are asked now, and their answer ends the job |
+//! | that checks a code | nothing (D4): that it was checked does not say that the digits are right |
+//! | any other | the job succeeds |
+//!
+//! Where nothing but the portal's shared rows depends on the answer, a question that brought nothing
+//! gives way to the person's word.
 //!
 //! *Guarantee*: the decision is recorded like any evidence, in one commit with its audit, and only
 //! while the job is still in doubt. No timer of the doubt outlives it.
@@ -16,7 +25,7 @@ use contracts::{
     code,
     code::Code,
     event::EventName,
-    operation::{OperationSpec, Parts},
+    operation::{Answers, OperationSpec, Parts, Reconcile},
     state::{Phase, State},
 };
 use serde_json::Map;
@@ -34,6 +43,9 @@ use super::{
 pub const DONE: Code = code!("resolved_done");
 /// The code of a job that a person holds for not done.
 pub const NOT_DONE: Code = code!("resolved_not_done");
+
+/// The code of a job whose question a person brought forward.
+pub const ASKED: Code = code!("asked_now");
 
 /// What a person knows of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +77,19 @@ impl Store {
     }
 }
 
+/// What a decision does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    /// The job succeeds.
+    Ends,
+    /// They hold it: their answer ends it.
+    Started,
+    /// They are asked what became of it, now.
+    Asks,
+    /// It is sent again.
+    Sends,
+}
+
 async fn resolve(
     tx: Tx<'_>,
     job: &Held,
@@ -75,46 +100,89 @@ async fn resolve(
         Ok(guard) => guard,
         Err(refused) => return Ok(refused),
     };
-    if resolution == Resolution::Done
-        && let Some(refused) = unprovable(job.operation)
-    {
-        return Ok(refused);
+    let meaning = match meaning(job.operation, job.phase, resolution) {
+        Ok(meaning) => meaning,
+        Err(refused) => return Ok(refused),
+    };
+    if meaning == Meaning::Asks {
+        return ask(tx, job, act).await;
     }
-    let recorded = record::record(tx, &[change(job, resolution, guard)]).await?;
+    let recorded = record::record(tx, &[change(job, meaning, guard)]).await?;
     if recorded.iter().flatten().next().is_none() {
         return Ok(not_in_doubt(job.state));
     }
     timer::disarm_wake(tx, job.seq).await?;
-    let (code, text) = match resolution {
-        Resolution::Done => (DONE, "succeeded by your word; the portal is told"),
-        Resolution::NotDone => (NOT_DONE, "it will be sent again now; the portal is told"),
+    let (code, text) = match meaning {
+        Meaning::Ends => (DONE, "succeeded by your word; the portal is told"),
+        Meaning::Started | Meaning::Asks => {
+            (DONE, "it is theirs: their answer ends it by itself, or its give-up time does")
+        }
+        Meaning::Sends => (NOT_DONE, "it will be sent again now; the portal is told"),
     };
     audit::note(tx, act, "jobs.resolve", &job.id.to_string(), code.name()).await?;
     Ok(Outcome::done(code, text))
 }
 
-fn change(job: &Held, resolution: Resolution, guard: Guard) -> Change {
+/// Brings the question forward.
+async fn ask(tx: Tx<'_>, job: &Held, act: &Act) -> Result<Outcome, Error> {
+    if job.state != State::InDoubt {
+        return Ok(being_asked());
+    }
+    timer::postpone(tx, &[job.seq], "wake", 0).await?;
+    audit::note(tx, act, "jobs.resolve", &job.id.to_string(), ASKED.name()).await?;
+    let text = "they are asked now what it brought, and their answer ends it: look at the job again \
+                in a few seconds";
+    Ok(Outcome::done(ASKED, text))
+}
+
+fn change(job: &Held, meaning: Meaning, guard: Guard) -> Change {
     let mut summary = Map::new();
-    match resolution {
-        Resolution::Done => {
-            summary.insert("resolved".to_owned(), "done".into());
-            Change {
-                code: Some(DONE),
-                summary,
-                ..Change::to(State::Succeeded, job.seq, job.operation, guard)
-            }
-        }
-        Resolution::NotDone => {
-            summary.insert("resolved".to_owned(), "not_done".into());
-            Change {
-                code: Some(NOT_DONE),
-                summary,
-                phase: Some(Phase::Send),
-                event: Some(EventName::Progress),
-                ..Change::to(State::Accepted, job.seq, job.operation, guard)
-            }
+    let (to, code, word) = match meaning {
+        Meaning::Ends => (State::Succeeded, DONE, "done"),
+        Meaning::Started | Meaning::Asks => (State::Pending, DONE, "done"),
+        Meaning::Sends => (State::Accepted, NOT_DONE, "not_done"),
+    };
+    summary.insert("resolved".to_owned(), word.into());
+    let sends = meaning == Meaning::Sends;
+    Change {
+        code: Some(code),
+        summary,
+        phase: sends.then_some(Phase::Send),
+        event: sends.then_some(EventName::Progress),
+        ..Change::to(to, job.seq, job.operation, guard)
+    }
+}
+
+/// What a decision does to a job of this operation, or why it says nothing. Pure.
+fn meaning(
+    operation: &OperationSpec,
+    phase: Phase,
+    resolution: Resolution,
+) -> Result<Meaning, Outcome> {
+    if resolution == Resolution::NotDone {
+        return Ok(Meaning::Sends);
+    }
+    match operation.parts {
+        Parts::Plain | Parts::Files { .. } => {}
+        Parts::Code => {
+            return Err(Outcome::refused(
+                code!("answer_needed"),
+                "that the code was checked does not say that it is right: only their answer opens \
+                 a check (D4). It ends by itself at its give-up time; the person asks for a new \
+                 code",
+            ));
         }
     }
+    Ok(match (operation.answers, operation.reconcile) {
+        (Answers::Later, _) => Meaning::Started,
+        // The columns of its own row come with the answer alone.
+        (Answers::AtOnce, Reconcile::Ask { .. })
+            if operation.portal.is_some() || phase != Phase::Ask =>
+        {
+            Meaning::Asks
+        }
+        (Answers::AtOnce, Reconcile::Ask { .. } | Reconcile::Nobody) => Meaning::Ends,
+    })
 }
 
 /// Under which guard the decision is recorded, or why it is not. Pure.
@@ -124,11 +192,7 @@ fn guard(state: State, phase: Phase, resolution: Resolution) -> Result<Guard, Ou
         State::InDoubt => Ok(Guard::Live),
         State::Accepted | State::Waiting if asks => Ok(Guard::Unsent),
         State::Calling if asks && resolution == Resolution::Done => Ok(Guard::Live),
-        State::Calling if asks => Err(Outcome::refused(
-            code!("being_asked"),
-            "their system is being asked at this moment whether it was done: look at the job \
-             again in a few seconds",
-        )),
+        State::Calling if asks => Err(being_asked()),
         State::Accepted
         | State::Calling
         | State::Waiting
@@ -142,16 +206,11 @@ fn guard(state: State, phase: Phase, resolution: Resolution) -> Result<Guard, Ou
     }
 }
 
-/// Why nobody's word can say that it was done; `None` where it can. Pure.
-fn unprovable(operation: &OperationSpec) -> Option<Outcome> {
-    match operation.parts {
-        Parts::Plain | Parts::Files { .. } => None,
-        Parts::Code => Some(Outcome::refused(
-            code!("answer_needed"),
-            "that the code was checked does not say that it is right: only their answer opens a \
-             check (D4). It ends by itself at its give-up time; the person asks for a new code",
-        )),
-    }
+fn being_asked() -> Outcome {
+    Outcome::refused(
+        code!("being_asked"),
+        "their system is being asked whether it was done: look at the job again in a few seconds",
+    )
 }
 
 fn not_in_doubt(state: State) -> Outcome {
@@ -166,6 +225,8 @@ fn not_in_doubt(state: State) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use adapters::systems::{eqyzmet, kazpost, kpsisu, mgov};
+
     use super::*;
 
     #[test]
@@ -180,13 +241,29 @@ mod tests {
         }
     }
 
+    fn of_done(operation: &OperationSpec, phase: Phase) -> Result<Meaning, &'static str> {
+        meaning(operation, phase, Resolution::Done).map_err(|refused| refused.code.name())
+    }
+
     #[test]
     fn d4_nobodys_word_proves_a_code() {
-        use adapters::systems::{kpsisu, mgov};
-        let refused = unprovable(&mgov::VERIFY_CODE).expect("refused");
-        assert_eq!(refused.code, "answer_needed");
-        assert_eq!(unprovable(&mgov::SEND_CODE), None);
-        assert_eq!(unprovable(&kpsisu::CHECK), None);
+        assert_eq!(of_done(&mgov::VERIFY_CODE, Phase::Send), Err("answer_needed"));
+        assert_eq!(of_done(&mgov::SEND_CODE, Phase::Send), Ok(Meaning::Ends));
+    }
+
+    #[test]
+    fn what_was_done_may_only_have_been_started() {
+        assert_eq!(of_done(&kpsisu::CHECK, Phase::Send), Ok(Meaning::Started));
+    }
+
+    #[test]
+    fn who_can_be_asked_is_asked_before_a_word_counts() {
+        for operation in [&kazpost::LABEL, &kazpost::CALL_COURIER, &eqyzmet::SUBMIT] {
+            assert_eq!(of_done(operation, Phase::Send), Ok(Meaning::Asks), "{}", operation.name);
+        }
+        // No word brings a track number; a courier may be called and nobody can be asked any more.
+        assert_eq!(of_done(&kazpost::LABEL, Phase::Ask), Ok(Meaning::Asks));
+        assert_eq!(of_done(&kazpost::CALL_COURIER, Phase::Ask), Ok(Meaning::Ends));
     }
 
     #[test]

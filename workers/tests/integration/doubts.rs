@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
+    orders::{label, number_of},
     press::{check_by_code, introduce, verification_of, wrong},
     protection::hub,
     servers::run,
-    world::{Scene, World, id},
+    world::{Scene, World, check, common, id},
 };
 
 /// What `hub jobs …` says of one job.
@@ -49,5 +50,50 @@ fn d4_nobodys_word_opens_a_check_whose_code_was_never_answered() {
         let noted = format!("SELECT verified_by FROM hub.sms_code WHERE code_ref = '{code_ref}'");
         assert_eq!(world.row(&noted).await["verified_by"], Value::Null);
         world.strike().await;
+    });
+}
+
+#[test]
+fn a_check_that_was_started_by_a_persons_word_ends_by_its_own_answer() {
+    run(async {
+        let world = World::build(Scene::default()).await;
+        let job = id("was started");
+        world.play(&check("was started"), &["ack_lost"]).await;
+        let seq = world.in_state(job, "in_doubt").await["seq"].clone();
+        let said = resolve(&world, job, "done").await;
+        assert_eq!((&said["done"], &said["code"]), (&json!(true), &json!("resolved_done")));
+        assert_eq!(world.job(job).await.unwrap()["state"], "pending");
+        let event = world.events.wait_for(job, "pending").await;
+        assert_eq!(event["data"]["summary"], json!({"resolved": "done"}));
+        let timers = format!("SELECT kind FROM hub.timer WHERE job_seq = {seq} ORDER BY kind");
+        let timers = world.rows(&timers).await;
+        assert_eq!(timers, [json!({"kind": "give_up"}), json!({"kind": "sla"})]);
+        world.live_through(1).await;
+        let ended = world.ended(job).await;
+        assert_eq!((&ended["state"], &ended["code"]), (&json!("succeeded"), &Value::Null));
+        let row = world.portal("specialist_check", &check("was started")).await;
+        assert_eq!((&row["status"], &row["verdict"]), (&json!("succeeded"), &json!("clear")));
+        let late = world.rows("SELECT 1 FROM hub.inbound WHERE state = 'late'").await;
+        assert!(late.is_empty(), "their answer needs nobody's help");
+        assert_eq!(world.journal(job).await.len(), 1, "it was not sent again");
+        world.strike().await;
+    });
+}
+
+#[test]
+fn d15_a_number_that_was_issued_is_asked_for_by_a_persons_word() {
+    run(async {
+        let world = common().await;
+        world.at_the_counter("issued", &["lost_after_issue"]).await;
+        let job = world.send(&label("issued", "issued label")).await;
+        world.in_state(job, "in_doubt").await;
+        let said = resolve(world, job, "done").await;
+        assert_eq!((&said["done"], &said["code"]), (&json!(true), &json!("asked_now")));
+        let ended = world.ended(job).await;
+        assert_eq!((&ended["state"], &ended["code"]), (&json!("succeeded"), &Value::Null));
+        assert!(world.delivery("issued").await["track_number"].is_string(), "{ended}");
+        assert_eq!(world.executed("kazpost").await[&number_of("issued")], 1);
+        let acts = format!("SELECT result FROM hub.audit WHERE target = '{job}'");
+        assert_eq!(world.row(&acts).await["result"], "asked_now");
     });
 }

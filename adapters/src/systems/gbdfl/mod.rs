@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 use contracts::{
     job::InputCheck,
     operation::{
-        ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile, SlaSpec,
+        Answers, ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile, SlaSpec,
         SystemSpec, Takeover,
     },
     schema,
@@ -46,6 +46,7 @@ pub static PERSON: OperationSpec = OperationSpec {
     call_timeout: Duration::from_secs(10),
     attempts_max: 8,
     reconcile: Reconcile::Nobody,
+    answers: Answers::AtOnce,
     parts: Parts::Plain,
     portal: Some(PortalTable {
         name: "portal.person",

@@ -32,7 +32,7 @@ use async_trait::async_trait;
 use contracts::{
     job::InputCheck,
     operation::{
-        ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile, SlaSpec,
+        Answers, ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile, SlaSpec,
         SystemSpec, Takeover,
     },
     schema,
@@ -76,6 +76,7 @@ pub static LOOKUP: OperationSpec = OperationSpec {
     call_timeout: Duration::from_secs(10),
     attempts_max: 8,
     reconcile: Reconcile::Nobody,
+    answers: Answers::AtOnce,
     parts: Parts::Plain,
     portal: None,
 };
