@@ -91,6 +91,8 @@ pub struct Found {
     pub sla: String,
     /// Attempts that were spent.
     pub attempts: i32,
+    /// The number of its last event.
+    pub events: i32,
     /// Why it is where it is.
     pub code: Option<String>,
     /// When the hub took it, in business time.
@@ -112,7 +114,8 @@ impl Store {
         let statement = format!(
             "SELECT to_jsonb(f) FROM (
                SELECT j.seq, j.id, j.operation, j.subject, j.state, w.waiting_for, j.sla,
-                      j.attempts, j.code, j.admitted_at, j.deadline_at, j.ended_at, j.retry_of,
+                      j.attempts, j.events, j.code, j.admitted_at, j.deadline_at, j.ended_at,
+                      j.retry_of,
                       (SELECT min(t.due_at) FROM hub.timer t
                         WHERE t.job_seq = j.seq AND t.kind <> 'sla') AS due_at
                  FROM hub.job j CROSS JOIN LATERAL (SELECT {WAITING_FOR} AS waiting_for) w

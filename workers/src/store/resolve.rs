@@ -18,8 +18,14 @@
 //! Where nothing but the portal's shared rows depends on the answer, a question that brought nothing
 //! gives way to the person's word.
 //!
+//! What a person knows is about one doubt. A job that was sent again and lost its answer again is in
+//! another one: a command that is repeated, or a batch that comes late, does not decide it. Doubts are
+//! told apart by the number of the job's last event.
+//!
 //! *Guarantee*: the decision is recorded like any evidence, in one commit with its audit, and only
 //! while the job is still in doubt. No timer of the doubt outlives it.
+
+use std::collections::HashMap;
 
 use contracts::{
     code,
@@ -29,6 +35,7 @@ use contracts::{
     state::{Phase, State},
 };
 use serde_json::Map;
+use sqlx::Row;
 use uuid::Uuid;
 
 use super::{
@@ -56,18 +63,43 @@ pub enum Resolution {
     NotDone,
 }
 
+/// Which doubt a decision is about: the number of the job's last event.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Doubt {
+    /// When the command looked at the job.
+    pub seen: Option<i32>,
+    /// As the person names it.
+    pub named: Option<i32>,
+}
+
 impl Store {
+    /// The numbers of the last events of these jobs.
+    pub async fn last_events(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, i32>, Error> {
+        within(async {
+            let rows = sqlx::query(
+                "SELECT k.id, j.events FROM hub.job_key k JOIN hub.job j ON j.seq = k.seq
+                  WHERE k.id = ANY($1)",
+            )
+            .bind(ids)
+            .fetch_all(&self.pool)
+            .await?;
+            rows.iter().map(|row| Ok((row.try_get("id")?, row.try_get("events")?))).collect()
+        })
+        .await
+    }
+
     /// Ends a doubt.
     pub async fn resolve(
         &self,
         id: Uuid,
         resolution: Resolution,
+        doubt: Doubt,
         act: &Act,
     ) -> Result<Outcome, Error> {
         within(async {
             let mut tx = super::begin(&self.pool).await?;
             let outcome = match held::hold(&mut tx, id).await? {
-                Hold::Job(job) => resolve(&mut tx, &job, resolution, act).await?,
+                Hold::Job(job) => resolve(&mut tx, &job, resolution, doubt, act).await?,
                 Hold::Unknown => Outcome::unknown_job(),
                 Hold::OtherBuild => Outcome::other_build(),
             };
@@ -94,6 +126,7 @@ async fn resolve(
     tx: Tx<'_>,
     job: &Held,
     resolution: Resolution,
+    doubt: Doubt,
     act: &Act,
 ) -> Result<Outcome, Error> {
     let guard = match guard(job.state, job.phase, resolution) {
@@ -104,6 +137,12 @@ async fn resolve(
         Ok(meaning) => meaning,
         Err(refused) => return Ok(refused),
     };
+    if let Some(refused) = another(doubt, job.events) {
+        return Ok(refused);
+    }
+    if meaning == Meaning::Sends && doubt.named.is_none() && sent_again(tx, job.id).await? {
+        return Ok(decided_before(job.events));
+    }
     if meaning == Meaning::Asks {
         return ask(tx, job, act).await;
     }
@@ -121,6 +160,15 @@ async fn resolve(
     };
     audit::note(tx, act, "jobs.resolve", &job.id.to_string(), code.name()).await?;
     Ok(Outcome::done(code, text))
+}
+
+/// Whether somebody's word sent it again before.
+async fn sent_again(tx: Tx<'_>, id: Uuid) -> Result<bool, Error> {
+    let before = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM hub.audit
+          WHERE target = $1 AND action = 'jobs.resolve' AND result = $2)",
+    );
+    Ok(before.bind(id.to_string()).bind(NOT_DONE.name()).fetch_one(&mut *tx).await?)
 }
 
 /// Brings the question forward.
@@ -206,6 +254,30 @@ fn guard(state: State, phase: Phase, resolution: Resolution) -> Result<Guard, Ou
     }
 }
 
+/// Why what is known is not about the doubt that the job is in; `None` where it is. Pure.
+fn another(doubt: Doubt, last: i32) -> Option<Outcome> {
+    let meant = doubt.named.or(doubt.seen)?;
+    (meant != last).then(|| {
+        Outcome::refused(
+            code!("other_doubt"),
+            format!(
+                "you mean it as it was at event {meant}, and its last event is {last} now: look at \
+                 it again (`hub jobs show`)"
+            ),
+        )
+    })
+}
+
+fn decided_before(last: i32) -> Outcome {
+    Outcome::refused(
+        code!("decided_before"),
+        format!(
+            "it was sent again by somebody's word before, and this is a new doubt: if you know that \
+             what was sent last was not done either, say --event {last}"
+        ),
+    )
+}
+
 fn being_asked() -> Outcome {
     Outcome::refused(
         code!("being_asked"),
@@ -239,6 +311,16 @@ mod tests {
             assert_eq!(guard(State::InDoubt, Phase::Send, resolution), Ok(Guard::Live));
             assert_eq!(guard(State::Accepted, Phase::Ask, resolution), Ok(Guard::Unsent));
         }
+    }
+
+    #[test]
+    fn what_is_known_of_one_doubt_decides_no_other() {
+        let refusal = |seen, named| another(Doubt { seen, named }, 4).map(|no| no.code.name());
+        assert_eq!(refusal(None, None), None, "the job is looked at for the first time");
+        assert_eq!(refusal(Some(4), None), None);
+        assert_eq!(refusal(Some(2), None), Some("other_doubt"), "sent again meanwhile");
+        assert_eq!(refusal(Some(4), Some(2)), Some("other_doubt"), "the person means the first");
+        assert_eq!(refusal(Some(2), Some(4)), None, "a person's word counts");
     }
 
     fn of_done(operation: &OperationSpec, phase: Phase) -> Result<Meaning, &'static str> {

@@ -197,6 +197,7 @@ mod tests {
             state,
             phase: Phase::Send,
             attempts: 1,
+            events: 1,
             code: None,
             requested_by: None,
             priority: 0,

@@ -10,7 +10,7 @@ use crate::{
     press::{check_by_code, introduce, verification_of, wrong},
     protection::hub,
     servers::run,
-    world::{Scene, World, check, common, id},
+    world::{Scene, World, check, common, id, until},
 };
 
 /// What `hub jobs …` says of one job.
@@ -95,5 +95,43 @@ fn d15_a_number_that_was_issued_is_asked_for_by_a_persons_word() {
         assert_eq!(world.executed("kazpost").await[&number_of("issued")], 1);
         let acts = format!("SELECT result FROM hub.audit WHERE target = '{job}'");
         assert_eq!(world.row(&acts).await["result"], "asked_now");
+    });
+}
+
+#[test]
+fn a_command_that_was_sent_again_by_a_word_needs_another_word_for_the_next_doubt() {
+    run(async {
+        let world = common().await;
+        let job = id("sent again");
+        world.play(&check("sent again"), &["server_error", "server_error", "never"]).await;
+        let first = world.in_state(job, "in_doubt").await["events"].clone();
+        let said = resolve(world, job, "not-done").await;
+        assert_eq!((&said["done"], &said["code"]), (&json!(true), &json!("resolved_not_done")));
+        let again = until("its answer is lost again", async || {
+            let now = world.job(job).await?;
+            (now["state"] == "in_doubt" && now["events"] != first).then_some(now)
+        })
+        .await;
+        // The operator's line is repeated: the database was slow to say that it was done.
+        let said = resolve(world, job, "not-done").await;
+        assert_eq!((&said["done"], &said["code"]), (&json!(false), &json!("decided_before")));
+        let last = again["events"].to_string();
+        assert!(said["text"].as_str().unwrap().contains(&format!("--event {last}")), "{said}");
+        let filter = ["jobs", "resolve", "--all-matching", "--subject", "specialist:sent again"];
+        let batch = ["--as", "not-done", "--reason", "asked them", "--json"];
+        let (code, text) = hub(world, &[&filter[..], &batch].concat()).await;
+        assert!(code == 1 && text.contains("decided_before"), "{text}");
+        assert_eq!(world.journal(job).await.len(), 2, "nothing was sent a third time");
+
+        let first = first.to_string();
+        let old = act(world, "resolve", job, &["--as", "not-done", "--event", &first]).await;
+        assert_eq!((&old["done"], &old["code"]), (&json!(false), &json!("other_doubt")));
+        let named = ["--as", "not-done", "--event", &last];
+        let said = act(world, "resolve", job, &named).await;
+        assert_eq!((&said["done"], &said["code"]), (&json!(true), &json!("resolved_not_done")));
+        world.in_state(job, "pending").await;
+        assert_eq!(world.journal(job).await.len(), 3);
+        let wrong = [&filter[..], &batch, &["--event", "1"]].concat();
+        assert_eq!(hub(world, &wrong).await.0, 2, "a number is for one job");
     });
 }

@@ -10,7 +10,7 @@ mod resolve;
 mod retry;
 mod show;
 
-use std::path::Path;
+use std::{fmt, path::Path};
 
 use clap::Subcommand;
 use contracts::state::State;
@@ -20,6 +20,7 @@ use super::{DONE, FAILED, batch, complain, filter, open};
 use crate::store::{
     Error, Store,
     audit::{Act, Outcome},
+    listing::Found,
 };
 
 #[derive(Debug, Subcommand)]
@@ -53,6 +54,20 @@ struct Targets {
     batch: batch::Acting,
 }
 
+/// A job as the command saw it when it began.
+#[derive(Debug, Clone, Copy)]
+struct Target {
+    id: Uuid,
+    /// The number of its last event, where a listing told it.
+    event: Option<i32>,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id.fmt(f)
+    }
+}
+
 pub(super) async fn run(path: Option<&Path>, arguments: Arguments) -> u8 {
     match arguments {
         Arguments::List(list) => list::run(path, list).await,
@@ -72,26 +87,37 @@ impl Targets {
         states: &[State],
         step: impl AsyncFn(Uuid, &Act) -> Result<Outcome, Error>,
     ) -> u8 {
+        let step = async |target: Target, act: &Act| step(target.id, act).await;
+        self.act_as_seen(store, states, step).await
+    }
+
+    /// The same, where it matters what the listing said of each.
+    async fn act_as_seen(
+        self,
+        store: &Store,
+        states: &[State],
+        step: impl AsyncFn(Target, &Act) -> Result<Outcome, Error>,
+    ) -> u8 {
         let Self { ids, all_matching, filter, batch } = self;
         if let Err(code) = batch::check_targets(!ids.is_empty(), all_matching, !filter.is_empty()) {
             return code;
         }
-        let ids = if all_matching {
+        let targets = if all_matching {
             match find(store, filter, states).await {
-                Ok(ids) => ids,
+                Ok(targets) => targets,
                 Err(error) => {
                     complain(&error);
                     return FAILED;
                 }
             }
         } else {
-            ids
+            ids.into_iter().map(|id| Target { id, event: None }).collect()
         };
-        if ids.is_empty() {
+        if targets.is_empty() {
             complain(&"no job matches");
             return DONE;
         }
-        batch.run(&ids, step).await
+        batch.run(&targets, step).await
     }
 }
 
@@ -100,7 +126,7 @@ async fn find(
     store: &Store,
     filter: filter::Filters,
     states: &[State],
-) -> Result<Vec<Uuid>, Error> {
+) -> Result<Vec<Target>, Error> {
     let filter = filter.read(store, states).await?;
     let mut found = store.find_jobs(&filter, batch::BATCH_MAX + 1).await?;
     if found.len() > usize::try_from(batch::BATCH_MAX).unwrap_or(usize::MAX) {
@@ -108,5 +134,6 @@ async fn find(
         let text = "only the newest of them are in this batch: run it again for the others";
         complain(&format!("more than {} jobs match; {text}", batch::BATCH_MAX));
     }
-    Ok(found.iter().rev().map(|job| job.id).collect())
+    let target = |job: &Found| Target { id: job.id, event: Some(job.events) };
+    Ok(found.iter().rev().map(target).collect())
 }
