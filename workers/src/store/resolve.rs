@@ -22,6 +22,9 @@
 //! another one: a command that is repeated, or a batch that comes late, does not decide it. Doubts are
 //! told apart by the number of the job's last event.
 //!
+//! `not-done` is worth one sending, also of a job that is too old for another attempt or whose retries
+//! are stopped; what follows from its failure is decided as ever.
+//!
 //! *Guarantee*: the decision is recorded like any evidence, in one commit with its audit, and only
 //! while the job is still in doubt. No timer of the doubt outlives it.
 
@@ -197,6 +200,8 @@ fn change(job: &Held, meaning: Meaning, guard: Guard) -> Change {
         summary,
         phase: sends.then_some(Phase::Send),
         event: sends.then_some(EventName::Progress),
+        // Whatever was spent before: a decision is worth one sending.
+        pays_back: sends,
         ..Change::to(to, job.seq, job.operation, guard)
     }
 }

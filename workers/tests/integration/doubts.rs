@@ -135,3 +135,39 @@ fn a_command_that_was_sent_again_by_a_word_needs_another_word_for_the_next_doubt
         assert_eq!(hub(world, &wrong).await.0, 2, "a number is for one job");
     });
 }
+
+#[test]
+fn a_persons_word_is_worth_one_sending_whatever_was_spent_before() {
+    run(async {
+        let settings = "
+[operations.kpsisu.check]
+call_timeout_ms = 2000
+[operations.kpsisu.check.retry]
+age_max_s = 3600
+[operations.kpsisu.check.retry.unreachable]
+base_ms = 40
+max_ms = 100
+"
+        .to_owned();
+        let world = World::build(Scene { settings, ..Scene::default() }).await;
+        let (old, older) = (id("is old"), id("is older"));
+        world.play(&check("is old"), &["refused", "server_error", "never"]).await;
+        world.play(&check("is older"), &["refused", "server_error", "refused"]).await;
+        for job in [old, older] {
+            let doubted = world.in_state(job, "in_doubt").await;
+            assert_eq!(doubted["attempts"], 1, "the first one could not be sent");
+        }
+        world.pass(SignedDuration::from_hours(2)).await;
+        for job in [old, older] {
+            assert_eq!(resolve(&world, job, "not-done").await["done"], true);
+        }
+        world.in_state(old, "pending").await;
+        let executed = |entry: &&Value| entry["executed"] == true;
+        assert_eq!(world.journal(old).await.iter().filter(executed).count(), 1, "it was sent");
+        // That was the one: another failure finds the budget used up.
+        let ended = world.ended(older).await;
+        assert_eq!(ended["code"], "retry_budget_used_up");
+        assert_eq!(world.attempts(older).await.len(), 3);
+        world.strike().await;
+    });
+}
