@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use crate::{
     orders::{label, number_of},
-    press::{check_by_code, introduce, verification_of, wrong},
+    press::{Person, check_by_code, verification_of, wrong},
     protection::hub,
     servers::run,
-    world::{Scene, World, check, common, id, until},
+    world::{Scene, World, check, common, id, iin, until},
 };
 
 /// What `hub jobs …` says of one job.
@@ -31,11 +31,13 @@ async fn resolve(world: &World, job: Uuid, word: &str) -> Value {
 fn d4_nobodys_word_opens_a_check_whose_code_was_never_answered() {
     run(async {
         let world = World::build(Scene::default()).await;
-        let person = introduce(&world, "word for a code").await;
+        let person = Person { iin: iin("word for a code"), subject: "specialist:word".into() };
+        for behaviour in ["known", "lost"] {
+            let order = json!({"system": "mgov", "behaviour": behaviour, "iin": person.iin});
+            world.stage.order("next", &order).await.unwrap();
+        }
         let (code_ref, code) = world.sent(&person, "word press", "kpsisu.check").await;
         let own = verification_of(id("word check"));
-        let order = json!({"system": "mgov", "behaviour": "lost", "request_number": own});
-        world.stage.order("next", &order).await.unwrap();
         let digits = wrong(&code);
         let check = check_by_code(&person, "word check", "kpsisu.check", code_ref, &digits);
         world.send(&check).await;
