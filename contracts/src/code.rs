@@ -172,6 +172,7 @@ impl Code {
         "person_without_iin",
         "personal_number",
         "phone",
+        "press_needed",
         "queue_full",
         "redirected",
         "refused_by_kazpost",

@@ -38,6 +38,8 @@ pub struct OperationSpec {
     pub reconcile: Reconcile,
     /// When their answer comes.
     pub answers: Answers,
+    /// Who may ask for the same once more when it has ended badly.
+    pub again: Again,
     /// What the input names besides plain fields.
     pub parts: Parts,
     /// The portal's row that a job of this operation owns. `None`: the result is in the event and
@@ -73,6 +75,15 @@ pub enum Answers {
     AtOnce,
     /// By their channel: the call is only acknowledged, and a command that was done was started.
     Later,
+}
+
+/// Who may ask for the same once more when a job has ended badly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// The portal, and an operator in its place.
+    Anybody,
+    /// Only the person, by another press: it reaches them at once, and who has left wants none (D6).
+    Person,
 }
 
 /// What a job's input names besides plain fields.

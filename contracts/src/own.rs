@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::operation::{
-    Answers, ConsentRule, Effect, OperationSpec, Parts, Reconcile, SlaSpec, SystemSpec,
+    Again, Answers, ConsentRule, Effect, OperationSpec, Parts, Reconcile, SlaSpec, SystemSpec,
 };
 
 /// The hub as a system of its own.
@@ -34,6 +34,7 @@ pub static CANCEL: OperationSpec = OperationSpec {
     attempts_max: 5,
     reconcile: Reconcile::Nobody,
     answers: Answers::AtOnce,
+    again: Again::Anybody,
     parts: Parts::Plain,
     portal: None,
 };

@@ -4,10 +4,11 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use uuid::Uuid;
+use workers::store::retry::retry_id;
 
 use crate::{
     orders::{label, number_of},
-    press::{Person, check_by_code, verification_of, wrong},
+    press::{Person, check_by_code, press, verification_of, wrong},
     protection::hub,
     servers::run,
     world::{Scene, World, check, common, id, iin, until},
@@ -170,6 +171,26 @@ max_ms = 100
         let ended = world.ended(older).await;
         assert_eq!(ended["code"], "retry_budget_used_up");
         assert_eq!(world.attempts(older).await.len(), 3);
+        world.strike().await;
+    });
+}
+
+#[test]
+fn d6_no_operator_sends_a_second_code_to_somebody_who_may_have_left() {
+    run(async {
+        let world = World::build(Scene::default()).await;
+        let person = Person { iin: iin("has left"), subject: "specialist:left".into() };
+        let job = id("left press");
+        world.play(&press(&person, "left press", "kpsisu.check"), &["lost"]).await;
+        world.in_state(job, "in_doubt").await;
+        world.pass(SignedDuration::from_secs(301)).await;
+        assert_eq!(world.ended(job).await["code"], "outcome_unknown");
+        for more in [&[][..], &["--even-if-done"]] {
+            let said = act(&world, "retry", job, more).await;
+            assert_eq!((&said["done"], &said["code"]), (&json!(false), &json!("press_needed")));
+        }
+        assert!(world.job(retry_id(job)).await.is_none(), "no new job began");
+        world.code(&person, job).await;
         world.strike().await;
     });
 }

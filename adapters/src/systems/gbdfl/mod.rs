@@ -14,8 +14,8 @@ use std::{sync::Arc, time::Duration};
 use contracts::{
     job::InputCheck,
     operation::{
-        Answers, ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile, SlaSpec,
-        SystemSpec, Takeover,
+        Again, Answers, ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile,
+        SlaSpec, SystemSpec, Takeover,
     },
     schema,
 };
@@ -47,6 +47,7 @@ pub static PERSON: OperationSpec = OperationSpec {
     attempts_max: 8,
     reconcile: Reconcile::Nobody,
     answers: Answers::AtOnce,
+    again: Again::Anybody,
     parts: Parts::Plain,
     portal: Some(PortalTable {
         name: "portal.person",

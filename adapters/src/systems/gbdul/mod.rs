@@ -15,8 +15,8 @@ use std::{sync::Arc, time::Duration};
 use contracts::{
     job::InputCheck,
     operation::{
-        Answers, ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile, SlaSpec,
-        SystemSpec, Takeover,
+        Again, Answers, ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile,
+        SlaSpec, SystemSpec, Takeover,
     },
     schema,
 };
@@ -51,6 +51,7 @@ pub static ORGANIZATION: OperationSpec = OperationSpec {
     attempts_max: 8,
     reconcile: Reconcile::Nobody,
     answers: Answers::AtOnce,
+    again: Again::Anybody,
     parts: Parts::Plain,
     portal: Some(PortalTable {
         name: "portal.organization",

@@ -33,8 +33,8 @@ use std::{sync::Arc, time::Duration};
 use contracts::{
     job::InputCheck,
     operation::{
-        Answers, ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile, SlaSpec,
-        SystemSpec, Takeover,
+        Again, Answers, ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile,
+        SlaSpec, SystemSpec, Takeover,
     },
     schema,
 };
@@ -77,6 +77,7 @@ pub static LABEL: OperationSpec = OperationSpec {
     attempts_max: 20,
     reconcile: Reconcile::Ask { every: Duration::from_secs(30) },
     answers: Answers::AtOnce,
+    again: Again::Anybody,
     parts: Parts::Plain,
     portal: Some(PortalTable {
         name: portal::DELIVERY,
@@ -103,6 +104,7 @@ pub static CALL_COURIER: OperationSpec = OperationSpec {
     attempts_max: 20,
     reconcile: Reconcile::Ask { every: Duration::from_secs(5 * MINUTE) },
     answers: Answers::AtOnce,
+    again: Again::Anybody,
     parts: Parts::Plain,
     portal: None,
 };
@@ -124,6 +126,7 @@ pub static TRACK: OperationSpec = OperationSpec {
     attempts_max: 10_000,
     reconcile: Reconcile::Nobody,
     answers: Answers::AtOnce,
+    again: Again::Anybody,
     parts: Parts::Plain,
     portal: None,
 };
@@ -143,6 +146,7 @@ pub static CANCEL: OperationSpec = OperationSpec {
     attempts_max: 20,
     reconcile: Reconcile::Ask { every: Duration::from_secs(MINUTE) },
     answers: Answers::AtOnce,
+    again: Again::Anybody,
     parts: Parts::Plain,
     portal: None,
 };

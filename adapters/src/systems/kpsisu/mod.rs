@@ -15,8 +15,8 @@ use std::{sync::Arc, time::Duration};
 use contracts::{
     job::InputCheck,
     operation::{
-        Answers, ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile, SlaSpec,
-        SystemSpec, Takeover,
+        Again, Answers, ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile,
+        SlaSpec, SystemSpec, Takeover,
     },
     schema,
 };
@@ -50,6 +50,7 @@ pub static CHECK: OperationSpec = OperationSpec {
     attempts_max: 20,
     reconcile: Reconcile::Nobody,
     answers: Answers::Later,
+    again: Again::Anybody,
     parts: Parts::Plain,
     portal: Some(PortalTable {
         name: "portal.specialist_check",
