@@ -36,7 +36,8 @@ pub(super) async fn insert(tx: Tx<'_>, rows: Vec<Kept<'_>>) -> Result<(), Error>
         .map(|Kept { seq, row: a, fenced }| {
             serde_json::json!({
                 "job_seq": seq, "fenced": fenced, "run": a.run,
-                "class": a.class.map(Class::name), "code": a.code, "remote_code": a.remote_code, "http_status": a.http_status,
+                "class": a.class.map(Class::name), "code": a.code,
+                "remote_code": a.remote_code, "http_status": a.http_status,
                 "duration_ms": a.duration_ms,
             })
         })
