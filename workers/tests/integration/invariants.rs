@@ -76,7 +76,7 @@ fn invariant_2_an_acknowledgement_that_came_too_late_is_kept_as_evidence_and_cha
     run(async {
         let settings = format!("{QUICK}\n[worker]\nlease_ms = 1000");
         let latency = Duration::from_secs(8);
-        let world = World::build(Scene { settings, latency, ..Scene::default() }).await;
+        let world = World::build(Scene { latency, settings, ..Scene::default() }).await;
         let person = Person { iin: iin("thaws"), subject: "specialist:thaws".into() };
         let job = id("thaws");
         world.play(&press(&person, "thaws", "kpsisu.check"), &["known"]).await;
