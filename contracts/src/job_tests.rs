@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::operation::{Effect, Parts, Reconcile, SlaSpec};
+use crate::operation::{Again, Answers, Effect, Parts, Reconcile, SlaSpec};
 
 static CHECK: OperationSpec = OperationSpec {
     name: "test.check",
@@ -16,6 +16,8 @@ static CHECK: OperationSpec = OperationSpec {
     call_timeout: Duration::ZERO,
     attempts_max: 1,
     reconcile: Reconcile::Nobody,
+    answers: Answers::AtOnce,
+    again: Again::Anybody,
     parts: Parts::Plain,
     portal: None,
 };

@@ -36,6 +36,10 @@ pub struct OperationSpec {
     pub attempts_max: u16,
     /// Who can tell what became of a command whose answer was lost.
     pub reconcile: Reconcile,
+    /// When their answer comes.
+    pub answers: Answers,
+    /// Who may ask for the same once more when it has ended badly.
+    pub again: Again,
     /// What the input names besides plain fields.
     pub parts: Parts,
     /// The portal's row that a job of this operation owns. `None`: the result is in the event and
@@ -62,6 +66,24 @@ pub enum Reconcile {
         /// Pause between two questions; the first is asked after one pause.
         every: Duration,
     },
+}
+
+/// When the answer to a job comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answers {
+    /// With the call.
+    AtOnce,
+    /// By their channel: the call is only acknowledged, and a command that was done was started.
+    Later,
+}
+
+/// Who may ask for the same once more when a job has ended badly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// The portal, and an operator in its place.
+    Anybody,
+    /// Only the person, by another press: it reaches them at once, and who has left wants none (D6).
+    Person,
 }
 
 /// What a job's input names besides plain fields.

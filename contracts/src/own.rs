@@ -9,7 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::operation::{ConsentRule, Effect, OperationSpec, Parts, Reconcile, SlaSpec, SystemSpec};
+use crate::operation::{
+    Again, Answers, ConsentRule, Effect, OperationSpec, Parts, Reconcile, SlaSpec, SystemSpec,
+};
 
 /// The hub as a system of its own.
 pub static SPEC: SystemSpec =
@@ -31,6 +33,8 @@ pub static CANCEL: OperationSpec = OperationSpec {
     call_timeout: Duration::from_secs(20),
     attempts_max: 5,
     reconcile: Reconcile::Nobody,
+    answers: Answers::AtOnce,
+    again: Again::Anybody,
     parts: Parts::Plain,
     portal: None,
 };

@@ -30,6 +30,9 @@ mod demo;
 #[path = "integration/doctor.rs"]
 mod doctor;
 #[cfg(test)]
+#[path = "integration/doubts.rs"]
+mod doubts;
+#[cfg(test)]
 #[path = "integration/events.rs"]
 mod events;
 #[cfg(test)]

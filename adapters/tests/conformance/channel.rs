@@ -7,7 +7,10 @@ use adapters::{
     system::Adapter,
     systems,
 };
-use contracts::class::{Class, Failure};
+use contracts::{
+    class::{Class, Failure},
+    operation::Answers,
+};
 use jiff::Timestamp;
 
 use crate::{
@@ -46,6 +49,16 @@ fn message(id: &str) -> String {
          </sender></messageInfo><messageData><data><a>{}</a></data></messageData></messages>",
         sample::IIN
     )
+}
+
+#[tokio::test]
+async fn who_answers_later_has_a_channel_to_answer_by() {
+    for system in systems::all() {
+        let adapter = system.connect(&settings("http://127.0.0.1:9/")).expect("settings");
+        let answers = adapter.channel().is_some_and(|channel| !channel.begins());
+        let later = system.spec().operations.iter().any(|o| o.answers == Answers::Later);
+        assert_eq!(answers, later, "{}", system.spec().name);
+    }
 }
 
 #[tokio::test]

@@ -99,7 +99,7 @@ async fn silent_for_a_minute(
     steady: &Steady,
     cast: Range<usize>,
 ) -> Outcome<()> {
-    let mut silent = Silent { killed: false };
+    let mut silent = Silent;
     world
         .publish_while(cast, async |world| {
             world.pass(world.drawn(50, 300)).await;

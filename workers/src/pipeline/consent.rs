@@ -174,6 +174,8 @@ fn decide(check: &Waiting) -> Verdict {
         State::Accepted | State::Calling | State::Waiting | State::Pending | State::InDoubt => {
             Verdict::Waits
         }
+        // It succeeded by somebody's word: who answered about the digits leaves no code.
+        State::Succeeded if verified.code.is_some() => refuse(&unverified()),
         State::Succeeded if !verified.same_person => refuse(&Refusal::OtherPerson.failure()),
         State::Succeeded if !verified.same_check => refuse(&Refusal::OtherCheck.failure()),
         State::Succeeded if verified.used => refuse(&Refusal::Used.failure()),
@@ -241,6 +243,13 @@ mod tests {
             Verdict::Waits => "waits",
             Verdict::Refused { code, .. } => code.name(),
         }
+    }
+
+    #[test]
+    fn d4_a_verification_that_somebody_called_done_opens_nothing() {
+        let word = Some(crate::store::resolve::DONE.name().to_owned());
+        let by_word = Verified { code: word, ..verified(State::Succeeded) };
+        assert_eq!(decided(Some(by_word), false), "code_unverified");
     }
 
     #[test]

@@ -144,12 +144,11 @@ async fn change(hub: &Hub, finished: Finished) -> Change {
         }
         Outcome::Interim(interim) => go_on(hub, &mut change, interim, tried.spent),
         Outcome::NotDone if phase == Phase::Ask => {
-            let settings = &hub.config.operations[operation.name];
-            change.to = State::Waiting;
+            // The sending found nobody who did it: another one is a retry like any other. The
+            // question itself was answered, so it is no probe that failed.
+            let failure = Failure::new(Class::Unreachable, code!("not_done"));
             change.phase = Some(Phase::Send);
-            change.code = Some(code!("not_done"));
-            change.delay_ms = Some(milliseconds(settings.retry.unreachable.base));
-            change.summary.insert("code".to_owned(), code!("not_done").into());
+            fail(hub, &mut change, &failure, Tried { probe: false, ..tried }).await;
         }
         Outcome::NotDone => {
             let failure = Failure::new(Class::Defect, code!("outcome_out_of_place"));

@@ -21,6 +21,8 @@ pub(super) struct Held {
     pub(super) state: State,
     pub(super) phase: Phase,
     pub(super) attempts: i32,
+    /// The number of its last event.
+    pub(super) events: i32,
     pub(super) code: Option<String>,
     pub(super) requested_by: Option<String>,
     pub(super) priority: i16,
@@ -47,8 +49,8 @@ pub(super) enum Hold {
 /// moved the row to another partition, the call fails with a conflict and is made again.
 pub(super) async fn hold(tx: Tx<'_>, id: Uuid) -> Result<Hold, Error> {
     let row = sqlx::query(
-        "SELECT j.seq, j.operation, j.subject, j.state, j.phase, j.attempts, j.code, j.requested_by,
-                j.priority, j.input, j.consent, j.callback_url, j.traceparent, j.tracestate,
+        "SELECT j.seq, j.operation, j.subject, j.state, j.phase, j.attempts, j.events, j.code,
+                j.requested_by, j.priority, j.input, j.consent, j.callback_url, j.traceparent, j.tracestate,
                 EXISTS (SELECT 1 FROM hub.correlation c WHERE c.job_seq = k.seq) AS acknowledged
            FROM hub.job_key k JOIN hub.job j ON j.seq = k.seq
           WHERE k.id = $1 FOR UPDATE OF j",
@@ -67,6 +69,7 @@ pub(super) async fn hold(tx: Tx<'_>, id: Uuid) -> Result<Hold, Error> {
         state: State::from_name(&text("state")?).unwrap_or(State::Failed),
         phase: Phase::from_name(&text("phase")?).unwrap_or(Phase::Ask),
         attempts: row.try_get("attempts")?,
+        events: row.try_get("events")?,
         code: row.try_get("code")?,
         requested_by: row.try_get("requested_by")?,
         priority: row.try_get("priority")?,

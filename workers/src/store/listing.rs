@@ -107,6 +107,8 @@ pub struct Found {
     pub sla: String,
     /// Attempts that were spent.
     pub attempts: i32,
+    /// The number of its last event.
+    pub events: i32,
     /// Why it is where it is.
     pub code: Option<String>,
     /// When the hub took it, in business time.
@@ -128,7 +130,8 @@ impl Store {
         let statement = format!(
             "SELECT to_jsonb(f) FROM (
                SELECT j.seq, j.id, j.operation, j.subject, j.state, w.waiting_for, j.sla,
-                      j.attempts, j.code, j.admitted_at, j.deadline_at, j.ended_at, j.retry_of,
+                      j.attempts, j.events, j.code, j.admitted_at, j.deadline_at, j.ended_at,
+                      j.retry_of,
                       (SELECT min(t.due_at) FROM hub.timer t
                         WHERE t.job_seq = j.seq AND t.kind <> 'sla') AS due_at
                  FROM hub.job j CROSS JOIN LATERAL (SELECT {WAITING_FOR} AS waiting_for) w
@@ -169,7 +172,7 @@ impl Store {
         filter: &Filter,
         leave: Option<Leave>,
         limit: i64,
-    ) -> Result<Vec<Uuid>, Error> {
+    ) -> Result<Vec<Found>, Error> {
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut filter = filter.clone();
         let mut targets = Vec::new();
@@ -181,7 +184,7 @@ impl Store {
                 Some(leave) => self.left_out(leave, &page).await?,
                 None => HashSet::new(),
             };
-            targets.extend(page.iter().filter(|job| !gone.contains(&job.seq)).map(|job| job.id));
+            targets.extend(page.into_iter().filter(|job| !gone.contains(&job.seq)));
             if targets.len() >= wanted {
                 targets.truncate(wanted);
                 return Ok(targets);

@@ -12,6 +12,7 @@
 
 pub mod admission;
 pub mod attachment;
+mod attempt;
 pub mod audit;
 pub mod calendar;
 pub mod callback;

@@ -3,7 +3,8 @@
 //! *Guarantee*: a change that came from a call is recorded only if the job is still in that call's
 //! run (fencing, invariant 2); a change that came from a verified message only while the job is
 //! live. Job, attempt, portal row, timers, ids of the conversation and events change together
-//! (invariant 4). Changes that lost their job are returned as such and change nothing.
+//! (invariant 4). Changes that lost their job are returned as such and change nothing; what their call
+//! brought is kept beside the attempts that counted, as evidence.
 
 use std::collections::{HashMap, HashSet};
 
@@ -25,7 +26,7 @@ use uuid::Uuid;
 use super::{
     Error, NOW_MICROS, Store, Tx,
     admission::{self, Entry, Reply},
-    consent,
+    attempt, consent,
     file::{self, FileRow},
     instant, millis, outbox, parcel, portal, timer, trace_of, within,
 };
@@ -253,7 +254,11 @@ async fn record_round(tx: Tx<'_>, changes: &[&Change]) -> Result<Vec<Option<Reco
     let after = update_jobs(tx, &unique).await?;
     let done: Vec<(&Change, &After)> =
         unique.iter().filter_map(|c| after.get(&c.seq).map(|a| (*c, a))).collect();
-    insert_attempts(tx, &done).await?;
+    let kept = unique.iter().filter_map(|change| {
+        let (seq, row) = (change.seq, change.attempt.as_ref()?);
+        Some(attempt::Kept { seq, row, fenced: !after.contains_key(&seq) })
+    });
+    attempt::insert(tx, kept.collect()).await?;
     portal::change(tx, done.iter().filter_map(|(c, a)| portal_change(c, a)).collect()).await?;
     let writes: Vec<_> = done
         .iter()
@@ -371,12 +376,13 @@ fn input_row(change: &Change) -> Value {
     })
 }
 
-/// A verification that ends leaves no digits behind; its success may end a sending in doubt.
+/// A verification that ends leaves no digits behind; its success may end a sending in doubt. What
+/// somebody called done proves nothing: an answer has no code.
 async fn end_verifications(tx: Tx<'_>, done: &[(&Change, &After)]) -> Result<(), Error> {
     let ended: Vec<(Uuid, bool)> = done
         .iter()
         .filter(|(c, a)| consent::verifies(c.operation) && a.state.is_terminal())
-        .map(|(_, a)| (a.id, a.state == State::Succeeded))
+        .map(|(c, a)| (a.id, a.state == State::Succeeded && c.code.is_none()))
         .collect();
     let mut proven = consent::end_verifications(tx, &ended).await?;
     let doubted: Vec<String> = done
@@ -475,55 +481,6 @@ pub(super) const fn sla_event(sla: Sla) -> EventName {
         Sla::OnTime | Sla::AtRisk => EventName::SlaAtRisk,
         Sla::Breached => EventName::SlaBreached,
     }
-}
-
-async fn insert_attempts(tx: Tx<'_>, done: &[(&Change, &After)]) -> Result<(), Error> {
-    let rows: Vec<(i64, &AttemptRow)> =
-        done.iter().filter_map(|(c, _)| c.attempt.as_ref().map(|a| (c.seq, a))).collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let batch: Vec<Value> = rows
-        .iter()
-        .map(|(seq, a)| {
-            serde_json::json!({
-                "job_seq": seq, "run": a.run, "class": a.class.map(Class::name), "code": a.code,
-                "remote_code": a.remote_code, "http_status": a.http_status,
-                "duration_ms": a.duration_ms,
-            })
-        })
-        .collect();
-    sqlx::query(
-        "INSERT INTO hub.attempt (job_seq, run, class, code, remote_code, http_status, started_at,
-           answered_at, recorded_at)
-         SELECT r.job_seq, r.run, r.class, r.code, r.remote_code, r.http_status,
-           n.now - r.duration_ms * interval '1 millisecond', n.now, n.now
-           FROM jsonb_to_recordset($1) AS r (job_seq bigint, run int, class text, code text,
-             remote_code text, http_status smallint, duration_ms bigint)
-          CROSS JOIN (SELECT hub.now() AS now) n",
-    )
-    .bind(Value::Array(batch))
-    .execute(&mut *tx)
-    .await?;
-    let kept: Vec<(i64, i32, &Sealed)> = rows
-        .iter()
-        .filter_map(|(seq, a)| a.exchange.as_ref().map(|sealed| (*seq, a.run, sealed)))
-        .collect();
-    if kept.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
-        "INSERT INTO hub.exchange (job_seq, run, recorded_at, key_id, sealed)
-         SELECT seq, run, hub.now(), key_id, sealed
-           FROM UNNEST($1::bigint[], $2::int[], $3::text[], $4::bytea[]) t (seq, run, key_id, sealed)",
-    )
-    .bind(kept.iter().map(|(seq, ..)| *seq).collect::<Vec<_>>())
-    .bind(kept.iter().map(|(_, run, _)| *run).collect::<Vec<_>>())
-    .bind(kept.iter().map(|(.., s)| s.key_id.as_str()).collect::<Vec<_>>())
-    .bind(kept.iter().map(|(.., s)| s.bytes.as_slice()).collect::<Vec<_>>())
-    .execute(&mut *tx)
-    .await?;
-    Ok(())
 }
 
 /// The chain is kept even where the run was lost: the acknowledgement is true whoever recorded the

@@ -2,22 +2,43 @@
 //!
 //! | the job | `done` | `not-done` |
 //! |---|---|---|
-//! | in doubt, or its question is not asked yet | succeeds by that evidence | may be sent again |
-//! | its question is under way | succeeds; what the question brings is fenced off | refused |
+//! | in doubt, or its question is not asked yet | see below | may be sent again |
+//! | its question is under way | the same; what the question brings is fenced off | refused |
 //! | anything else | refused | refused |
 //!
 //! While a question is under way nothing is sent again: it may prove that the command was done.
 //!
+//! | `done` of a command | means |
+//! |---|---|
+//! | whose answer comes by a channel | it was started: the job is theirs (`pending`) until that answer |
+//! | whose answer can be asked for | they are asked now, and their answer ends the job |
+//! | that checks a code | nothing (D4): that it was checked does not say that the digits are right |
+//! | any other | the job succeeds |
+//!
+//! Where nothing but the portal's shared rows depends on the answer, a question that brought nothing
+//! gives way to the person's word.
+//!
+//! What a person knows is about one doubt. A job that was sent again and lost its answer again is in
+//! another one: a command that is repeated, or a batch that comes late, does not decide it. Doubts are
+//! told apart by the number of the job's last event.
+//!
+//! `not-done` is worth one sending, also of a job that is too old for another attempt or whose retries
+//! are stopped; what follows from its failure is decided as ever.
+//!
 //! *Guarantee*: the decision is recorded like any evidence, in one commit with its audit, and only
 //! while the job is still in doubt. No timer of the doubt outlives it.
+
+use std::collections::HashMap;
 
 use contracts::{
     code,
     code::Code,
     event::EventName,
+    operation::{Answers, OperationSpec, Parts, Reconcile},
     state::{Phase, State},
 };
 use serde_json::Map;
+use sqlx::Row;
 use uuid::Uuid;
 
 use super::{
@@ -33,6 +54,9 @@ pub const DONE: Code = code!("resolved_done");
 /// The code of a job that a person holds for not done.
 pub const NOT_DONE: Code = code!("resolved_not_done");
 
+/// The code of a job whose question a person brought forward.
+pub const ASKED: Code = code!("asked_now");
+
 /// What a person knows of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resolution {
@@ -42,18 +66,43 @@ pub enum Resolution {
     NotDone,
 }
 
+/// Which doubt a decision is about: the number of the job's last event.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Doubt {
+    /// When the command looked at the job.
+    pub seen: Option<i32>,
+    /// As the person names it.
+    pub named: Option<i32>,
+}
+
 impl Store {
+    /// The numbers of the last events of these jobs.
+    pub async fn last_events(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, i32>, Error> {
+        within(async {
+            let rows = sqlx::query(
+                "SELECT k.id, j.events FROM hub.job_key k JOIN hub.job j ON j.seq = k.seq
+                  WHERE k.id = ANY($1)",
+            )
+            .bind(ids)
+            .fetch_all(&self.pool)
+            .await?;
+            rows.iter().map(|row| Ok((row.try_get("id")?, row.try_get("events")?))).collect()
+        })
+        .await
+    }
+
     /// Ends a doubt.
     pub async fn resolve(
         &self,
         id: Uuid,
         resolution: Resolution,
+        doubt: Doubt,
         act: &Act,
     ) -> Result<Outcome, Error> {
         within(async {
             let mut tx = super::begin(&self.pool).await?;
             let outcome = match held::hold(&mut tx, id).await? {
-                Hold::Job(job) => resolve(&mut tx, &job, resolution, act).await?,
+                Hold::Job(job) => resolve(&mut tx, &job, resolution, doubt, act).await?,
                 Hold::Unknown => Outcome::unknown_job(),
                 Hold::OtherBuild => Outcome::other_build(),
             };
@@ -63,51 +112,130 @@ impl Store {
     }
 }
 
+/// What a decision does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    /// The job succeeds.
+    Ends,
+    /// They hold it: their answer ends it.
+    Started,
+    /// They are asked what became of it, now.
+    Asks,
+    /// It is sent again.
+    Sends,
+}
+
 async fn resolve(
     tx: Tx<'_>,
     job: &Held,
     resolution: Resolution,
+    doubt: Doubt,
     act: &Act,
 ) -> Result<Outcome, Error> {
     let guard = match guard(job.state, job.phase, resolution) {
         Ok(guard) => guard,
         Err(refused) => return Ok(refused),
     };
-    let recorded = record::record(tx, &[change(job, resolution, guard)]).await?;
+    let meaning = match meaning(job.operation, job.phase, resolution) {
+        Ok(meaning) => meaning,
+        Err(refused) => return Ok(refused),
+    };
+    if let Some(refused) = another(doubt, job.events) {
+        return Ok(refused);
+    }
+    if meaning == Meaning::Sends && doubt.named.is_none() && sent_again(tx, job.id).await? {
+        return Ok(decided_before(job.events));
+    }
+    if meaning == Meaning::Asks {
+        return ask(tx, job, act).await;
+    }
+    let recorded = record::record(tx, &[change(job, meaning, guard)]).await?;
     if recorded.iter().flatten().next().is_none() {
         return Ok(not_in_doubt(job.state));
     }
     timer::disarm_wake(tx, job.seq).await?;
-    let (code, text) = match resolution {
-        Resolution::Done => (DONE, "succeeded by your word; the portal is told"),
-        Resolution::NotDone => (NOT_DONE, "it will be sent again now; the portal is told"),
+    let (code, text) = match meaning {
+        Meaning::Ends => (DONE, "succeeded by your word; the portal is told"),
+        Meaning::Started | Meaning::Asks => {
+            (DONE, "it is theirs: their answer ends it by itself, or its give-up time does")
+        }
+        Meaning::Sends => (NOT_DONE, "it will be sent again now; the portal is told"),
     };
     audit::note(tx, act, "jobs.resolve", &job.id.to_string(), code.name()).await?;
     Ok(Outcome::done(code, text))
 }
 
-fn change(job: &Held, resolution: Resolution, guard: Guard) -> Change {
+/// Whether somebody's word sent it again before.
+async fn sent_again(tx: Tx<'_>, id: Uuid) -> Result<bool, Error> {
+    let before = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM hub.audit
+          WHERE target = $1 AND action = 'jobs.resolve' AND result = $2)",
+    );
+    Ok(before.bind(id.to_string()).bind(NOT_DONE.name()).fetch_one(&mut *tx).await?)
+}
+
+/// Brings the question forward.
+async fn ask(tx: Tx<'_>, job: &Held, act: &Act) -> Result<Outcome, Error> {
+    if job.state != State::InDoubt {
+        return Ok(being_asked());
+    }
+    timer::postpone(tx, &[job.seq], "wake", 0).await?;
+    audit::note(tx, act, "jobs.resolve", &job.id.to_string(), ASKED.name()).await?;
+    let text = "they are asked now what it brought, and their answer ends it: look at the job again \
+                in a few seconds";
+    Ok(Outcome::done(ASKED, text))
+}
+
+fn change(job: &Held, meaning: Meaning, guard: Guard) -> Change {
     let mut summary = Map::new();
-    match resolution {
-        Resolution::Done => {
-            summary.insert("resolved".to_owned(), "done".into());
-            Change {
-                code: Some(DONE),
-                summary,
-                ..Change::to(State::Succeeded, job.seq, job.operation, guard)
-            }
-        }
-        Resolution::NotDone => {
-            summary.insert("resolved".to_owned(), "not_done".into());
-            Change {
-                code: Some(NOT_DONE),
-                summary,
-                phase: Some(Phase::Send),
-                event: Some(EventName::Progress),
-                ..Change::to(State::Accepted, job.seq, job.operation, guard)
-            }
+    let (to, code, word) = match meaning {
+        Meaning::Ends => (State::Succeeded, DONE, "done"),
+        Meaning::Started | Meaning::Asks => (State::Pending, DONE, "done"),
+        Meaning::Sends => (State::Accepted, NOT_DONE, "not_done"),
+    };
+    summary.insert("resolved".to_owned(), word.into());
+    let sends = meaning == Meaning::Sends;
+    Change {
+        code: Some(code),
+        summary,
+        phase: sends.then_some(Phase::Send),
+        event: sends.then_some(EventName::Progress),
+        // Whatever was spent before: a decision is worth one sending.
+        pays_back: sends,
+        ..Change::to(to, job.seq, job.operation, guard)
+    }
+}
+
+/// What a decision does to a job of this operation, or why it says nothing. Pure.
+fn meaning(
+    operation: &OperationSpec,
+    phase: Phase,
+    resolution: Resolution,
+) -> Result<Meaning, Outcome> {
+    if resolution == Resolution::NotDone {
+        return Ok(Meaning::Sends);
+    }
+    match operation.parts {
+        Parts::Plain | Parts::Files { .. } => {}
+        Parts::Code => {
+            return Err(Outcome::refused(
+                code!("answer_needed"),
+                "that the code was checked does not say that it is right: only their answer opens \
+                 a check (D4). It ends by itself at its give-up time; the person asks for a new \
+                 code",
+            ));
         }
     }
+    Ok(match (operation.answers, operation.reconcile) {
+        (Answers::Later, _) => Meaning::Started,
+        // The columns of its own row come with the answer alone.
+        (Answers::AtOnce, Reconcile::Ask { .. })
+            if operation.portal.is_some() || phase != Phase::Ask =>
+        {
+            Meaning::Asks
+        }
+        (Answers::AtOnce, Reconcile::Ask { .. } | Reconcile::Nobody) => Meaning::Ends,
+    })
 }
 
 /// Under which guard the decision is recorded, or why it is not. Pure.
@@ -117,11 +245,7 @@ fn guard(state: State, phase: Phase, resolution: Resolution) -> Result<Guard, Ou
         State::InDoubt => Ok(Guard::Live),
         State::Accepted | State::Waiting if asks => Ok(Guard::Unsent),
         State::Calling if asks && resolution == Resolution::Done => Ok(Guard::Live),
-        State::Calling if asks => Err(Outcome::refused(
-            code!("being_asked"),
-            "their system is being asked at this moment whether it was done: look at the job \
-             again in a few seconds",
-        )),
+        State::Calling if asks => Err(being_asked()),
         State::Accepted
         | State::Calling
         | State::Waiting
@@ -133,6 +257,37 @@ fn guard(state: State, phase: Phase, resolution: Resolution) -> Result<Guard, Ou
         | State::Cancelled
         | State::Rejected => Err(not_in_doubt(state)),
     }
+}
+
+/// Why what is known is not about the doubt that the job is in; `None` where it is. Pure.
+fn another(doubt: Doubt, last: i32) -> Option<Outcome> {
+    let meant = doubt.named.or(doubt.seen)?;
+    (meant != last).then(|| {
+        Outcome::refused(
+            code!("other_doubt"),
+            format!(
+                "you mean it as it was at event {meant}, and its last event is {last} now: look at \
+                 it again (`hub jobs show`)"
+            ),
+        )
+    })
+}
+
+fn decided_before(last: i32) -> Outcome {
+    Outcome::refused(
+        code!("decided_before"),
+        format!(
+            "it was sent again by somebody's word before, and this is a new doubt: if you know that \
+             what was sent last was not done either, say --event {last}"
+        ),
+    )
+}
+
+fn being_asked() -> Outcome {
+    Outcome::refused(
+        code!("being_asked"),
+        "their system is being asked whether it was done: look at the job again in a few seconds",
+    )
 }
 
 fn not_in_doubt(state: State) -> Outcome {
@@ -147,6 +302,8 @@ fn not_in_doubt(state: State) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use adapters::systems::{eqyzmet, kazpost, kpsisu, mgov};
+
     use super::*;
 
     #[test]
@@ -159,6 +316,41 @@ mod tests {
             assert_eq!(guard(State::InDoubt, Phase::Send, resolution), Ok(Guard::Live));
             assert_eq!(guard(State::Accepted, Phase::Ask, resolution), Ok(Guard::Unsent));
         }
+    }
+
+    #[test]
+    fn what_is_known_of_one_doubt_decides_no_other() {
+        let refusal = |seen, named| another(Doubt { seen, named }, 4).map(|no| no.code.name());
+        assert_eq!(refusal(None, None), None, "the job is looked at for the first time");
+        assert_eq!(refusal(Some(4), None), None);
+        assert_eq!(refusal(Some(2), None), Some("other_doubt"), "sent again meanwhile");
+        assert_eq!(refusal(Some(4), Some(2)), Some("other_doubt"), "the person means the first");
+        assert_eq!(refusal(Some(2), Some(4)), None, "a person's word counts");
+    }
+
+    fn of_done(operation: &OperationSpec, phase: Phase) -> Result<Meaning, &'static str> {
+        meaning(operation, phase, Resolution::Done).map_err(|refused| refused.code.name())
+    }
+
+    #[test]
+    fn d4_nobodys_word_proves_a_code() {
+        assert_eq!(of_done(&mgov::VERIFY_CODE, Phase::Send), Err("answer_needed"));
+        assert_eq!(of_done(&mgov::SEND_CODE, Phase::Send), Ok(Meaning::Ends));
+    }
+
+    #[test]
+    fn what_was_done_may_only_have_been_started() {
+        assert_eq!(of_done(&kpsisu::CHECK, Phase::Send), Ok(Meaning::Started));
+    }
+
+    #[test]
+    fn who_can_be_asked_is_asked_before_a_word_counts() {
+        for operation in [&kazpost::LABEL, &kazpost::CALL_COURIER, &eqyzmet::SUBMIT] {
+            assert_eq!(of_done(operation, Phase::Send), Ok(Meaning::Asks), "{}", operation.name);
+        }
+        // No word brings a track number; a courier may be called and nobody can be asked any more.
+        assert_eq!(of_done(&kazpost::LABEL, Phase::Ask), Ok(Meaning::Asks));
+        assert_eq!(of_done(&kazpost::CALL_COURIER, Phase::Ask), Ok(Meaning::Ends));
     }
 
     #[test]

@@ -2,14 +2,15 @@
 //!
 //! *Guarantee*: terminal is terminal: the old job stays as it is. The new id is made from the old one,
 //! so a job is repeated once, however often and by whomever it is asked for; a repetition that ended
-//! badly too is repeated itself. What may have been executed is repeated only by who says so, and a
-//! subject whose row belongs to another job is left alone.
+//! badly too is repeated itself. What may have been executed is repeated only by who says so, what a
+//! person asks for by a press (D6) by nobody, and a subject whose row belongs to another job is left
+//! alone.
 
 use std::collections::HashMap;
 
 use contracts::{
     code,
-    operation::{Effect, Parts, SlaSpec},
+    operation::{Again, Effect, Parts, SlaSpec},
     state::{Phase, State},
 };
 use jiff::Timestamp;
@@ -144,6 +145,14 @@ fn objection(job: &Held, even_if_done: bool) -> Option<Outcome> {
         }
         State::Refused | State::Failed | State::Expired | State::Cancelled | State::Rejected => {}
     }
+    match job.operation.again {
+        Again::Anybody => {}
+        Again::Person => {
+            let text = "it reaches a person at once, and one press sends one message (D6): who still \
+                        wants it presses again, which is a new job of the portal";
+            return Some(Outcome::refused(code!("press_needed"), text));
+        }
+    }
     let by_eds = |consent: &serde_json::Value| consent["kind"] == "eds";
     if job.operation.parts == Parts::Code || !job.consent.as_ref().is_none_or(by_eds) {
         let text = "it was agreed to by a one-time code, which opens one check (D4): the person \
@@ -183,7 +192,7 @@ fn may_be_done(job: &Held) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use adapters::systems::{gbdfl, kpsisu};
+    use adapters::systems::{gbdfl, kpsisu, mgov};
     use serde_json::json;
 
     use super::*;
@@ -197,6 +206,7 @@ mod tests {
             state,
             phase: Phase::Send,
             attempts: 1,
+            events: 1,
             code: None,
             requested_by: None,
             priority: 0,
@@ -238,6 +248,18 @@ mod tests {
         for state in [State::Failed, State::Refused, State::Cancelled, State::Rejected] {
             assert_eq!(refusal(&ended(state), false), None, "{state:?}");
         }
+    }
+
+    #[test]
+    fn d6_no_operator_presses_for_a_person() {
+        for state in [State::Failed, State::Refused, State::Expired, State::Cancelled] {
+            let sent = Held { operation: &mgov::SEND_CODE, consent: None, ..ended(state) };
+            for even_if_done in [false, true] {
+                assert_eq!(refusal(&sent, even_if_done), Some("press_needed"), "{state:?}");
+            }
+        }
+        let looked = Held { operation: &mgov::LOOKUP, consent: None, ..ended(State::Failed) };
+        assert_eq!(refusal(&looked, false), None);
     }
 
     #[test]

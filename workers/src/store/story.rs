@@ -139,6 +139,8 @@ pub struct Attempt {
     pub http_status: Option<i16>,
     /// Whether the raw exchange is kept, sealed.
     pub exchange: bool,
+    /// Whether its run had lost the job when it came back: evidence that changed nothing.
+    pub fenced: bool,
 }
 
 /// Something that will happen.
@@ -245,7 +247,7 @@ impl Store {
 
 const ATTEMPTS: &str = "SELECT to_jsonb(t) FROM (
     SELECT a.run, j.admitted_at AS accepted_at, a.started_at AS sent_at, a.answered_at,
-           a.recorded_at, a.class, a.code, a.remote_code, a.http_status,
+           a.recorded_at, a.class, a.code, a.remote_code, a.http_status, a.fenced,
            EXISTS (SELECT 1 FROM hub.exchange e WHERE e.job_seq = $1 AND e.run = a.run) AS exchange
       FROM hub.attempt a JOIN hub.job j ON j.seq = a.job_seq
      WHERE a.job_seq = $1 ORDER BY a.run, a.recorded_at) t";

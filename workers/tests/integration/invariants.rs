@@ -11,6 +11,8 @@ use workers::store::{
 };
 
 use crate::{
+    press::{Person, press},
+    protection::done,
     servers::{plain, run},
     world::{QUICK, Scene, World, common, id, iin, person, properties, until},
 };
@@ -56,12 +58,17 @@ fn invariant_2_a_result_of_a_run_that_was_taken_over_is_not_recorded() {
             (world.metric(0, "hub_results_fenced_total", &[]).await > 0.5).then_some(())
         })
         .await;
-        let attempts = world.attempts(id("taken over")).await;
-        assert!(attempts.iter().all(|attempt| attempt["run"].as_i64() > Some(1)), "{attempts:?}");
+        let counted = async || {
+            let attempts = world.attempts(id("taken over")).await.into_iter();
+            let (fenced, counted): (Vec<_>, Vec<_>) = attempts.partition(|a| a["fenced"] == true);
+            let runs: Vec<_> = fenced.iter().map(|attempt| attempt["run"].clone()).collect();
+            assert_eq!(runs, [json!(1)], "what the lost run brought is kept as evidence");
+            assert!(counted.iter().all(|a| a["run"].as_i64() > Some(1)), "{counted:?}");
+            counted.len()
+        };
+        counted().await;
         assert_eq!(world.ended(id("taken over")).await["state"], "succeeded");
-        let attempts = world.attempts(id("taken over")).await;
-        assert_eq!(attempts.len(), 2, "only runs that hold the job are recorded: {attempts:?}");
-        assert!(attempts.iter().all(|attempt| attempt["run"].as_i64().unwrap() > 1));
+        assert_eq!(counted().await, 2, "only runs that hold the job are recorded");
         // The end of the lost run did not make the new one look as if it had never begun.
         assert_eq!(world.journal(id("taken over")).await.len(), 3);
         assert_ne!(world.row("SELECT id FROM hub.worker").await, before, "a new identity");
@@ -80,6 +87,40 @@ async fn callbacks_and_timers(world: &World, name: &str) -> (Vec<String>, usize)
     told.sort_by_key(|row| row["sequence"].as_i64());
     let name = |row: &Value| row["kind"].as_str().unwrap().split('.').nth(4).unwrap().to_owned();
     (told.iter().map(name).collect(), world.rows(&sql("1", "hub.timer")).await.len())
+}
+
+#[test]
+fn invariant_2_an_acknowledgement_that_came_too_late_is_kept_as_evidence_and_changes_nothing() {
+    run(async {
+        let settings = format!("{QUICK}\n[worker]\nlease_ms = 1000");
+        let latency = Duration::from_secs(8);
+        let world = World::build(Scene { latency, settings, ..Scene::default() }).await;
+        let person = Person { iin: iin("thaws"), subject: "specialist:thaws".into() };
+        let job = id("thaws");
+        world.play(&press(&person, "thaws", "kpsisu.check"), &["known"]).await;
+        until("the call began", async || {
+            (world.stage.control("state").await.unwrap()["in_flight"] == 1).then_some(())
+        })
+        .await;
+        world.execute("DELETE FROM hub.worker").await;
+        let doubted = world.in_state(job, "in_doubt").await;
+        assert_eq!(doubted["code"], "worker_died");
+        until("the lost run came back", async || {
+            (world.metric(0, "hub_results_fenced_total", &[]).await > 0.5).then_some(())
+        })
+        .await;
+        assert_eq!(world.job(job).await.unwrap()["state"], "in_doubt", "evidence for a person");
+        let show = ["jobs", "show", &job.to_string()];
+        let story = done(&world, &[&show[..], &["--json"]].concat()).await;
+        let story: Value = serde_json::from_str(&story).unwrap();
+        let attempt = &story["attempts"][0];
+        assert_eq!((&attempt["fenced"], &attempt["class"]), (&json!(true), &Value::Null));
+        assert_eq!(attempt["http_status"], 200);
+        let table = done(&world, &show).await;
+        assert!(table.contains("answered, fenced"), "{table}");
+        world.code(&person, job).await;
+        world.strike().await;
+    });
 }
 
 #[test]

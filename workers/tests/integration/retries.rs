@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use workers::{config::Config, policy::retry::Policy};
 
 use crate::{
+    orders::label,
     protection::{done, hub},
     servers::run,
     world::{Scene, World, check, id, person, until},
@@ -201,6 +202,66 @@ fn jobs_that_may_go_on_do_not_keep_a_stopped_policy_from_those_behind_them() {
         for name in &names[..2] {
             assert_eq!(world.job(id(name)).await.unwrap()["code"], "retry_budget_used_up");
         }
+        world.strike().await;
+    });
+}
+
+/// A label is sent three times at most.
+const LABELS: &str = "
+[operations.kazpost.label]
+call_timeout_ms = 1500
+attempts_max = 3
+retry_base_ms = 40
+retry_max_ms = 100
+";
+
+/// How often a label was sent: the attempts that lost their answer, not the questions.
+async fn sendings(world: &World, name: &str) -> usize {
+    let attempts = world.attempts(id(name)).await;
+    attempts.iter().filter(|attempt| attempt["class"] == "indeterminate").count()
+}
+
+#[test]
+fn what_their_system_says_was_not_done_is_sent_again_within_its_budget_alone() {
+    run(async {
+        let world = World::build(Scene { settings: LABELS.to_owned(), ..Scene::default() }).await;
+        // Each sending gets a 503, each question is told that the number is not known.
+        world.at_the_counter("unlucky", &["server_error", "label"].repeat(5)).await;
+        world.send(&label("unlucky", "unlucky label")).await;
+        world.live_until_ended(&["unlucky label".to_owned()]).await;
+        let job = world.ended(id("unlucky label")).await;
+        assert_eq!((&job["state"], &job["code"]), (&json!("failed"), &json!("not_done")), "{job}");
+        assert_eq!(job["summary"]["class"], "unreachable");
+        assert_eq!((sendings(&world, "unlucky label").await, &job["attempts"]), (3, &json!(3)));
+        let names = world.events.names(id("unlucky label"));
+        let waits = names.iter().filter(|name| *name == "waiting").count();
+        assert_eq!(waits, 2, "the third answer is the last: {names:?}");
+        world.strike().await;
+    });
+}
+
+#[test]
+fn stopped_retries_also_stop_what_their_system_says_was_not_done() {
+    run(async {
+        let settings = format!("{WAITING}{LABELS}");
+        let world = World::build(Scene { settings, ..Scene::default() }).await;
+        failed_once(&world, "tells when").await;
+        world.at_the_counter("stopped", &["server_error", "label"].repeat(3)).await;
+        world.send(&label("stopped", "stopped label")).await;
+        world.in_state(id("stopped label"), "in_doubt").await;
+        let stop = ["retries", "disable", "gbdfl.person", "kazpost.label", "--reason", "a storm"];
+        done(&world, &stop).await;
+        // The hub has seen both when it ends what waits for the one.
+        world.ended(id("tells when")).await;
+        world.live_until_ended(&["stopped label".to_owned()]).await;
+        let job = world.ended(id("stopped label")).await;
+        assert_eq!(
+            (&job["state"], &job["code"]),
+            (&json!("failed"), &json!("retries_disabled")),
+            "{job}"
+        );
+        assert_eq!(job["summary"]["last_code"], "not_done");
+        assert_eq!(sendings(&world, "stopped label").await, 1);
         world.strike().await;
     });
 }

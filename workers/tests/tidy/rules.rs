@@ -63,6 +63,7 @@ const RULES: [Rule; 23] = [
             "d4_of_many_checks_with_one_code_at_once_through_two_hubs_one_opens",
             "d4_of_many_checks_that_name_one_verification_exactly_one_opens",
             "d4_a_verification_whose_answer_was_lost_opens_nothing_and_is_not_asked_again",
+            "d4_nobodys_word_opens_a_check_whose_code_was_never_answered",
         ],
         also: &["d4_only_a_verified_unused_code_of_this_person_and_check_opens"],
     },
@@ -81,6 +82,7 @@ const RULES: [Rule; 23] = [
         says: "one press, one SMS; a lost answer is in doubt and a verified code proves it",
         played: &[
             "d6_one_press_sends_one_sms_whatever_is_lost_repeated_or_killed",
+            "d6_no_operator_sends_a_second_code_to_somebody_who_may_have_left",
             "d6_d15_a_pause_in_the_middle_of_a_command_does_not_send_it_twice",
             "d6_a_code_that_verifies_proves_that_it_was_sent",
             "d6_a_code_that_is_typed_before_its_sending_is_in_doubt_proves_it_too",
@@ -164,6 +166,7 @@ const RULES: [Rule; 23] = [
         says: "one order, one number",
         played: &[
             "d15_one_order_has_one_number_whatever_is_lost_repeated_or_killed",
+            "d15_a_number_that_was_issued_is_asked_for_by_a_persons_word",
             "d6_d15_a_pause_in_the_middle_of_a_command_does_not_send_it_twice",
             "d15_a_lost_answer_is_in_doubt_until_the_order_number_tells",
             "d15_a_hub_killed_while_it_fetches_the_label_again_loses_neither_number_nor_label",

@@ -27,7 +27,8 @@ use std::{sync::Arc, time::Duration};
 use contracts::{
     job::InputCheck,
     operation::{
-        ConsentRule, Effect, Mode, OperationSpec, Parts, Reconcile, Record, SlaSpec, SystemSpec,
+        Again, Answers, ConsentRule, Effect, Mode, OperationSpec, Parts, Reconcile, Record,
+        SlaSpec, SystemSpec,
     },
     schema,
 };
@@ -72,6 +73,8 @@ pub static SUBMIT: OperationSpec = OperationSpec {
     call_timeout: Duration::from_secs(60),
     attempts_max: 20,
     reconcile: Reconcile::Ask { every: Duration::from_mins(2) },
+    answers: Answers::AtOnce,
+    again: Again::Anybody,
     parts: Parts::Files { bytes_max: FILE_BYTES_MAX },
     // Messages are there before any job: a submission writes its part of their rows.
     portal: None,

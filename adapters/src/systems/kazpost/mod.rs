@@ -33,8 +33,8 @@ use std::{sync::Arc, time::Duration};
 use contracts::{
     job::InputCheck,
     operation::{
-        ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile, SlaSpec,
-        SystemSpec, Takeover,
+        Again, Answers, ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile,
+        SlaSpec, SystemSpec, Takeover,
     },
     schema,
 };
@@ -76,6 +76,8 @@ pub static LABEL: OperationSpec = OperationSpec {
     call_timeout: Duration::from_secs(45),
     attempts_max: 20,
     reconcile: Reconcile::Ask { every: Duration::from_secs(30) },
+    answers: Answers::AtOnce,
+    again: Again::Anybody,
     parts: Parts::Plain,
     portal: Some(PortalTable {
         name: portal::DELIVERY,
@@ -101,6 +103,8 @@ pub static CALL_COURIER: OperationSpec = OperationSpec {
     call_timeout: Duration::from_secs(45),
     attempts_max: 20,
     reconcile: Reconcile::Ask { every: Duration::from_secs(5 * MINUTE) },
+    answers: Answers::AtOnce,
+    again: Again::Anybody,
     parts: Parts::Plain,
     portal: None,
 };
@@ -121,6 +125,8 @@ pub static TRACK: OperationSpec = OperationSpec {
     call_timeout: Duration::from_secs(20),
     attempts_max: 10_000,
     reconcile: Reconcile::Nobody,
+    answers: Answers::AtOnce,
+    again: Again::Anybody,
     parts: Parts::Plain,
     portal: None,
 };
@@ -139,6 +145,8 @@ pub static CANCEL: OperationSpec = OperationSpec {
     call_timeout: Duration::from_secs(45),
     attempts_max: 20,
     reconcile: Reconcile::Ask { every: Duration::from_secs(MINUTE) },
+    answers: Answers::AtOnce,
+    again: Again::Anybody,
     parts: Parts::Plain,
     portal: None,
 };

@@ -32,8 +32,8 @@ use async_trait::async_trait;
 use contracts::{
     job::InputCheck,
     operation::{
-        ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile, SlaSpec,
-        SystemSpec, Takeover,
+        Again, Answers, ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile,
+        SlaSpec, SystemSpec, Takeover,
     },
     schema,
 };
@@ -76,6 +76,8 @@ pub static LOOKUP: OperationSpec = OperationSpec {
     call_timeout: Duration::from_secs(10),
     attempts_max: 8,
     reconcile: Reconcile::Nobody,
+    answers: Answers::AtOnce,
+    again: Again::Anybody,
     parts: Parts::Plain,
     portal: None,
 };
@@ -84,6 +86,7 @@ pub static LOOKUP: OperationSpec = OperationSpec {
 pub static SEND_CODE: OperationSpec = OperationSpec {
     name: "mgov.send_code",
     effect: Effect::Command,
+    again: Again::Person,
     portal: Some(PortalTable {
         name: "portal.sms_code",
         key: Key::Job("code_ref"),

@@ -17,8 +17,8 @@ use std::{sync::Arc, time::Duration};
 use contracts::{
     job::InputCheck,
     operation::{
-        ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile, SlaSpec,
-        SystemSpec, Takeover,
+        Again, Answers, ConsentRule, Effect, Key, OperationSpec, Parts, PortalTable, Reconcile,
+        SlaSpec, SystemSpec, Takeover,
     },
     schema,
 };
@@ -59,6 +59,8 @@ pub static CHECK: OperationSpec = OperationSpec {
     call_timeout: Duration::from_secs(55),
     attempts_max: 30,
     reconcile: Reconcile::Nobody,
+    answers: Answers::AtOnce,
+    again: Again::Anybody,
     parts: Parts::Plain,
     portal: Some(PortalTable {
         name: "portal.specialist_check",

@@ -10,7 +10,7 @@ mod resolve;
 mod retry;
 mod show;
 
-use std::path::Path;
+use std::{fmt, path::Path};
 
 use clap::Subcommand;
 use contracts::state::State;
@@ -20,7 +20,7 @@ use super::{FAILED, batch, complain, filter, open};
 use crate::store::{
     Error, Store,
     audit::{Act, Outcome},
-    listing::Leave,
+    listing::{Found, Leave},
 };
 
 #[derive(Debug, Subcommand)]
@@ -59,6 +59,20 @@ struct Targets {
     leave: Option<Leave>,
 }
 
+/// A job as the command saw it when it began.
+#[derive(Debug, Clone, Copy)]
+struct Target {
+    id: Uuid,
+    /// The number of its last event, where a listing told it.
+    event: Option<i32>,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id.fmt(f)
+    }
+}
+
 pub(super) async fn run(path: Option<&Path>, arguments: Arguments) -> u8 {
     match arguments {
         Arguments::List(list) => list::run(path, list).await,
@@ -83,34 +97,48 @@ impl Targets {
         states: &[State],
         step: impl AsyncFn(Uuid, &Act) -> Result<Outcome, Error>,
     ) -> u8 {
+        let step = async |target: Target, act: &Act| step(target.id, act).await;
+        self.act_as_seen(store, states, step).await
+    }
+
+    /// The same, where it matters what the listing said of each.
+    async fn act_as_seen(
+        self,
+        store: &Store,
+        states: &[State],
+        step: impl AsyncFn(Target, &Act) -> Result<Outcome, Error>,
+    ) -> u8 {
         let Self { ids, all_matching, filter, size, batch, leave } = self;
         if let Err(code) = batch::check_targets(!ids.is_empty(), all_matching, !filter.is_empty()) {
             return code;
         }
         if !all_matching {
-            return batch.run(&ids, step).await;
+            let targets: Vec<Target> =
+                ids.into_iter().map(|id| Target { id, event: None }).collect();
+            return batch.run(&targets, step).await;
         }
         let found = async {
             let filter = filter.read(store, states).await?;
             store.find_targets(&filter, leave, size.wanted()).await
         };
-        let mut ids = match found.await {
-            Ok(ids) => ids,
+        let mut found = match found.await {
+            Ok(found) => found,
             Err(error) => {
                 complain(&error);
                 return FAILED;
             }
         };
-        if ids.is_empty() {
+        if found.is_empty() {
             return batch.nothing(match leave {
                 None => "no job matches",
                 Some(Leave::Repeated) => "no job matches that was not repeated before",
                 Some(Leave::NothingLate) => "no job matches that has a late answer to apply",
             });
         }
-        let is_cut = size.cut(&mut ids, "jobs");
-        ids.reverse();
-        let code = batch.run(&ids, step).await;
+        let is_cut = size.cut(&mut found, "jobs");
+        let target = |job: &Found| Target { id: job.id, event: Some(job.events) };
+        let targets: Vec<Target> = found.iter().rev().map(target).collect();
+        let code = batch.run(&targets, step).await;
         if is_cut { FAILED } else { code }
     }
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use clap::ValueEnum;
 use contracts::state::State;
 
-use super::{Targets, open};
-use crate::store::resolve::Resolution;
+use super::{super::WRONG_USE, FAILED, Target, Targets, complain, open};
+use crate::store::resolve::{Doubt, Resolution};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -15,27 +15,48 @@ pub(in crate::cli) struct Arguments {
     /// What you know of it.
     #[arg(long = "as")]
     known: Known,
+    /// Which doubt you mean, where the job was sent again by somebody's word before: the number of
+    /// its last event, as `hub jobs show` has it. For one job.
+    #[arg(long, conflicts_with = "all_matching")]
+    event: Option<i32>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Known {
-    /// It was executed: the job succeeds.
+    /// It was executed: the job succeeds, or waits for the answer that comes of it.
     Done,
     /// It was not: it is sent again.
     NotDone,
 }
 
 pub(in crate::cli) async fn run(path: Option<&Path>, arguments: Arguments) -> u8 {
+    let Arguments { targets, known, event } = arguments;
+    if event.is_some() && targets.ids.len() > 1 {
+        complain(&"--event names the doubt of one job: give one id");
+        return WRONG_USE;
+    }
     let store = match open(path).await {
         Ok((_, store)) => store,
         Err(code) => return code,
     };
-    let resolution = match arguments.known {
+    let resolution = match known {
         Known::Done => Resolution::Done,
         Known::NotDone => Resolution::NotDone,
     };
-    let step = async |id, act: &_| store.resolve(id, resolution, act).await;
-    let code = arguments.targets.act(&store, &[State::InDoubt], step).await;
+    // A long batch comes to a job much later: what was known of it was known now.
+    let code = match store.last_events(&targets.ids).await {
+        Ok(seen) => {
+            let step = async |target: Target, act: &_| {
+                let seen = target.event.or_else(|| seen.get(&target.id).copied());
+                store.resolve(target.id, resolution, Doubt { seen, named: event }, act).await
+            };
+            targets.act_as_seen(&store, &[State::InDoubt], step).await
+        }
+        Err(error) => {
+            complain(&error);
+            FAILED
+        }
+    };
     store.close().await;
     code
 }

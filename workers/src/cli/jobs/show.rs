@@ -130,6 +130,7 @@ fn attempts(attempts: &[Attempt]) -> String {
         let code = a.code.as_deref().map(|code| format!(" {code}")).unwrap_or_default();
         let status = a.http_status.map(|status| format!("HTTP {status}"));
         let theirs = status.into_iter().chain(a.remote_code.clone()).collect::<Vec<_>>().join(" ");
+        let fenced = if a.fenced { ", fenced: it had lost the job" } else { "" };
         let raw = if a.exchange { "kept" } else { "" };
         vec![
             a.run.to_string(),
@@ -137,7 +138,7 @@ fn attempts(attempts: &[Attempt]) -> String {
             print::at(a.sent_at),
             print::at(a.answered_at),
             print::at(a.recorded_at),
-            format!("{class}{code}"),
+            format!("{class}{code}{fenced}"),
             theirs,
             raw.to_owned(),
         ]

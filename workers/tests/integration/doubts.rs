@@ -1,0 +1,196 @@
+//! What a person's word does to a command in doubt, and what no word can do. What the simulators saw
+//! is the judge.
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use uuid::Uuid;
+use workers::store::retry::retry_id;
+
+use crate::{
+    orders::{label, number_of},
+    press::{Person, check_by_code, press, verification_of, wrong},
+    protection::hub,
+    servers::run,
+    world::{Scene, World, check, common, id, iin, until},
+};
+
+/// What `hub jobs …` says of one job.
+async fn act(world: &World, command: &str, job: Uuid, more: &[&str]) -> Value {
+    let job = job.to_string();
+    let arguments = ["jobs", command, &job, "--reason", "asked them", "--json"];
+    let (_, text) = hub(world, &[&arguments, more].concat()).await;
+    let rows: Vec<Value> = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"));
+    assert_eq!(rows.len(), 1, "{text}");
+    rows[0].clone()
+}
+
+async fn resolve(world: &World, job: Uuid, word: &str) -> Value {
+    act(world, "resolve", job, &["--as", word]).await
+}
+
+#[test]
+fn d4_nobodys_word_opens_a_check_whose_code_was_never_answered() {
+    run(async {
+        let world = World::build(Scene::default()).await;
+        let person = Person { iin: iin("word for a code"), subject: "specialist:word".into() };
+        for behaviour in ["known", "lost"] {
+            let order = json!({"system": "mgov", "behaviour": behaviour, "iin": person.iin});
+            world.stage.order("next", &order).await.unwrap();
+        }
+        let (code_ref, code) = world.sent(&person, "word press", "kpsisu.check").await;
+        let own = verification_of(id("word check"));
+        let digits = wrong(&code);
+        let check = check_by_code(&person, "word check", "kpsisu.check", code_ref, &digits);
+        world.send(&check).await;
+        world.in_state(own, "in_doubt").await;
+        let said = resolve(&world, own, "done").await;
+        assert_eq!((&said["done"], &said["code"]), (&json!(false), &json!("answer_needed")));
+        assert_eq!(world.job(own).await.unwrap()["state"], "in_doubt");
+        world.pass(SignedDuration::from_secs(301)).await;
+        let job = world.ended(id("word check")).await;
+        assert_eq!((&job["state"], &job["code"]), (&json!("refused"), &json!("code_unverified")));
+        assert!(world.journal(id("word check")).await.is_empty(), "something was sent");
+        let noted = format!("SELECT verified_by FROM hub.sms_code WHERE code_ref = '{code_ref}'");
+        assert_eq!(world.row(&noted).await["verified_by"], Value::Null);
+        world.strike().await;
+    });
+}
+
+#[test]
+fn a_check_that_was_started_by_a_persons_word_ends_by_its_own_answer() {
+    run(async {
+        let world = World::build(Scene::default()).await;
+        let job = id("was started");
+        world.play(&check("was started"), &["ack_lost"]).await;
+        let seq = world.in_state(job, "in_doubt").await["seq"].clone();
+        let said = resolve(&world, job, "done").await;
+        assert_eq!((&said["done"], &said["code"]), (&json!(true), &json!("resolved_done")));
+        assert_eq!(world.job(job).await.unwrap()["state"], "pending");
+        let event = world.events.wait_for(job, "pending").await;
+        assert_eq!(event["data"]["summary"], json!({"resolved": "done"}));
+        let timers = format!("SELECT kind FROM hub.timer WHERE job_seq = {seq} ORDER BY kind");
+        let timers = world.rows(&timers).await;
+        assert_eq!(timers, [json!({"kind": "give_up"}), json!({"kind": "sla"})]);
+        world.live_through(1).await;
+        let ended = world.ended(job).await;
+        assert_eq!((&ended["state"], &ended["code"]), (&json!("succeeded"), &Value::Null));
+        let row = world.portal("specialist_check", &check("was started")).await;
+        assert_eq!((&row["status"], &row["verdict"]), (&json!("succeeded"), &json!("clear")));
+        let late = world.rows("SELECT 1 FROM hub.inbound WHERE state = 'late'").await;
+        assert!(late.is_empty(), "their answer needs nobody's help");
+        assert_eq!(world.journal(job).await.len(), 1, "it was not sent again");
+        world.strike().await;
+    });
+}
+
+#[test]
+fn d15_a_number_that_was_issued_is_asked_for_by_a_persons_word() {
+    run(async {
+        let world = common().await;
+        world.at_the_counter("issued", &["lost_after_issue"]).await;
+        let job = world.send(&label("issued", "issued label")).await;
+        world.in_state(job, "in_doubt").await;
+        let said = resolve(world, job, "done").await;
+        assert_eq!((&said["done"], &said["code"]), (&json!(true), &json!("asked_now")));
+        let ended = world.ended(job).await;
+        assert_eq!((&ended["state"], &ended["code"]), (&json!("succeeded"), &Value::Null));
+        assert!(world.delivery("issued").await["track_number"].is_string(), "{ended}");
+        assert_eq!(world.executed("kazpost").await[&number_of("issued")], 1);
+        let acts = format!("SELECT result FROM hub.audit WHERE target = '{job}'");
+        assert_eq!(world.row(&acts).await["result"], "asked_now");
+    });
+}
+
+#[test]
+fn a_command_that_was_sent_again_by_a_word_needs_another_word_for_the_next_doubt() {
+    run(async {
+        let world = common().await;
+        let job = id("sent again");
+        world.play(&check("sent again"), &["server_error", "server_error", "never"]).await;
+        let first = world.in_state(job, "in_doubt").await["events"].clone();
+        let said = resolve(world, job, "not-done").await;
+        assert_eq!((&said["done"], &said["code"]), (&json!(true), &json!("resolved_not_done")));
+        let again = until("its answer is lost again", async || {
+            let now = world.job(job).await?;
+            (now["state"] == "in_doubt" && now["events"] != first).then_some(now)
+        })
+        .await;
+        // The operator's line is repeated: the database was slow to say that it was done.
+        let said = resolve(world, job, "not-done").await;
+        assert_eq!((&said["done"], &said["code"]), (&json!(false), &json!("decided_before")));
+        let last = again["events"].to_string();
+        assert!(said["text"].as_str().unwrap().contains(&format!("--event {last}")), "{said}");
+        let filter = ["jobs", "resolve", "--all-matching", "--subject", "specialist:sent again"];
+        let batch = ["--as", "not-done", "--reason", "asked them", "--json"];
+        let (code, text) = hub(world, &[&filter[..], &batch].concat()).await;
+        assert!(code == 1 && text.contains("decided_before"), "{text}");
+        assert_eq!(world.journal(job).await.len(), 2, "nothing was sent a third time");
+
+        let first = first.to_string();
+        let old = act(world, "resolve", job, &["--as", "not-done", "--event", &first]).await;
+        assert_eq!((&old["done"], &old["code"]), (&json!(false), &json!("other_doubt")));
+        let named = ["--as", "not-done", "--event", &last];
+        let said = act(world, "resolve", job, &named).await;
+        assert_eq!((&said["done"], &said["code"]), (&json!(true), &json!("resolved_not_done")));
+        world.in_state(job, "pending").await;
+        assert_eq!(world.journal(job).await.len(), 3);
+        let wrong = [&filter[..], &batch, &["--event", "1"]].concat();
+        assert_eq!(hub(world, &wrong).await.0, 2, "a number is for one job");
+    });
+}
+
+#[test]
+fn a_persons_word_is_worth_one_sending_whatever_was_spent_before() {
+    run(async {
+        let settings = "
+[operations.kpsisu.check]
+call_timeout_ms = 2000
+[operations.kpsisu.check.retry]
+age_max_s = 3600
+[operations.kpsisu.check.retry.unreachable]
+base_ms = 40
+max_ms = 100
+"
+        .to_owned();
+        let world = World::build(Scene { settings, ..Scene::default() }).await;
+        let (old, older) = (id("is old"), id("is older"));
+        world.play(&check("is old"), &["refused", "server_error", "never"]).await;
+        world.play(&check("is older"), &["refused", "server_error", "refused"]).await;
+        for job in [old, older] {
+            let doubted = world.in_state(job, "in_doubt").await;
+            assert_eq!(doubted["attempts"], 1, "the first one could not be sent");
+        }
+        world.pass(SignedDuration::from_hours(2)).await;
+        for job in [old, older] {
+            assert_eq!(resolve(&world, job, "not-done").await["done"], true);
+        }
+        world.in_state(old, "pending").await;
+        let executed = |entry: &&Value| entry["executed"] == true;
+        assert_eq!(world.journal(old).await.iter().filter(executed).count(), 1, "it was sent");
+        // That was the one: another failure finds the budget used up.
+        let ended = world.ended(older).await;
+        assert_eq!(ended["code"], "retry_budget_used_up");
+        assert_eq!(world.attempts(older).await.len(), 3);
+        world.strike().await;
+    });
+}
+
+#[test]
+fn d6_no_operator_sends_a_second_code_to_somebody_who_may_have_left() {
+    run(async {
+        let world = World::build(Scene::default()).await;
+        let person = Person { iin: iin("has left"), subject: "specialist:left".into() };
+        let job = id("left press");
+        world.play(&press(&person, "left press", "kpsisu.check"), &["lost"]).await;
+        world.in_state(job, "in_doubt").await;
+        world.pass(SignedDuration::from_secs(301)).await;
+        assert_eq!(world.ended(job).await["code"], "outcome_unknown");
+        for more in [&[][..], &["--even-if-done"]] {
+            let said = act(&world, "retry", job, more).await;
+            assert_eq!((&said["done"], &said["code"]), (&json!(false), &json!("press_needed")));
+        }
+        assert!(world.job(retry_id(job)).await.is_none(), "no new job began");
+        world.code(&person, job).await;
+        world.strike().await;
+    });
+}
