@@ -22,7 +22,7 @@ pub struct Arrival {
     pub peer: Option<String>,
     /// Whether peer and sender are known.
     pub verified: bool,
-    /// Why not, where it is not.
+    /// Why it is not believed, where it is not.
     pub why: Option<&'static str>,
     /// The gateway's id of the message.
     pub message_id: String,
@@ -71,12 +71,13 @@ impl Store {
     pub async fn store_arrival(&self, arrival: &Arrival) -> Result<Option<i64>, Error> {
         within(async {
             let mut tx = super::begin(&self.pool).await?;
-            let state = if arrival.verified { "stored" } else { "refused" };
+            let is_open = arrival.verified && arrival.why.is_none();
+            let state = if is_open { "stored" } else { "refused" };
             let id: i64 = sqlx::query_scalar(
                 "INSERT INTO hub.inbound (received_at, system, source, peer, verified, message_id,
                    correlation_id, kind, key_id, sealed, state, why, look_at)
                  VALUES (hub.now(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-                   CASE WHEN $4 THEN statement_timestamp() + interval '2 seconds' END)
+                   CASE WHEN $12 THEN statement_timestamp() + interval '2 seconds' END)
                  RETURNING id",
             )
             .bind(arrival.system)
@@ -90,6 +91,7 @@ impl Store {
             .bind(&arrival.sealed.bytes)
             .bind(state)
             .bind(arrival.why)
+            .bind(is_open)
             .fetch_one(&mut *tx)
             .await?;
             if arrival.verified {
