@@ -556,7 +556,7 @@ async fn arm_timers(tx: Tx<'_>, done: &[(&Change, &After)]) -> Result<(), Error>
     for (change, _) in done
         .iter()
         .filter(|(c, a)| a.state == State::Pending && c.delay_ms.is_none())
-        .filter(|(c, _)| c.operation.reconcile != Reconcile::Nobody)
+        .filter(|(c, _)| c.operation.reconcile != Reconcile::Nobody || c.guard == Guard::Unsent)
     {
         timer::disarm_wake(tx, change.seq).await?;
     }
