@@ -14,7 +14,7 @@
 //! |---|---|
 //! | they hold it, or it is in doubt, and answers are pulled | one successful pull that began past its give-up time |
 //! | it is in doubt, and they can be asked | one question past its give-up time that reached them |
-//! | its answer comes in parts | one more poll; parts that come within [`PART_SOON_MAX_MS`] are read on |
+//! | its answer comes in parts | one more poll; parts that come within [`decide::PART_SOON_MAX_MS`] are read on |
 //! | it was never tried | one try, where a call comes free within a minute (`LAST_TRY_MS`) |
 //! | it is between two tries, or nobody can be asked | nothing: its time is used up |
 //!
@@ -24,18 +24,18 @@
 //! *One bad timer*: a commit that fails on data, or takes too long, is tried again with half as many
 //! timers; the one that cannot be committed alone is set aside and told of.
 
+mod decide;
+
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use contracts::{
-    operation::Reconcile,
-    state::{Phase, Sla, State},
-};
+use contracts::operation::Reconcile;
 use tokio_util::sync::CancellationToken;
 
+use self::decide::{Can, decide};
 use crate::{
     fail_point::{self, Point},
     pipeline::{Hub, consent, record},
@@ -53,10 +53,6 @@ use crate::{
 pub const GATHER: Duration = Duration::from_millis(100);
 /// Timers fired in one commit.
 pub const FIRED_MAX: i64 = 500;
-/// The next part of an answer is waited for past the give-up time if it is asked for within this.
-pub const PART_SOON_MAX_MS: i64 = 120_000;
-/// Polls of one job past its give-up time.
-pub const LAST_POLLS_MAX: i64 = 10;
 /// Between two pulls of a system that are made because jobs are past their give-up time: the first
 /// for a job, and the further ones, after pulls that failed.
 const PULL_EVERY: [Duration; 2] = [Duration::from_secs(5), Duration::from_mins(1)];
@@ -240,68 +236,6 @@ fn measure(fired: &Fired) {
     }
     for (operation, after) in &fired.ended {
         record::note_end(operation, after);
-    }
-}
-
-/// Who could know more of a job.
-#[derive(Debug, Clone, Copy)]
-struct Can {
-    /// Answers of its system are pulled.
-    pull: bool,
-    /// Its system can be asked what became of a command.
-    ask: bool,
-}
-
-/// What a due timer means. Pure.
-fn decide(due: &Due, can: Can) -> Action {
-    match (due.kind.as_str(), due.state) {
-        ("wake", State::Waiting) if due.phase == Phase::Consent => Action::LookAtConsent,
-        ("wake", State::Waiting | State::Pending | State::InDoubt) => Action::Wake,
-        ("sla", state) if !state.is_terminal() && due.sla != Sla::Breached => Action::MoveSla,
-        ("give_up", state) => give_up(due, state, can),
-        _ => Action::Drop,
-    }
-}
-
-/// What the give-up time means: the end, unless somebody could know better.
-fn give_up(due: &Due, state: State, can: Can) -> Action {
-    let not_yet = match (state, due.phase) {
-        (State::Pending | State::InDoubt, _) if can.pull && !due.looked => Some(Action::LookFirst),
-        (State::InDoubt, _) if can.ask => ask_first(due),
-        (State::Accepted | State::Waiting, Phase::Ask) => ask_first(due),
-        (State::Accepted | State::Waiting | State::Pending, Phase::Continue) => poll_first(due),
-        (State::Accepted, Phase::Send) if !due.tries.any && due.postponed == 0 => {
-            Some(Action::TryFirst)
-        }
-        _ => None,
-    };
-    not_yet.unwrap_or(match (state, due.phase) {
-        (State::Pending, _) => Action::Expire,
-        // Between two starts: what it waits for says how it ends.
-        (State::InDoubt, _) | (State::Accepted | State::Waiting, Phase::Ask) => Action::EndDoubt,
-        (State::Accepted | State::Waiting, _) => Action::UseUp,
-        _ => Action::Drop,
-    })
-}
-
-/// A question that reached them is enough; one that did not is put again at its own pace.
-fn ask_first(due: &Due) -> Option<Action> {
-    match due.tries.past {
-        _ if due.tries.reached > 0 => None,
-        0 => Some(Action::AskFirst),
-        _ if due.state == State::InDoubt && due.next_ms.is_none() => Some(Action::AskFirst),
-        _ => Some(Action::Keep),
-    }
-}
-
-/// One more poll; where the next part is near, that too.
-fn poll_first(due: &Due) -> Option<Action> {
-    // One that was woken waits for a free call.
-    let is_near =
-        due.state == State::Accepted || due.next_ms.is_some_and(|next| next <= PART_SOON_MAX_MS);
-    match due.tries.past {
-        0 => Some(Action::AskFirst),
-        polls => (is_near && polls < LAST_POLLS_MAX).then_some(Action::Keep),
     }
 }
 

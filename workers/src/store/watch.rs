@@ -24,7 +24,8 @@ pub struct Seen {
 }
 
 impl Store {
-    /// Looks once. `known` are the operations whose timers count, `pulls` the systems that are pulled, `begins` whether messages of theirs come
+    /// Looks once. `known` are the operations whose timers count, `pulls` the systems that are
+    /// pulled, `begins` whether messages of theirs come
     /// without a job that waits. Every part reads the first row of an index.
     pub async fn watch(
         &self,

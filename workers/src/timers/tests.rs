@@ -1,4 +1,9 @@
-use super::*;
+use contracts::state::{Phase, Sla, State};
+
+use super::{
+    decide::{LAST_POLLS_MAX, PART_SOON_MAX_MS},
+    *,
+};
 use crate::store::timer::Tries;
 
 const PULLS: Can = Can { pull: true, ask: false };
