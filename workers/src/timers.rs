@@ -25,9 +25,11 @@
 //! timers; the one that cannot be committed alone is set aside and told of.
 
 mod decide;
+mod pulls;
+mod unknown;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -35,7 +37,11 @@ use std::{
 use contracts::operation::Reconcile;
 use tokio_util::sync::CancellationToken;
 
-use self::decide::{Can, decide};
+use self::{
+    decide::{Can, decide},
+    pulls::Pulls,
+    unknown::Unknown,
+};
 use crate::{
     fail_point::{self, Point},
     pipeline::{Hub, consent, record},
@@ -53,12 +59,6 @@ use crate::{
 pub const GATHER: Duration = Duration::from_millis(100);
 /// Timers fired in one commit.
 pub const FIRED_MAX: i64 = 500;
-/// Between two pulls of a system that are made because jobs are past their give-up time: the first
-/// for a job, and the further ones, after pulls that failed.
-const PULL_EVERY: [Duration; 2] = [Duration::from_secs(5), Duration::from_mins(1)];
-/// Between two looks for timers that this build does not know.
-const UNKNOWN_LOOK_EVERY: Duration = Duration::from_mins(1);
-
 /// Fires until cancelled.
 pub async fn run(hub: Arc<Hub>, stop: CancellationToken) {
     let mut firing = Firing { limit: FIRED_MAX, ..Firing::default() };
@@ -129,51 +129,7 @@ impl Firing {
         }
         let Some((seq, kind)) = first else { return Err(error) };
         let job_id = hub.store.set_aside(seq, &kind).await?.map(tracing::field::display);
-        tracing::error!(job_id, kind, %error, "a timer cannot be fired; it is set aside for minutes");
-        Ok(())
-    }
-}
-
-/// When each system was last pulled from because jobs are past their give-up time.
-#[derive(Default)]
-struct Pulls(HashMap<String, Instant>);
-
-impl Pulls {
-    /// Whether it may be again, by the real time that it is `now`; if so, it counts as done.
-    fn may(&mut self, system: &str, is_first: bool, now: Instant) -> bool {
-        let every = if is_first { PULL_EVERY[0] } else { PULL_EVERY[1] };
-        let last = self.0.get(system);
-        if last.is_some_and(|last| now.saturating_duration_since(*last) < every) {
-            return false;
-        }
-        self.0.insert(system.to_owned(), now);
-        true
-    }
-}
-
-/// Operations of other builds, each told of once.
-#[derive(Default)]
-struct Unknown {
-    told: HashSet<String>,
-    looked: Option<Instant>,
-}
-
-impl Unknown {
-    async fn tell(&mut self, hub: &Hub, known: &[&str]) -> Result<(), Error> {
-        if self.looked.is_some_and(|looked| looked.elapsed() < UNKNOWN_LOOK_EVERY) {
-            return Ok(());
-        }
-        self.looked = Some(Instant::now());
-        for operation in hub.store.unknown_due(known).await? {
-            if !self.told.contains(&operation) {
-                tracing::warn!(
-                    operation,
-                    "timers of an operation are due that this build does not know: only one that \
-                     knows it fires them"
-                );
-                self.told.insert(operation);
-            }
-        }
+        tracing::error!(job_id, %error, "a timer cannot be fired; it is set aside for minutes");
         Ok(())
     }
 }

@@ -2,6 +2,7 @@ use contracts::state::{Phase, Sla, State};
 
 use super::{
     decide::{LAST_POLLS_MAX, PART_SOON_MAX_MS},
+    pulls::PULL_EVERY,
     *,
 };
 use crate::store::timer::Tries;
