@@ -54,8 +54,7 @@ async fn a_message_that_cannot_be_read_does_not_hide_its_neighbours() {
     let server = Server::start(Play::Bytes(soap("200 OK", &page(&messages)))).await;
     for adapter in channels(&server.url) {
         let pulled = pull(&adapter).await.expect("a page");
-        let broken: Vec<_> = pulled.unreadable.iter().map(|one| &one.message_id).collect();
-        assert_eq!(broken, [&None]);
+        assert_eq!(pulled.unreadable.len(), 1);
         assert!(!pulled.is_full, "nothing hides behind them");
         let pulled = pulled.messages;
         let ids: Vec<_> = pulled.iter().map(|one| one.message_id.as_str()).collect();
