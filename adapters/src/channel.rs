@@ -53,8 +53,19 @@ pub trait AsyncChannel: Send + Sync {
 pub struct Page {
     /// What could be read.
     pub messages: Vec<Message>,
-    /// How many could not; they stay at the gateway.
-    pub unreadable: usize,
+    /// What could not.
+    pub unreadable: Vec<Unreadable>,
+    /// It holds as many as were asked for: others may wait behind them.
+    pub is_full: bool,
+}
+
+/// A waiting message that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The gateway's id of it, where that much can be read: then it can be confirmed.
+    pub message_id: Option<String>,
+    /// As it came. Personal.
+    pub raw: contracts::personal::Personal<Bytes>,
 }
 
 /// One message of a conversation.

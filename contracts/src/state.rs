@@ -77,7 +77,7 @@ pub enum Step {
     Due,
     /// They took it and will answer later.
     Acknowledge,
-    /// A command left and its answer was lost.
+    /// A command left and its answer was lost; or it left although we held it for unsent.
     LoseOutcome,
     /// It is certain that a command was not executed.
     ProveNotDone,
@@ -171,7 +171,8 @@ pub const fn after(state: State, step: Step) -> Option<State> {
         | (S::InDoubt, T::ProveNotDone) => Some(S::Accepted),
         (S::Calling, T::Wait) => Some(S::Waiting),
         (S::Calling | S::InDoubt, T::Acknowledge) => Some(S::Pending),
-        (S::Calling, T::LoseOutcome) => Some(S::InDoubt),
+        // One that was held for unsent, where evidence says that it left.
+        (S::Accepted | S::Waiting | S::Calling, T::LoseOutcome) => Some(S::InDoubt),
         (S::Calling, T::Reject) => Some(S::Rejected),
         (S::Calling | S::Pending | S::InDoubt, T::Answer) => Some(S::Succeeded),
         (S::Calling | S::Waiting | S::Pending | S::InDoubt, T::Refuse) => Some(S::Refused),

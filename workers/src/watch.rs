@@ -26,6 +26,7 @@ pub const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Watches until cancelled.
 pub async fn run(hub: Arc<Hub>, stop: CancellationToken) {
     let systems = hub.systems();
+    let known: Vec<&str> = hub.operations.keys().copied().collect();
     let pulled = || hub.destinations.values().filter(|d| d.is_pulled());
     let pulls: Vec<&str> = pulled().map(|d| d.spec.name).collect();
     let begins: Vec<bool> =
@@ -34,7 +35,7 @@ pub async fn run(hub: Arc<Hub>, stop: CancellationToken) {
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! { () = stop.cancelled() => return, _ = tick.tick() => {} }
-        match hub.store.watch(hub.worker(), &systems, &pulls, &begins).await {
+        match hub.store.watch(hub.worker(), &known, &systems, &pulls, &begins).await {
             Ok(seen) => wake(&hub, &seen),
             Err(error) => tracing::debug!(%error, "nobody watches: the database does not answer"),
         }

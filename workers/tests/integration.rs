@@ -48,6 +48,9 @@ mod idle;
 #[path = "integration/invariants.rs"]
 mod invariants;
 #[cfg(test)]
+#[path = "integration/mailbox.rs"]
+mod mailbox;
+#[cfg(test)]
 #[path = "integration/messages.rs"]
 mod messages;
 #[cfg(test)]

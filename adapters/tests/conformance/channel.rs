@@ -67,8 +67,8 @@ async fn a_message_that_cannot_be_read_does_not_hide_its_neighbours() {
     let server = Server::start(Play::Bytes(soap("200 OK", &page(&messages)))).await;
     for adapter in channels(&server.url) {
         let pulled = pull(&adapter).await.expect("a page");
-        // It is told that something stays behind: a look that leaves messages is no whole look.
-        assert_eq!(pulled.unreadable, 1);
+        assert_eq!(pulled.unreadable.len(), 1);
+        assert!(!pulled.is_full, "nothing hides behind them");
         let pulled = pulled.messages;
         let ids: Vec<_> = pulled.iter().map(|one| one.message_id.as_str()).collect();
         assert_eq!(ids, ["1", "2"]);
@@ -79,6 +79,34 @@ async fn a_message_that_cannot_be_read_does_not_hide_its_neighbours() {
         let service = adapter.channel().expect("asynchronous").service_id().to_owned();
         assert!(sent.contains(&format!("<serviceId>{service}</serviceId>")), "{sent}");
         assert!(sent.contains(PASSWORD) && sent.contains("<amount>10"), "{sent}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_comes_whole_with_its_id_where_it_has_one() {
+    let broken = |ids: &str| {
+        format!("<messages><messageInfo>{ids}</messageInfo><a>{}</a></messages>", sample::IIN)
+    };
+    let one = "<messageId>7</messageId>";
+    let messages = format!("{}{}", broken(one), broken(&one.repeat(2)));
+    let server = Server::start(Play::Bytes(soap("200 OK", &page(&messages)))).await;
+    for adapter in channels(&server.url) {
+        let page = pull(&adapter).await.expect("a page");
+        assert_eq!(page.unreadable[0].message_id.as_deref(), Some("7"));
+        assert_eq!(page.unreadable[1].message_id, None, "of two ids none is it");
+        let raw = String::from_utf8_lossy(page.unreadable[0].raw.expose());
+        assert!(raw.starts_with("<messageInfo>") && raw.contains(sample::IIN), "{}", raw.len());
+        let shown = format!("{page:?}");
+        assert!(!shown.contains(sample::IIN), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_page_says_that_others_may_wait_behind_it() {
+    let messages: String = (0..100).map(|id| message(&id.to_string())).collect();
+    let server = Server::start(Play::Bytes(soap("200 OK", &page(&messages)))).await;
+    for adapter in channels(&server.url) {
+        assert!(pull(&adapter).await.expect("a page").is_full);
     }
 }
 

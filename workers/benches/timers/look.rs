@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use adapters::systems::kpsisu::CHECK;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use sqlx::{PgPool, Row};
@@ -46,14 +47,15 @@ pub struct Bytes {
 pub async fn polls(store: &Store) -> Result<Polls> {
     let me = Chance::from_entropy().uuid();
     let systems = ["kpsisu", "gbdfl"];
+    let operations = HashMap::from([(CHECK.name, &CHECK)]);
     let mut watch = Vec::with_capacity(LOOKS);
     let mut due = Vec::with_capacity(LOOKS);
     for _ in 0..LOOKS {
         let began = Instant::now();
-        store.watch(me, &systems, &[], &[]).await?;
+        store.watch(me, &[CHECK.name], &systems, &[], &[]).await?;
         watch.push(milliseconds(began.elapsed()));
         let began = Instant::now();
-        store.fire_due(FIRED_MAX, |_| Action::Drop, &HashMap::new()).await?;
+        store.fire_due(FIRED_MAX, |_| Action::Drop, &operations).await?;
         due.push(milliseconds(began.elapsed()));
     }
     Ok(Polls { watch_ms: median(&mut watch), due_ms: median(&mut due) })

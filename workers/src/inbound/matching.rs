@@ -4,6 +4,9 @@
 //! |---|---|
 //! | its conversation is ours, number and person match, final | the job is recorded, also during `calling` |
 //! | the same, an interim notice | event `progress`; during `calling` it is parked |
+//! | either, for a job that we hold for unsent | evidence that it left: the same, and it is not sent again |
+//! | the job waits for its consent, so it was not sent | parked as long as the job lives |
+//! | it does not open: another seal key | parked as long as its job lives, or nobody knows whose it is |
 //! | no conversation yet, but our request number, and the job has none | the same: evidence for `in_doubt` |
 //! | the job has ended | kept as `late`, shown, changes nothing |
 //! | number or person do not match | `refused`, counted, alert |
@@ -25,7 +28,7 @@ use contracts::{
     code,
     event::EventName,
     operation::OperationSpec,
-    state::{State, Step, after},
+    state::{Phase, State, Step, after},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -45,7 +48,7 @@ use crate::{
 
 /// Messages in one sweep.
 pub const SWEEP_MAX: i64 = 200;
-/// Looks after which a message that nobody knows is left alone.
+/// Looks after which a message that opens and that nobody knows is left alone.
 pub const LOOKS_MAX: i32 = 30;
 
 /// Looks at one message, right after it was stored.
@@ -112,7 +115,7 @@ async fn place(hub: &Hub, stored: &Stored) -> Result<(), Error> {
             inbound_id = stored.id,
             "a stored message does not open; check seal.key_file"
         );
-        return park(hub, stored, "unreadable").await;
+        return keep(hub, stored, "unreadable", None).await;
     };
     if let Some(read) = channel.receive(&message) {
         return receive(hub, stored, read).await;
@@ -181,9 +184,25 @@ async fn park(hub: &Hub, stored: &Stored, result: &'static str) -> Result<(), Er
     if stored.looks == 0 {
         count(&stored.system, result);
     }
-    // 1, 2, 4 … up to 64 seconds.
-    let pause_ms = 1_000_i64 << stored.looks.clamp(0, 6);
-    hub.store.park_message(stored.id, pause_ms).await
+    hub.store.park_message(stored.id, pause_ms(stored.looks)).await
+}
+
+/// Parks a message that may count later, whatever time passes; with its job, where that is known.
+async fn keep(
+    hub: &Hub,
+    stored: &Stored,
+    result: &'static str,
+    seq: Option<i64>,
+) -> Result<(), Error> {
+    if stored.looks == 0 {
+        count(&stored.system, result);
+    }
+    hub.store.keep_message(stored.id, seq, pause_ms(stored.looks)).await
+}
+
+/// 1, 2, 4 … up to 64 seconds.
+fn pause_ms(looks: i32) -> i64 {
+    1_000_i64 << looks.clamp(0, 6)
 }
 
 async fn apply(
@@ -193,7 +212,7 @@ async fn apply(
     operation: &'static OperationSpec,
     reading: Reading,
 ) -> Result<(), Error> {
-    let state = State::from_name(&candidate.state).unwrap_or(State::Failed);
+    let mut state = State::from_name(&candidate.state).unwrap_or(State::Failed);
     let mut change = Change {
         inbound_id: Some(stored.id),
         ..Change::to(State::Succeeded, candidate.seq, operation, Guard::Live)
@@ -211,11 +230,11 @@ async fn apply(
             return hub.store.close_message(stored.id, "refused", mismatch.name(), seq).await;
         }
         Reading::Progress { .. } if state == State::Calling => {
-            return park(hub, stored, "early").await;
+            return keep(hub, stored, "early", Some(candidate.seq)).await;
         }
-        // They speak of a job that we hold for unsent: it is kept until the job is where it can end.
-        _ if matches!(state, State::Accepted | State::Waiting) => {
-            return park(hub, stored, "early").await;
+        // Nothing is sent before its consent is proven: this cannot be about it yet.
+        _ if is_unsent(state) && candidate.phase == Phase::Consent => {
+            return keep(hub, stored, "early", Some(candidate.seq)).await;
         }
         Reading::Progress { summary } => {
             change.summary = summary;
@@ -232,6 +251,17 @@ async fn apply(
             step_of(&failure)
         }
     };
+    // They speak of a job that we hold for unsent: it left all the same, and must not leave again.
+    if is_unsent(state) {
+        state = after(state, Step::LoseOutcome).unwrap_or(state);
+        change.guard = Guard::Unsent;
+        tracing::warn!(
+            job_id = %candidate.id,
+            system = stored.system,
+            inbound_id = stored.id,
+            "they answer a job that was held for unsent; it is not sent again"
+        );
+    }
     // A notice for a job that is pending already leaves it pending.
     let to = if state == State::Pending && step == Step::Acknowledge {
         Some(State::Pending)
@@ -250,6 +280,11 @@ async fn apply(
         tracing::debug!(inbound_id = stored.id, "the hub stops; the message stays stored");
     }
     Ok(())
+}
+
+/// Whether we hold a job for one that did not leave, or not yet again.
+const fn is_unsent(state: State) -> bool {
+    matches!(state, State::Accepted | State::Waiting)
 }
 
 /// A failure inside a believed message ends the job: they will say no more.

@@ -2,15 +2,18 @@
 //!
 //! *Guarantee*: a pulled message is stored before it is confirmed to the gateway, so a crash between
 //! the two only brings it again. A drain that ended well is noted with the business time at which it
-//! began: what has a give-up time before that may end. Behind an open breaker a pull is the probe
+//! began: what has a give-up time before that may end. One message that cannot be read does not stop
+//! that: it is kept as `refused`, counted, and confirmed where it has an id. Behind an open breaker a pull is the probe
 //! when one is due, so a quiet system whose jobs only wait for answers comes back.
 
 use std::{sync::Arc, time::Duration};
 
-use adapters::channel::{AsyncChannel, Message, MessageKind};
+use adapters::channel::{AsyncChannel, Message, MessageKind, Page, Unreadable};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use contracts::{class::Failure, personal::Personal};
+use contracts::{class::Failure, code, personal::Personal};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::{INBOUND, count, kind_name, matching, printable};
@@ -131,8 +134,14 @@ async fn drain(
     let mut last: Vec<String> = Vec::new();
     for _ in 0..PAGES_MAX {
         let page = channel.pull(hub.store.business_now().await?).await.map_err(Error::Gateway)?;
-        let ids: Vec<String> = page.messages.iter().map(|m| m.message_id.clone()).collect();
-        if ids.is_empty() && page.unreadable == 0 {
+        if page.messages.is_empty() && page.unreadable.is_empty() {
+            hub.store.pulled(system, began).await?;
+            return Ok(total);
+        }
+        let ids = keep_page(hub, system, &page).await?;
+        // What has no id cannot be confirmed and comes again. It is kept; where nothing else is left,
+        // and nothing can hide behind it, this was a look at everything that can be read.
+        if ids.is_empty() && !page.is_full {
             hub.store.pulled(system, began).await?;
             return Ok(total);
         }
@@ -140,13 +149,11 @@ async fn drain(
         if ids.is_empty() || ids == last {
             tracing::error!(
                 system,
-                unreadable = page.unreadable,
-                "messages at the gateway cannot be read or come again; open jobs do not expire"
+                unreadable = page.unreadable.len(),
+                "messages fill the mailbox at the gateway and cannot be confirmed; open jobs do not \
+                 expire"
             );
             return Ok(total);
-        }
-        for message in page.messages {
-            keep(hub, system, &message).await?;
         }
         fail_point::reach(Point::AfterPullBeforeConfirm);
         total += ids.len();
@@ -155,6 +162,54 @@ async fn drain(
     }
     tracing::warn!(system, total, "one drain was not enough; the next one goes on");
     Ok(total)
+}
+
+/// Stores a page; returns the ids that can be confirmed now.
+async fn keep_page(hub: &Hub, system: &'static str, page: &Page) -> Result<Vec<String>, Error> {
+    let mut ids = Vec::with_capacity(page.messages.len());
+    for message in &page.messages {
+        keep(hub, system, message).await?;
+        ids.push(message.message_id.clone());
+    }
+    for unreadable in &page.unreadable {
+        keep_unreadable(hub, system, unreadable).await?;
+        ids.extend(unreadable.message_id.clone());
+    }
+    Ok(ids)
+}
+
+/// Nobody can tell what it says or whom it is about: it is kept for people, once.
+async fn keep_unreadable(
+    hub: &Hub,
+    system: &'static str,
+    unreadable: &Unreadable,
+) -> Result<(), Error> {
+    let raw = unreadable.raw.expose();
+    // Without an id of theirs, what it holds tells that it came before.
+    let content = || format!("unreadable {}", &URL_SAFE_NO_PAD.encode(Sha256::digest(raw))[..32]);
+    let message_id = unreadable.message_id.as_deref().map_or_else(content, printable);
+    let arrival = Arrival {
+        system,
+        source: "pull",
+        peer: None,
+        verified: true,
+        why: Some(code!("unreadable").name()),
+        message_id,
+        correlation_id: String::new(),
+        kind: "UNREADABLE",
+        sealed: hub.sealer.seal(INBOUND, raw),
+    };
+    let stored = hub.store.store_arrival(&arrival).await?;
+    // Counted at every pull that brings it: as long as it lies there, somebody has to act.
+    count(system, "unreadable");
+    if let Some(inbound_id) = stored {
+        tracing::error!(
+            system,
+            inbound_id,
+            "a message at the gateway cannot be read; it is kept as it came"
+        );
+    }
+    Ok(())
 }
 
 async fn keep(hub: &Hub, system: &'static str, message: &Message) -> Result<(), Error> {

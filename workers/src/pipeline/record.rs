@@ -14,7 +14,7 @@ use contracts::{
     event::EventName,
     operation::{Effect, OperationSpec, Parts},
     rejection::FieldError,
-    state::{Phase, State},
+    state::{Phase, Sla, State},
     trace::TraceContext,
 };
 use serde_json::{Map, Value};
@@ -444,11 +444,19 @@ fn finish(hub: &Arc<Hub>, record: Record, recorded: Option<Recorded>) {
     }
 }
 
-/// Measures a job that moved: its breach, and its end.
-pub fn note_end(operation: &'static str, after: &Recorded) {
-    if after.breached {
+/// Counts the points that a promise passed in one commit: both, where the warning came with the breach.
+pub fn note_sla(operation: &'static str, before: Sla, now: Sla) {
+    if before == Sla::OnTime && now != Sla::OnTime {
+        Metric::SlaAtRisk.count([("operation", operation)]);
+    }
+    if before != Sla::Breached && now == Sla::Breached {
         Metric::SlaBreaches.count([("operation", operation)]);
     }
+}
+
+/// Measures a job that moved: its promise, and its end.
+pub fn note_end(operation: &'static str, after: &Recorded) {
+    note_sla(operation, after.sla_before, after.sla);
     if after.state.is_terminal() {
         let age = Duration::from_millis(u64::try_from(after.age_ms).unwrap_or(0));
         let labels = [("operation", operation), ("state", after.state.name())];

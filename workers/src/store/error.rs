@@ -54,6 +54,15 @@ impl Error {
         }
     }
 
+    /// Whether the database is there and did not come to an end in time: fewer rows may help.
+    pub fn is_slow(&self) -> bool {
+        match self {
+            Self::Timeout => true,
+            Self::Sql(sqlx::Error::Database(error)) => error.code().as_deref() == Some("57014"),
+            Self::Sql(_) | Self::Migrate(_) => false,
+        }
+    }
+
     /// One that a row is at fault for.
     #[cfg(test)]
     pub fn of_data() -> Self {

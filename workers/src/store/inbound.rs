@@ -5,11 +5,15 @@
 //! can be guessed.
 
 use adapters::channel::Received;
+use contracts::state::Phase;
 use sqlx::Row;
 use uuid::Uuid;
 
 use super::{Error, NOW_MICROS, Store, instant, outbox, portal, within};
 use crate::seal::Sealed;
+
+/// What the looks at a message that is kept count up to: the pause has grown by then.
+const KEPT_LOOKS: i32 = 6;
 
 /// A message to be stored.
 #[derive(Debug, Clone)]
@@ -22,7 +26,7 @@ pub struct Arrival {
     pub peer: Option<String>,
     /// Whether peer and sender are known.
     pub verified: bool,
-    /// Why not, where it is not.
+    /// Why it is not believed, where it is not.
     pub why: Option<&'static str>,
     /// The gateway's id of the message.
     pub message_id: String,
@@ -62,6 +66,8 @@ pub struct Candidate {
     pub input: serde_json::Value,
     /// Its state.
     pub state: String,
+    /// What its next call does.
+    pub phase: Phase,
     /// Business time now.
     pub now: jiff::Timestamp,
 }
@@ -71,12 +77,13 @@ impl Store {
     pub async fn store_arrival(&self, arrival: &Arrival) -> Result<Option<i64>, Error> {
         within(async {
             let mut tx = super::begin(&self.pool).await?;
-            let state = if arrival.verified { "stored" } else { "refused" };
+            let is_open = arrival.verified && arrival.why.is_none();
+            let state = if is_open { "stored" } else { "refused" };
             let id: i64 = sqlx::query_scalar(
                 "INSERT INTO hub.inbound (received_at, system, source, peer, verified, message_id,
                    correlation_id, kind, key_id, sealed, state, why, look_at)
                  VALUES (hub.now(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-                   CASE WHEN $4 THEN statement_timestamp() + interval '2 seconds' END)
+                   CASE WHEN $12 THEN statement_timestamp() + interval '2 seconds' END)
                  RETURNING id",
             )
             .bind(arrival.system)
@@ -90,6 +97,7 @@ impl Store {
             .bind(&arrival.sealed.bytes)
             .bind(state)
             .bind(arrival.why)
+            .bind(is_open)
             .fetch_one(&mut *tx)
             .await?;
             if arrival.verified {
@@ -154,7 +162,7 @@ impl Store {
         request_number: Option<Uuid>,
     ) -> Result<Option<Candidate>, Error> {
         let statement = format!(
-            "SELECT j.seq, j.id, j.operation, j.input, j.state, {NOW_MICROS} AS now
+            "SELECT j.seq, j.id, j.operation, j.input, j.state, j.phase, {NOW_MICROS} AS now
                FROM hub.job j
               WHERE j.system = $1 AND j.seq = coalesce(
                 (SELECT c.job_seq FROM hub.correlation c
@@ -170,7 +178,9 @@ impl Store {
                 .fetch_optional(&self.pool)
                 .await?;
             row.map(|row| {
+                let phase: String = row.try_get("phase")?;
                 Ok(Candidate {
+                    phase: Phase::from_name(&phase).unwrap_or(Phase::Send),
                     seq: row.try_get("seq")?,
                     id: row.try_get("id")?,
                     operation: row.try_get("operation")?,
@@ -194,6 +204,41 @@ impl Store {
             )
             .bind(id)
             .bind(next_look_ms)
+            .execute(&self.pool)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Leaves a message for a later look, in real milliseconds, as long as its job lives: this one, or
+    /// that of its conversation. Such looks do not add up to those after which it is given up.
+    pub async fn keep_message(
+        &self,
+        id: i64,
+        seq: Option<i64>,
+        next_look_ms: i64,
+    ) -> Result<(), Error> {
+        within(async {
+            sqlx::query(
+                "UPDATE hub.inbound i SET job_seq = coalesce(l.seq, i.job_seq),
+                    state = CASE WHEN l.ended THEN 'late' ELSE 'parked' END,
+                    why = CASE WHEN l.ended THEN 'the job had ended' END,
+                    looks = least(i.looks + 1, $4),
+                    look_at = CASE WHEN NOT l.ended
+                      THEN statement_timestamp() + $3 * interval '1 millisecond' END
+                   FROM (SELECT k.seq, k.seq IS NOT NULL AND NOT EXISTS (
+                           SELECT 1 FROM hub.job_live j WHERE j.seq = k.seq) AS ended
+                           FROM (SELECT coalesce($2, (SELECT c.job_seq FROM hub.inbound o
+                             JOIN hub.correlation c ON c.system = o.system
+                              AND c.correlation_id = o.correlation_id
+                            WHERE o.id = $1)) AS seq) k) l
+                  WHERE i.id = $1 AND i.state IN ('stored', 'parked')",
+            )
+            .bind(id)
+            .bind(seq)
+            .bind(next_look_ms)
+            .bind(KEPT_LOOKS)
             .execute(&self.pool)
             .await?;
             Ok(())

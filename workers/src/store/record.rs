@@ -166,8 +166,8 @@ pub struct Recorded {
     pub state: State,
     /// The position now.
     pub sla: Sla,
-    /// Whether the deadline turned out to have passed: nobody had seen it before.
-    pub breached: bool,
+    /// The position before.
+    pub sla_before: Sla,
     /// Time since the request, in milliseconds of business time.
     pub age_ms: i64,
 }
@@ -277,9 +277,8 @@ async fn record_round(tx: Tx<'_>, changes: &[&Change]) -> Result<Vec<Option<Reco
         .iter()
         .map(|change| {
             let after = after.get(&change.seq).filter(|_| is_open(change))?;
-            let breached = after.sla == Sla::Breached && after.sla_before != Sla::Breached;
-            let After { id, state, sla, age_ms, .. } = *after;
-            Some(Recorded { id, state, sla, breached, age_ms })
+            let After { id, state, sla, sla_before, age_ms, .. } = *after;
+            Some(Recorded { id, state, sla, sla_before, age_ms })
         })
         .collect())
 }
@@ -513,7 +512,7 @@ async fn arm_timers(tx: Tx<'_>, done: &[(&Change, &After)]) -> Result<(), Error>
     for (change, _) in done
         .iter()
         .filter(|(c, a)| a.state == State::Pending && c.delay_ms.is_none())
-        .filter(|(c, _)| c.operation.reconcile != Reconcile::Nobody)
+        .filter(|(c, _)| c.operation.reconcile != Reconcile::Nobody || c.guard == Guard::Unsent)
     {
         timer::disarm_wake(tx, change.seq).await?;
     }

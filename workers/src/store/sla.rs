@@ -6,34 +6,22 @@ use contracts::{
     state::{Sla, State},
 };
 use serde_json::Map;
-use sqlx::Row;
+use sqlx::{Row, postgres::PgRow};
 use std::collections::HashMap;
 
 use super::{Error, NOW_MICROS, Tx, instant, outbox, portal, record::sla_event, trace_of};
 
 /// Moves the positions of these jobs to where business time is, and arms the next point.
-/// Returns how many reached their deadline, by operation.
+/// Returns what moved, by operation: from, to.
 pub(super) async fn advance(
     tx: Tx<'_>,
     seqs: &[i64],
     operations: &HashMap<&'static str, &'static OperationSpec>,
-) -> Result<Vec<(&'static str, Sla)>, Error> {
+) -> Result<Vec<(&'static str, Sla, Sla)>, Error> {
     if seqs.is_empty() {
         return Ok(Vec::new());
     }
-    let statement = format!(
-        "UPDATE hub.job_live j SET sla = n.sla, events = j.events + 1, event = n.event
-           FROM (SELECT o.seq, p.sla, CASE p.sla WHEN 'breached' THEN 'sla_breached'
-                                                ELSE 'sla_at_risk' END AS event
-                   FROM hub.job_live o CROSS JOIN (SELECT hub.now() AS now) c
-                  CROSS JOIN LATERAL (SELECT CASE WHEN c.now >= o.deadline_at THEN 'breached'
-                    WHEN c.now >= o.at_risk_at THEN 'at_risk' ELSE 'on_time' END AS sla) p
-                  WHERE o.seq = ANY($1) AND o.sla <> p.sla ORDER BY o.seq) n
-          WHERE j.seq = n.seq
-         RETURNING j.seq, j.id, j.operation, j.subject, j.state, j.sla, j.events,
-                   j.callback_url, j.traceparent, j.tracestate, {NOW_MICROS} AS now"
-    );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(seqs).fetch_all(&mut *tx).await?;
+    let rows = advance_jobs(tx, seqs, operations).await?;
     let mut events = Vec::with_capacity(rows.len());
     let mut changes = Vec::with_capacity(rows.len());
     let mut moved = Vec::with_capacity(rows.len());
@@ -44,6 +32,7 @@ pub(super) async fn advance(
         };
         let seq: i64 = row.try_get("seq")?;
         let sla = Sla::from_name(&text("sla")?).unwrap_or(Sla::Breached);
+        let before = Sla::from_name(&text("sla_before")?).unwrap_or(sla);
         let state = State::from_name(&text("state")?).unwrap_or(State::Accepted);
         let subject: Option<String> = row.try_get("subject")?;
         let id = row.try_get("id")?;
@@ -62,7 +51,7 @@ pub(super) async fn advance(
         let (name, operates) = (sla_event(sla), Some(operation));
         let event = outbox::Row::event(seq, name, operates, now, data, trace.as_ref());
         events.push(event.also_to(callback.as_ref()));
-        moved.push((operation.name, sla));
+        moved.push((operation.name, before, sla));
         changes.extend(operation.portal.as_ref().and_then(|table| {
             Some(portal::Change {
                 table,
@@ -81,6 +70,33 @@ pub(super) async fn advance(
     outbox::insert(tx, &events).await?;
     next_point(tx, seqs).await?;
     Ok(moved)
+}
+
+async fn advance_jobs(
+    tx: Tx<'_>,
+    seqs: &[i64],
+    operations: &HashMap<&'static str, &'static OperationSpec>,
+) -> Result<Vec<PgRow>, Error> {
+    let statement = format!(
+        "UPDATE hub.job_live j SET sla = n.sla, events = j.events + 1, event = n.event
+           FROM (SELECT o.seq, o.sla AS sla_before, p.sla, CASE p.sla WHEN 'breached' THEN 'sla_breached'
+                                                ELSE 'sla_at_risk' END AS event
+                   FROM hub.job_live o CROSS JOIN (SELECT hub.now() AS now) c
+                  CROSS JOIN LATERAL (SELECT CASE WHEN c.now >= o.deadline_at THEN 'breached'
+                    WHEN c.now >= o.at_risk_at THEN 'at_risk' ELSE 'on_time' END AS sla) p
+                  WHERE o.seq = ANY($1) AND o.operation = ANY($2) AND o.sla <> p.sla
+                  ORDER BY o.seq) n
+          WHERE j.seq = n.seq
+         RETURNING j.seq, j.id, j.operation, j.subject, j.state, j.sla, n.sla_before, j.events,
+                   j.callback_url, j.traceparent, j.tracestate, {NOW_MICROS} AS now"
+    );
+    // What this build does not know it could not tell of either: another one moves it.
+    let known: Vec<&str> = operations.keys().copied().collect();
+    Ok(sqlx::query(sqlx::AssertSqlSafe(statement))
+        .bind(seqs)
+        .bind(known)
+        .fetch_all(&mut *tx)
+        .await?)
 }
 
 async fn next_point(tx: Tx<'_>, seqs: &[i64]) -> Result<(), Error> {

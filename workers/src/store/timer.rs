@@ -8,17 +8,20 @@
 //!
 //! *Guarantee*: timers are claimed with SKIP LOCKED together with their jobs, so any number of
 //! processes may fire them and none fires twice; the change, the portal row, the event and the
-//! timer's removal are one commit.
+//! timer's removal are one commit. Timers of operations that this build does not know stay as they
+//! are, for one that knows them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use contracts::{
     code,
+    code::Code,
     operation::OperationSpec,
     state::{Phase, Sla, State},
 };
 use serde_json::Map;
 use sqlx::Row;
+use uuid::Uuid;
 
 use super::{
     Error, Store, Tx,
@@ -80,6 +83,12 @@ pub(super) async fn disarm_wake(tx: Tx<'_>, seq: i64) -> Result<(), Error> {
     Ok(())
 }
 
+/// Business milliseconds until the next timer of the operations `$1`.
+pub const NEXT_MS: &str = "(
+    SELECT (extract(epoch FROM t.due_at - hub.now()) * 1000)::bigint
+      FROM hub.timer t JOIN hub.job_live j ON j.seq = t.job_seq
+     WHERE j.operation = ANY($1) ORDER BY t.due_at LIMIT 1)";
+
 /// A timer that is due, with what is needed to decide.
 #[derive(Debug, Clone)]
 pub struct Due {
@@ -99,30 +108,70 @@ pub struct Due {
     pub sla: Sla,
     /// How late the timer is, in milliseconds of business time.
     pub late_ms: i64,
-    /// Whether their system was asked once more after the give-up time, and what came is read.
+    /// How often it was put off.
+    pub postponed: i16,
+    /// For `give_up`: whether their system was pulled from after that time, and what came is read.
     pub looked: bool,
+    /// For `give_up`: the attempts that were recorded.
+    pub tries: Tries,
+    /// For `give_up`: business milliseconds until the job is started again, where it is.
+    pub next_ms: Option<i64>,
 }
 
-/// Locks due timers with their jobs. Whoever is busy with one of them deals with it later.
-pub(super) async fn lock_due(tx: Tx<'_>, limit: i64) -> Result<Vec<Due>, Error> {
-    let rows = sqlx::query(
-        "SELECT t.job_seq, t.kind, j.state, j.phase, j.system, j.operation, j.sla,
+/// The attempts of a job that is past its give-up time.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Tries {
+    /// Any, ever.
+    pub any: bool,
+    /// Those that began past the give-up time.
+    pub past: i64,
+    /// Those of them that reached their system, whatever it said.
+    pub reached: i64,
+}
+
+/// What is known of a job past its give-up time; other timers are not slowed down by it.
+const PAST_GIVE_UP: &str = "
+    SELECT coalesce((SELECT d.pulled_at >= j.give_up_at FROM hub.destination d
+                      WHERE d.system = j.system), false)
+             AND NOT EXISTS (SELECT 1 FROM hub.inbound i WHERE i.system = j.system
+               AND (i.state = 'stored' OR (i.state = 'parked' AND EXISTS (
+                 SELECT 1 FROM hub.correlation c WHERE c.system = i.system
+                    AND c.correlation_id = i.correlation_id AND c.job_seq = j.seq))))
+             AS looked,
+           (SELECT (extract(epoch FROM w.due_at - hub.now()) * 1000)::bigint
+              FROM hub.timer w WHERE w.job_seq = j.seq AND w.kind = 'wake') AS next_ms,
+           a.tried, a.past, a.reached
+      FROM (SELECT count(*) > 0 AS tried, count(*) FILTER (WHERE past) AS past,
+              count(*) FILTER (WHERE past AND coalesce(class, 'answered')
+                NOT IN ('unreachable', 'not_now', 'denied')) AS reached
+              FROM (SELECT class, started_at >= j.give_up_at AS past FROM hub.attempt
+                     WHERE job_seq = j.seq AND recorded_at >= j.admitted_at) made) a
+     WHERE t.kind = 'give_up'";
+
+/// Locks due timers with their jobs. Whoever is busy with one of them deals with it later; timers of
+/// operations that this build does not know are left to one that does.
+pub(super) async fn lock_due(tx: Tx<'_>, limit: i64, known: &[&str]) -> Result<Vec<Due>, Error> {
+    let statement = format!(
+        "WITH due AS MATERIALIZED (
+           SELECT t.job_seq, t.kind, t.due_at, t.postponed, j.state, j.phase, j.system,
+                  j.operation, j.sla, j.seq, j.give_up_at, j.admitted_at
+             FROM hub.timer t JOIN hub.job_live j ON j.seq = t.job_seq
+            WHERE t.due_at <= hub.now() AND j.operation = ANY($2)
+            ORDER BY t.due_at LIMIT $1
+            FOR UPDATE OF t, j SKIP LOCKED)
+         SELECT t.job_seq, t.kind, t.state, t.phase, t.system, t.operation, t.sla, t.postponed,
                 (extract(epoch FROM hub.now() - t.due_at) * 1000)::bigint AS late_ms,
-                coalesce((SELECT d.pulled_at >= j.give_up_at FROM hub.destination d
-                           WHERE d.system = j.system), false)
-                  AND NOT EXISTS (SELECT 1 FROM hub.inbound i WHERE i.system = j.system
-                    AND (i.state = 'stored' OR (i.state = 'parked' AND EXISTS (
-                      SELECT 1 FROM hub.correlation c WHERE c.system = i.system
-                         AND c.correlation_id = i.correlation_id AND c.job_seq = j.seq))))
-                  AS looked
-           FROM hub.timer t JOIN hub.job_live j ON j.seq = t.job_seq
-          WHERE t.due_at <= hub.now()
-          ORDER BY t.due_at LIMIT $1
-          FOR UPDATE OF t, j SKIP LOCKED",
-    )
-    .bind(limit)
-    .fetch_all(&mut *tx)
-    .await?;
+                coalesce(p.looked, false) AS looked, p.next_ms, coalesce(p.tried, false) AS tried,
+                coalesce(p.past, 0) AS past, coalesce(p.reached, 0) AS reached
+           FROM due t CROSS JOIN LATERAL (SELECT t.*) j
+           LEFT JOIN LATERAL ({PAST_GIVE_UP}) p ON true
+          ORDER BY t.due_at"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(statement))
+        .bind(limit)
+        .bind(known)
+        .fetch_all(&mut *tx)
+        .await?;
     rows.iter()
         .map(|row| {
             let state: String = row.try_get("state")?;
@@ -137,7 +186,14 @@ pub(super) async fn lock_due(tx: Tx<'_>, limit: i64) -> Result<Vec<Due>, Error> 
                 operation: row.try_get("operation")?,
                 sla: Sla::from_name(&sla).unwrap_or(Sla::OnTime),
                 late_ms: row.try_get("late_ms")?,
+                postponed: row.try_get("postponed")?,
                 looked: row.try_get("looked")?,
+                tries: Tries {
+                    any: row.try_get("tried")?,
+                    past: row.try_get("past")?,
+                    reached: row.try_get("reached")?,
+                },
+                next_ms: row.try_get("next_ms")?,
             })
         })
         .collect()
@@ -162,18 +218,35 @@ pub(super) async fn wake(tx: Tx<'_>, seqs: &[i64]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Looks again later, in milliseconds of business time.
-pub(super) async fn postpone(
-    tx: Tx<'_>,
-    seqs: &[i64],
-    kind: &str,
-    by_ms: i64,
-) -> Result<(), Error> {
+/// Looks at timers of this kind again later. The pause doubles with each time, from
+/// [`LOOK_AGAIN_MS`] to 128 times as much, a quarter more or less by the job's number: timers that
+/// wait for the same system do not come back together, nor for ever in a row.
+async fn put_off(tx: Tx<'_>, seqs: &[i64], kind: &str) -> Result<(), Error> {
     if seqs.is_empty() {
         return Ok(());
     }
     sqlx::query(
-        "UPDATE hub.timer SET due_at = hub.now() + $3 * interval '1 millisecond'
+        "UPDATE hub.timer SET postponed = least(postponed + 1, 1000),
+            due_at = hub.now() + $3 * (1 << least(postponed, 7)) * (0.75 + (job_seq % 101) / 200.0)
+                                 * interval '1 millisecond'
+          WHERE job_seq = ANY($1) AND kind = $2",
+    )
+    .bind(seqs)
+    .bind(kind)
+    .bind(LOOK_AGAIN_MS)
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
+
+/// Looks at timers of this kind again after so many milliseconds of business time.
+pub(super) async fn postpone(tx: Tx<'_>, seqs: &[i64], kind: &str, by_ms: i64) -> Result<(), Error> {
+    if seqs.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE hub.timer SET postponed = least(postponed + 1, 1000),
+            due_at = hub.now() + $3 * interval '1 millisecond'
           WHERE job_seq = ANY($1) AND kind = $2",
     )
     .bind(seqs)
@@ -185,14 +258,28 @@ pub(super) async fn postpone(
 }
 
 impl Store {
-    /// Business milliseconds until the next timer; negative where one is due.
-    pub async fn next_timer_ms(&self) -> Result<Option<i64>, Error> {
+    /// Business milliseconds until the next timer of these operations; negative where one is due.
+    pub async fn next_timer_ms(&self, known: &[&str]) -> Result<Option<i64>, Error> {
+        within(async {
+            Ok(sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT {NEXT_MS}")))
+                .bind(known)
+                .fetch_one(&self.pool)
+                .await?)
+        })
+        .await
+    }
+
+    /// Operations that this build does not know, of which timers are due: the first few.
+    pub async fn unknown_due(&self, known: &[&str]) -> Result<Vec<String>, Error> {
         within(async {
             Ok(sqlx::query_scalar(
-                "SELECT (extract(epoch FROM t.due_at - hub.now()) * 1000)::bigint
-                   FROM hub.timer t ORDER BY t.due_at LIMIT 1",
+                "SELECT DISTINCT operation FROM (
+                   SELECT j.operation FROM hub.timer t JOIN hub.job_live j ON j.seq = t.job_seq
+                    WHERE t.due_at <= hub.now() AND j.operation <> ALL($1)
+                    ORDER BY t.due_at LIMIT 100) due ORDER BY operation",
             )
-            .fetch_optional(&self.pool)
+            .bind(known)
+            .fetch_all(&self.pool)
             .await?)
         })
         .await
@@ -214,8 +301,14 @@ pub enum Action {
     UseUp,
     /// The consent that it waits for may be there.
     LookAtConsent,
-    /// Their system must be asked once more before the job may end.
+    /// Their system must be pulled from once more before the job may end.
     LookFirst,
+    /// Their system must be asked about it once more before the job may end: at once.
+    AskFirst,
+    /// A question is on its way, or is put at its own pace while nobody answers: the job may not end.
+    Keep,
+    /// Nothing of it was ever sent: one try, if a call comes free within [`LAST_TRY_MS`].
+    TryFirst,
     /// The timer has nothing to say any more.
     Drop,
 }
@@ -225,43 +318,68 @@ pub enum Action {
 pub struct Fired {
     /// Due timers with what was done.
     pub done: Vec<(Due, Action)>,
-    /// Positions that moved, by operation.
-    pub moved: Vec<(&'static str, Sla)>,
+    /// Positions that moved, by operation: from, to.
+    pub moved: Vec<(&'static str, Sla, Sla)>,
     /// Jobs that ended.
     pub ended: Vec<(&'static str, Recorded)>,
 }
 
-/// Business time until their system is looked at again before a job ends.
+/// Firing failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Unfired {
+    /// Why.
+    #[source]
+    pub error: Error,
+    /// The oldest of the timers that were to fire, where it came that far: job and kind.
+    pub first: Option<(i64, String)>,
+}
+
+/// Business time until a timer that could not be decided is looked at again, the first time.
 const LOOK_AGAIN_MS: i64 = 5_000;
+/// Business time in which a job that was never tried may still be, past its give-up time.
+pub const LAST_TRY_MS: i64 = 60_000;
+/// Business time for which a timer that cannot be committed is set aside.
+pub const SET_ASIDE_MS: i64 = 10 * 60_000;
 
 impl Store {
-    /// Fires what is due, up to `limit`, in one commit.
+    /// Fires what is due of the operations that are known, up to `limit`, in one commit.
     pub async fn fire_due(
         &self,
         limit: i64,
         decide: impl Fn(&Due) -> Action,
         operations: &HashMap<&'static str, &'static OperationSpec>,
-    ) -> Result<Fired, Error> {
-        within(async {
+    ) -> Result<Fired, Unfired> {
+        let mut first = None;
+        let fired = within(async {
             let mut tx = super::begin(&self.pool).await?;
-            let due = lock_due(&mut tx, limit).await?;
-            if due.is_empty() {
-                return Ok(Fired::default());
-            }
+            let known: Vec<&str> = operations.keys().copied().collect();
+            let due = lock_due(&mut tx, limit, &known).await?;
+            let Some(oldest) = due.first() else { return Ok(Fired::default()) };
+            first = Some((oldest.seq, oldest.kind.clone()));
             let done: Vec<(Due, Action)> =
                 due.into_iter().map(|d| (decide(&d), d)).map(flip).collect();
-            let of = |action: Action| -> Vec<i64> {
-                done.iter().filter(|(_, a)| *a == action).map(|(d, _)| d.seq).collect()
-            };
-            wake(&mut tx, &of(Action::Wake)).await?;
-            let moved = sla::advance(&mut tx, &of(Action::MoveSla), operations).await?;
-            postpone(&mut tx, &of(Action::LookFirst), "give_up", LOOK_AGAIN_MS).await?;
-            postpone(&mut tx, &of(Action::LookAtConsent), "wake", LOOK_AGAIN_MS).await?;
-            drop_timers(&mut tx, &done).await?;
+            let moved = carry_out(&mut tx, &done, operations).await?;
             let ended = end_jobs(&mut tx, &done, operations).await?;
             fail_point::reach(Point::BeforeTimerCommit);
             tx.commit().await?;
             Ok(Fired { done, moved, ended })
+        })
+        .await;
+        fired.map_err(|error| Unfired { error, first })
+    }
+
+    /// Sets aside a timer that cannot be committed; returns its job.
+    pub async fn set_aside(&self, seq: i64, kind: &str) -> Result<Option<Uuid>, Error> {
+        within(async {
+            let mut tx = super::begin(&self.pool).await?;
+            postpone(&mut tx, &[seq], kind, SET_ASIDE_MS).await?;
+            let id = sqlx::query_scalar("SELECT id FROM hub.job_live WHERE seq = $1")
+                .bind(seq)
+                .fetch_optional(&mut *tx)
+                .await?;
+            tx.commit().await?;
+            Ok(id)
         })
         .await
     }
@@ -269,6 +387,32 @@ impl Store {
 
 fn flip((action, due): (Action, Due)) -> (Due, Action) {
     (due, action)
+}
+
+/// Everything but the ends. A job whose give-up time decides is not woken beside that: it would end
+/// as something that it is no more.
+async fn carry_out(
+    tx: Tx<'_>,
+    done: &[(Due, Action)],
+    operations: &HashMap<&'static str, &'static OperationSpec>,
+) -> Result<Vec<(&'static str, Sla, Sla)>, Error> {
+    let of = |action: Action| -> Vec<i64> {
+        done.iter().filter(|(_, a)| *a == action).map(|(d, _)| d.seq).collect()
+    };
+    let ends: HashSet<i64> =
+        done.iter().filter(|(_, action)| end_of(*action).is_some()).map(|(d, _)| d.seq).collect();
+    let asked = of(Action::AskFirst);
+    let mut woken = of(Action::Wake);
+    woken.retain(|seq| !ends.contains(seq));
+    woken.extend(&asked);
+    wake(tx, &woken).await?;
+    let moved = sla::advance(tx, &of(Action::MoveSla), operations).await?;
+    let kept = [of(Action::LookFirst), asked, of(Action::Keep)].concat();
+    put_off(tx, &kept, "give_up").await?;
+    postpone(tx, &of(Action::TryFirst), "give_up", LAST_TRY_MS).await?;
+    postpone(tx, &of(Action::LookAtConsent), "wake", LOOK_AGAIN_MS).await?;
+    drop_timers(tx, done).await?;
+    Ok(moved)
 }
 
 async fn drop_timers(tx: Tx<'_>, done: &[(Due, Action)]) -> Result<(), Error> {
@@ -282,6 +426,23 @@ async fn drop_timers(tx: Tx<'_>, done: &[(Due, Action)]) -> Result<(), Error> {
     Ok(())
 }
 
+/// The state that an action ends a job in, and why.
+const fn end_of(action: Action) -> Option<(State, Code)> {
+    match action {
+        Action::Expire => Some((State::Expired, code!("no_answer"))),
+        Action::EndDoubt => Some((State::Failed, code!("outcome_unknown"))),
+        Action::UseUp => Some((State::Failed, code!("time_used_up"))),
+        Action::Wake
+        | Action::MoveSla
+        | Action::LookFirst
+        | Action::AskFirst
+        | Action::Keep
+        | Action::TryFirst
+        | Action::LookAtConsent
+        | Action::Drop => None,
+    }
+}
+
 async fn end_jobs(
     tx: Tx<'_>,
     done: &[(Due, Action)],
@@ -289,16 +450,7 @@ async fn end_jobs(
 ) -> Result<Vec<(&'static str, Recorded)>, Error> {
     let mut changes = Vec::new();
     for (due, action) in done {
-        let (to, code) = match action {
-            Action::Expire => (State::Expired, code!("no_answer")),
-            Action::EndDoubt => (State::Failed, code!("outcome_unknown")),
-            Action::UseUp => (State::Failed, code!("time_used_up")),
-            Action::Wake
-            | Action::MoveSla
-            | Action::LookFirst
-            | Action::LookAtConsent
-            | Action::Drop => continue,
-        };
+        let Some((to, code)) = end_of(*action) else { continue };
         let guard = match due.state {
             State::Accepted | State::Waiting => Guard::Unsent,
             State::Calling

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::Row;
 use uuid::Uuid;
 
-use super::{Error, Store, within};
+use super::{Error, Store, timer::NEXT_MS, within};
 
 /// What one look saw.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -24,20 +24,20 @@ pub struct Seen {
 }
 
 impl Store {
-    /// Looks once. `pulls` are the systems that are pulled, `begins` whether messages of theirs come
+    /// Looks once. `known` are the operations whose timers count, `pulls` the systems that are
+    /// pulled, `begins` whether messages of theirs come
     /// without a job that waits. Every part reads the first row of an index.
     pub async fn watch(
         &self,
         me: Uuid,
+        known: &[&str],
         systems: &[&str],
         pulls: &[&str],
         begins: &[bool],
     ) -> Result<Seen, Error> {
-        within(async {
-            let row = sqlx::query(
-                "SELECT (SELECT (extract(epoch FROM t.due_at - hub.now()) * 1000)::bigint
-                     FROM hub.timer t ORDER BY t.due_at LIMIT 1) AS next_ms,
-                   EXISTS (SELECT 1 FROM hub.relay_partition p WHERE p.owner = $1
+        let statement = format!(
+            "SELECT {NEXT_MS} AS next_ms,
+                   EXISTS (SELECT 1 FROM hub.relay_partition p WHERE p.owner = $5
                      AND EXISTS (SELECT 1 FROM hub.outbox o WHERE o.partition = p.partition))
                      AS events,
                    EXISTS (SELECT 1 FROM hub.callback WHERE state = 'open'
@@ -48,14 +48,17 @@ impl Store {
                      JOIN hub.destination d ON d.system = s.system
                       AND d.next_pull_at <= hub.now()
                     WHERE s.begins OR EXISTS (SELECT 1 FROM hub.job_live j
-                      WHERE j.system = s.system AND j.state IN ('pending', 'in_doubt'))) AS pulls",
-            )
-            .bind(me)
-            .bind(systems)
-            .bind(pulls)
-            .bind(begins)
-            .fetch_one(&self.pool)
-            .await?;
+                      WHERE j.system = s.system AND j.state IN ('pending', 'in_doubt'))) AS pulls"
+        );
+        within(async {
+            let row = sqlx::query(sqlx::AssertSqlSafe(statement))
+                .bind(known)
+                .bind(systems)
+                .bind(pulls)
+                .bind(begins)
+                .bind(me)
+                .fetch_one(&self.pool)
+                .await?;
             let next_ms: Option<i64> = row.try_get("next_ms")?;
             Ok(Seen {
                 next_timer: next_ms.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))),

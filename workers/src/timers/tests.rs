@@ -1,4 +1,15 @@
-use super::*;
+use contracts::state::{Phase, Sla, State};
+
+use super::{
+    decide::{LAST_POLLS_MAX, PART_SOON_MAX_MS},
+    pulls::PULL_EVERY,
+    *,
+};
+use crate::store::timer::Tries;
+
+const PULLS: Can = Can { pull: true, ask: false };
+const ASKS: Can = Can { pull: false, ask: true };
+const NOBODY: Can = Can { pull: false, ask: false };
 
 fn due(kind: &str, state: State, looked: bool) -> Due {
     Due {
@@ -10,40 +21,95 @@ fn due(kind: &str, state: State, looked: bool) -> Due {
         operation: "kpsisu.check".to_owned(),
         sla: Sla::OnTime,
         late_ms: 0,
+        postponed: 0,
         looked,
+        tries: Tries { any: true, past: 0, reached: 0 },
+        next_ms: None,
     }
+}
+
+fn past(state: State, phase: Phase, past: i64, reached: i64) -> Due {
+    Due { phase, tries: Tries { any: true, past, reached }, ..due("give_up", state, false) }
 }
 
 #[test]
 fn a_job_that_they_hold_ends_only_after_a_look_past_its_give_up_time() {
-    assert_eq!(decide(&due("give_up", State::Pending, false), true), Action::LookFirst);
-    assert_eq!(decide(&due("give_up", State::Pending, true), true), Action::Expire);
-    assert_eq!(decide(&due("give_up", State::InDoubt, true), true), Action::EndDoubt);
+    assert_eq!(decide(&due("give_up", State::Pending, false), PULLS), Action::LookFirst);
+    assert_eq!(decide(&due("give_up", State::InDoubt, false), PULLS), Action::LookFirst);
+    assert_eq!(decide(&due("give_up", State::Pending, true), PULLS), Action::Expire);
+    assert_eq!(decide(&due("give_up", State::InDoubt, true), PULLS), Action::EndDoubt);
 }
 
 #[test]
-fn where_nothing_can_be_pulled_the_give_up_time_decides_alone() {
-    assert_eq!(decide(&due("give_up", State::Pending, false), false), Action::Expire);
+fn where_nobody_can_be_asked_the_give_up_time_decides_alone() {
+    assert_eq!(decide(&due("give_up", State::Pending, false), NOBODY), Action::Expire);
+    assert_eq!(decide(&due("give_up", State::InDoubt, false), NOBODY), Action::EndDoubt);
 }
 
 #[test]
-fn a_job_that_never_came_to_an_answer_ends_at_its_give_up_time() {
+fn a_doubt_ends_only_after_a_question_that_reached_them() {
+    let doubt = |tried, reached| past(State::InDoubt, Phase::Send, tried, reached);
+    assert_eq!(decide(&doubt(0, 0), ASKS), Action::AskFirst);
+    assert_eq!(decide(&doubt(1, 1), ASKS), Action::EndDoubt);
+    assert_eq!(decide(&doubt(1, 0), ASKS), Action::AskFirst, "nothing would ask again");
+    let asks_again = Due { next_ms: Some(30_000), ..doubt(3, 0) };
+    assert_eq!(decide(&asks_again, ASKS), Action::Keep);
+    // Woken, and its system is not called now.
+    let woken = |tried, reached| past(State::Accepted, Phase::Ask, tried, reached);
+    assert_eq!(decide(&woken(0, 0), ASKS), Action::AskFirst);
+    assert_eq!(decide(&woken(2, 0), ASKS), Action::Keep);
+    assert_eq!(decide(&woken(2, 1), ASKS), Action::EndDoubt);
+}
+
+#[test]
+fn an_answer_in_parts_is_polled_once_more_and_read_on_while_the_next_part_is_near() {
+    let polled = |past_give_up| past(State::Pending, Phase::Continue, past_give_up, past_give_up);
+    assert_eq!(decide(&polled(0), NOBODY), Action::AskFirst);
+    assert_eq!(decide(&polled(1), NOBODY), Action::Expire);
+    let next = |polls, next_ms| Due { next_ms: Some(next_ms), ..polled(polls) };
+    assert_eq!(decide(&next(1, 5_000), NOBODY), Action::Keep);
+    assert_eq!(decide(&next(1, PART_SOON_MAX_MS + 1), NOBODY), Action::Expire);
+    assert_eq!(decide(&next(LAST_POLLS_MAX, 5_000), NOBODY), Action::Expire);
+    let woken = past(State::Accepted, Phase::Continue, 1, 1);
+    assert_eq!(decide(&woken, NOBODY), Action::Keep, "it waits for a free call");
+}
+
+#[test]
+fn a_job_that_was_never_tried_is_tried_once_if_a_call_comes_free_soon() {
+    let fresh = Due { tries: Tries::default(), ..due("give_up", State::Accepted, false) };
+    assert_eq!(decide(&fresh, NOBODY), Action::TryFirst);
+    assert_eq!(decide(&Due { postponed: 1, ..fresh }, NOBODY), Action::UseUp);
+}
+
+#[test]
+fn a_job_between_two_tries_ends_at_its_give_up_time() {
     for state in [State::Accepted, State::Waiting] {
-        assert_eq!(decide(&due("give_up", state, false), true), Action::UseUp, "{state:?}");
-        let asked = Due { phase: Phase::Ask, ..due("give_up", state, false) };
-        assert_eq!(decide(&asked, true), Action::EndDoubt, "{state:?}");
+        assert_eq!(decide(&due("give_up", state, false), PULLS), Action::UseUp, "{state:?}");
     }
 }
 
 #[test]
 fn a_job_without_consent_is_not_started_by_its_timer() {
     let waits = Due { phase: Phase::Consent, ..due("wake", State::Waiting, false) };
-    assert_eq!(decide(&waits, true), Action::LookAtConsent);
+    assert_eq!(decide(&waits, PULLS), Action::LookAtConsent);
 }
 
 #[test]
 fn a_timer_of_a_state_that_is_past_says_nothing() {
-    assert_eq!(decide(&due("wake", State::Calling, false), true), Action::Drop);
-    assert_eq!(decide(&due("wake", State::Accepted, false), true), Action::Drop);
-    assert_eq!(decide(&due("give_up", State::Calling, true), true), Action::Drop);
+    assert_eq!(decide(&due("wake", State::Calling, false), PULLS), Action::Drop);
+    assert_eq!(decide(&due("wake", State::Accepted, false), PULLS), Action::Drop);
+    assert_eq!(decide(&due("give_up", State::Calling, true), PULLS), Action::Drop);
+}
+
+#[test]
+fn jobs_past_their_give_up_time_do_not_make_a_pull_of_every_look() {
+    let (mut pulls, began) = (Pulls::default(), Instant::now());
+    let mut made = 0;
+    for second in 0..600 {
+        made += usize::from(pulls.may("kpsisu", false, began + Duration::from_secs(second)));
+    }
+    assert_eq!(made, 10, "one a minute");
+    let later = began + Duration::from_secs(545);
+    assert!(pulls.may("kpsisu", true, later + PULL_EVERY[0]), "a new one does not wait so long");
+    assert!(pulls.may("eqyzmet", false, later), "each system for itself");
 }

@@ -216,3 +216,73 @@ fn a_stranger_who_pushes_without_end_gets_the_same_answer_and_no_more_rows() {
         world.strike().await;
     });
 }
+
+#[test]
+fn a_message_that_does_not_open_is_kept_as_long_as_its_job_lives() {
+    run(async {
+        let world = World::build(Scene::default()).await;
+        let job = id("sealed by another");
+        world.play(&check("sealed by another"), &["clear"]).await;
+        world.in_state(job, "pending").await;
+        // What was sealed with a key that is not here, and was looked at for a long time.
+        let foreign = format!(
+            "INSERT INTO hub.inbound (received_at, system, source, verified, message_id,
+               correlation_id, kind, key_id, sealed, state, looks, look_at)
+             SELECT hub.now(), 'kpsisu', 'push', true, 'foreign', c.correlation_id, 'RESPONSE',
+                    'another', decode('00', 'hex'), 'parked', 30, statement_timestamp()
+               FROM hub.correlation c JOIN hub.job_key k ON k.seq = c.job_seq
+              WHERE k.id = '{job}'"
+        );
+        world.execute(&foreign).await;
+        let row = "SELECT i.state, i.why, k.id AS job FROM hub.inbound i
+                     LEFT JOIN hub.job_key k ON k.seq = i.job_seq WHERE message_id = 'foreign'";
+        let kept = until("it is put to its job", async || {
+            Some(world.row(row).await).filter(|row| !row["job"].is_null())
+        })
+        .await;
+        assert_eq!((&kept["state"], &kept["job"]), (&json!("parked"), &json!(job)));
+        // Another message answers; the one that does not open can be applied with its key.
+        let now = world.stage.store.business_now().await.unwrap();
+        let later = now.checked_add(jiff::SignedDuration::from_mins(11)).unwrap();
+        world.stage.store.jump_to(later).await.unwrap();
+        world.ended(job).await;
+        let soon = "UPDATE hub.inbound SET look_at = statement_timestamp()
+                     WHERE message_id = 'foreign'";
+        world.execute(soon).await;
+        let late = until("it is late", async || {
+            Some(world.row(row).await).filter(|row| row["state"] == "late")
+        })
+        .await;
+        assert_eq!(late["job"], json!(job));
+        world.strike().await;
+    });
+}
+
+#[test]
+fn an_answer_to_a_job_that_is_held_for_unsent_ends_it_and_nothing_is_sent_again() {
+    run(async {
+        let world = World::build(Scene::default()).await;
+        let job = id("held for unsent");
+        world.play(&check("held for unsent"), &["clear"]).await;
+        world.in_state(job, "pending").await;
+        // As after a failure that seemed to come before the request left: no conversation, a retry.
+        let unsent = format!(
+            "WITH held AS (UPDATE hub.job_live SET state = 'waiting', phase = 'send'
+               WHERE id = '{job}' RETURNING seq),
+             forgotten AS (DELETE FROM hub.correlation c USING held WHERE c.job_seq = held.seq)
+             INSERT INTO hub.timer (job_seq, kind, due_at)
+             SELECT seq, 'wake', hub.now() + interval '1 hour' FROM held"
+        );
+        world.execute(&unsent).await;
+        let now = world.stage.store.business_now().await.unwrap();
+        let answered = now.checked_add(jiff::SignedDuration::from_mins(11)).unwrap();
+        world.stage.store.jump_to(answered).await.unwrap();
+        let ended = world.ended(job).await;
+        assert_eq!(ended["state"], "succeeded", "{ended}");
+        let past = answered.checked_add(jiff::SignedDuration::from_hours(2)).unwrap();
+        world.stage.store.jump_to(past).await.unwrap();
+        assert_eq!(world.journal(job).await.len(), 1, "it was not sent again");
+        assert!(world.rows("SELECT 1 FROM hub.timer").await.is_empty());
+        world.strike().await;
+    });
+}

@@ -1,16 +1,19 @@
-//! Many timers, several workers: every warning is given once, whoever dies.
+//! Many timers, several workers: every warning is given once, whoever dies; one last look before an
+//! end; timers that cannot be fired are in nobody's way.
 
 use std::collections::{HashMap, HashSet};
 
 use adapters::systems::kpsisu::CHECK;
+use jiff::SignedDuration;
 use workers::{
-    store::timer::{Action, Due},
+    store::timer::{Action, Due, NEXT_MS},
     timers::FIRED_MAX,
 };
 
 use crate::{
+    orders::{QUICK_POST, label},
     servers::run,
-    world::{Scene, World, until},
+    world::{QUICK, Scene, World, check, id, person, until},
 };
 
 /// Jobs that they hold, with numbers past those that the hub gives here, each with a warning: due
@@ -123,6 +126,281 @@ fn a_jump_over_many_timers_does_not_keep_a_new_job_waiting_for_all_of_them() {
         })
         .await;
         assert!(world.rows("SELECT 1 FROM hub.job_live WHERE events > 3").await.is_empty());
+        world.strike().await;
+    });
+}
+
+/// Lets business time jump so far.
+async fn jump(world: &World, by: SignedDuration) {
+    let now = world.stage.store.business_now().await.unwrap();
+    world.stage.store.jump_to(now.checked_add(by).unwrap()).await.unwrap();
+}
+
+/// What Kazpost was asked, in order.
+async fn questions(world: &World, order: &str) -> Vec<String> {
+    let entries = world.stage.control("journal?system=kazpost").await.unwrap();
+    let of_order =
+        |entry: &&serde_json::Value| entry["request_number"] == crate::orders::number_of(order);
+    let entries = entries.as_array().unwrap().iter().filter(of_order);
+    entries.map(|entry| entry["operation"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn a_label_in_doubt_is_asked_about_before_it_is_given_up() {
+    run(async {
+        let scene = Scene { settings: QUICK_POST.to_owned(), ..Scene::default() };
+        let mut world = World::build(scene).await;
+        let name = "lost before a long night";
+        world.at_the_counter("order-night", &["lost_after_issue"]).await;
+        world.send(&label("order-night", name)).await;
+        world.in_state(id(name), "in_doubt").await;
+        world.stage.kill_hub(0).await;
+        let before = questions(&world, "order-night").await;
+        // Question and give-up are due in one batch, and the give-up is a day late.
+        jump(&world, SignedDuration::from_hours(30)).await;
+        world.stage.start_hub(0).unwrap();
+        let job = world.ended(id(name)).await;
+        assert_eq!(job["state"], "succeeded", "{job}");
+        let delivery = world.delivery("order-night").await;
+        assert!(delivery["track_number"].is_string(), "{delivery}");
+        let after = questions(&world, "order-night").await;
+        let asked = &after[before.len()..];
+        assert!(!asked.is_empty() && asked.len() <= 2, "one question, then the label: {after:?}");
+        world.strike().await;
+    });
+}
+
+#[test]
+fn a_doubt_is_kept_while_its_system_cannot_be_asked_and_ends_when_it_can() {
+    run(async {
+        let scene = Scene { settings: QUICK_POST.to_owned(), ..Scene::default() };
+        let world = World::build(scene).await;
+        let name = "lost before a pause";
+        world.at_the_counter("order-pause", &["lost_after_issue"]).await;
+        world.send(&label("order-pause", name)).await;
+        world.in_state(id(name), "in_doubt").await;
+        let pause = "UPDATE hub.destination SET paused_at = hub.now(), paused_by = 'a test',
+                        paused_reason = 'a test' WHERE system = 'kazpost'";
+        world.execute(pause).await;
+        until("every hub knows of the pause", async || {
+            let labels = [("system", "kazpost"), ("reason", "pause")];
+            (world.metric(0, "hub_system_blocked", &labels).await > 0.5).then_some(())
+        })
+        .await;
+        jump(&world, SignedDuration::from_hours(30)).await;
+        let put_off = format!(
+            "SELECT 1 FROM hub.timer t JOIN hub.job_live j ON j.seq = t.job_seq
+              WHERE j.id = '{}' AND t.kind = 'give_up' AND t.postponed > 0",
+            id(name)
+        );
+        until("its give-up was put off", async || {
+            (!world.rows(&put_off).await.is_empty()).then_some(())
+        })
+        .await;
+        assert!(world.job(id(name)).await.unwrap()["ended_at"].is_null());
+        let resume = "UPDATE hub.destination SET paused_at = NULL, paused_by = NULL,
+                         paused_reason = NULL WHERE system = 'kazpost'";
+        world.execute(resume).await;
+        assert_eq!(world.ended(id(name)).await["state"], "succeeded");
+        world.strike().await;
+    });
+}
+
+#[test]
+fn a_job_that_comes_in_past_its_give_up_time_is_tried_once_whether_a_call_is_free_or_not() {
+    run(async {
+        // One call at a time: nearly all are stored before they are tried.
+        let settings = format!("in_flight_max = 1\n{QUICK}");
+        let latency = std::time::Duration::from_millis(100);
+        let world = World::build(Scene { settings, latency, ..Scene::default() }).await;
+        let ago = SignedDuration::from_hours(30);
+        let requested = workers::clock::real_now().checked_sub(ago).unwrap().to_string();
+        let names: Vec<String> = (0..20).map(|n| format!("from the day before {n}")).collect();
+        for name in &names {
+            let mut job = person(name);
+            job["requested_at"] = requested.as_str().into();
+            world.play(&job, &["found"]).await;
+        }
+        for name in &names {
+            let job = world.ended(id(name)).await;
+            assert_eq!(
+                (&job["state"], &job["attempts"]),
+                (&"succeeded".into(), &1.into()),
+                "{job}"
+            );
+        }
+        world.strike().await;
+    });
+}
+
+#[test]
+fn many_jobs_that_cannot_be_looked_at_cost_few_writes_and_hold_up_nobody() {
+    const JOBS: usize = 200;
+    const ROUNDS: i32 = 120;
+    run(async {
+        let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
+        held(&world, JOBS, 3_600_000, 0).await;
+        world
+            .execute(
+                "UPDATE hub.job_live SET give_up_at = hub.now() - interval '1 day';
+                 UPDATE hub.timer SET due_at = hub.now() - interval '1 day' WHERE kind = 'give_up'",
+            )
+            .await;
+        let known = HashMap::from([(CHECK.name, &CHECK)]);
+        let decide = |due: &Due| match due.kind.as_str() {
+            "sla" => Action::MoveSla,
+            _ => Action::LookFirst,
+        };
+        for _ in 0..ROUNDS {
+            // Each round ends: what was put off is not due again in it.
+            for batch in 0.. {
+                let fired = world.stage.store.fire_due(FIRED_MAX, decide, &known).await.unwrap();
+                if fired.done.is_empty() {
+                    break;
+                }
+                assert!(batch < 3, "the same timers are due again and again");
+            }
+            jump(&world, SignedDuration::from_secs(31)).await;
+        }
+        let writes = &world.row("SELECT sum(postponed) AS n FROM hub.timer").await["n"];
+        let writes = usize::try_from(writes.as_i64().unwrap()).unwrap();
+        // An hour: after 5, 10, 20 … 640 seconds, then every 640, each a quarter more or less.
+        assert!(writes <= JOBS * 16, "{writes} writes; every five seconds were {}", JOBS * 720);
+        assert!(writes >= JOBS * 8, "{writes}");
+        assert_eq!(world.rows(WARNED).await.len(), JOBS, "the others fired");
+        world.strike().await;
+    });
+}
+
+#[test]
+fn timers_of_an_operation_that_a_build_does_not_know_are_left_to_another() {
+    const JOBS: usize = 600;
+    run(async {
+        let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
+        let store = &world.stage.store;
+        held(&world, JOBS, -60_000, 0).await;
+        let one = "UPDATE hub.job_live SET system = 'gbdfl', operation = 'gbdfl.person'
+                    WHERE seq = 1000600";
+        world.execute(one).await;
+        let person = &adapters::systems::gbdfl::PERSON;
+        let older = HashMap::from([(person.name, person)]);
+        let decide = |due: &Due| match due.kind.as_str() {
+            "sla" => Action::MoveSla,
+            _ => Action::Expire,
+        };
+        let fired = store.fire_due(FIRED_MAX, decide, &older).await.unwrap();
+        assert_eq!(fired.done.len(), 1, "what it knows, behind 599 that it does not");
+        assert_eq!(fired.moved.len(), 1);
+        let touched = "SELECT 1 FROM hub.job_live WHERE operation = 'kpsisu.check'
+                         AND (sla <> 'on_time' OR events <> 2 OR state <> 'pending')";
+        assert!(world.rows(touched).await.is_empty());
+        let next = store.next_timer_ms(&[person.name]).await.unwrap().unwrap();
+        assert!(next > 0, "nothing that it may fire is due, so it does not spin: {next}");
+        assert_eq!(store.unknown_due(&[person.name]).await.unwrap(), ["kpsisu.check"]);
+        // A build that knows it fires all of them.
+        let newer = HashMap::from([(CHECK.name, &CHECK), (person.name, person)]);
+        while !store.fire_due(FIRED_MAX, decide, &newer).await.unwrap().done.is_empty() {}
+        assert_eq!(world.rows(WARNED).await.len(), JOBS);
+        world.strike().await;
+    });
+}
+
+#[test]
+fn the_next_timer_is_read_from_the_first_row_of_its_index() {
+    run(async {
+        let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
+        held(&world, 2_000, 3_600_000, 10).await;
+        world.execute("ANALYZE hub.timer; ANALYZE hub.job_live").await;
+        // On a connection of the hub's own kind, which steers the plans.
+        let mut transaction = world.stage.store.begin().await.unwrap();
+        let statement = sqlx::AssertSqlSafe(format!("EXPLAIN SELECT {NEXT_MS}"));
+        let plan: Vec<String> = sqlx::query_scalar(statement)
+            .bind(vec![CHECK.name])
+            .fetch_all(&mut *transaction)
+            .await
+            .unwrap();
+        drop(transaction);
+        let plan = plan.join("\n");
+        assert!(plan.contains("timer_due"), "{plan}");
+        assert!(plan.contains("job_live_seq"), "{plan}");
+        for dear in ["Seq Scan", "Sort", "Bitmap", "Hash"] {
+            assert!(!plan.contains(dear), "{dear}: {plan}");
+        }
+        world.strike().await;
+    });
+}
+
+#[test]
+fn a_timer_that_cannot_be_committed_is_set_aside_and_the_others_fire() {
+    const JOBS: usize = 300;
+    run(async {
+        let world = World::build(Scene::default()).await;
+        let bad = "ALTER TABLE hub.job_live ADD CONSTRAINT bad
+                     CHECK (seq <> 1000007 OR sla = 'on_time') NOT VALID";
+        world.execute(bad).await;
+        held(&world, JOBS, 1_000, 0).await;
+        until("all but one have been warned of", async || {
+            (world.rows(WARNED).await.len() == JOBS - 1).then_some(())
+        })
+        .await;
+        let aside = "SELECT t.postponed, t.due_at > hub.now() + interval '1 minute' AS later
+                       FROM hub.timer t WHERE job_seq = 1000007 AND kind = 'sla'";
+        let aside = until("it is set aside", async || {
+            world.rows(aside).await.pop().filter(|timer| timer["later"] == true)
+        })
+        .await;
+        assert_eq!(aside["postponed"], 1, "and not tried again and again");
+        let job = world.row("SELECT id FROM hub.job_live WHERE seq = 1000007").await;
+        let log = std::fs::read_to_string(world.stage.log_file(0)).unwrap();
+        let told = log.lines().filter(|line| line.contains("a timer cannot be fired"));
+        let told: Vec<&str> = told.collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains(job["id"].as_str().unwrap()), "{told:?}");
+        world.execute("ALTER TABLE hub.job_live DROP CONSTRAINT bad").await;
+        jump(&world, SignedDuration::from_mins(11)).await;
+        until("it fires in the end", async || {
+            (world.rows(WARNED).await.len() == JOBS).then_some(())
+        })
+        .await;
+        world.strike().await;
+    });
+}
+
+#[test]
+fn a_warning_that_the_record_commit_or_a_downtime_sees_is_counted_once() {
+    run(async {
+        let quick = QUICK.replacen("at_risk_s = 3600", "at_risk_s = 12", 1);
+        let mut world = World::build(Scene { settings: quick, ..Scene::default() }).await;
+        let counted = async |world: &World, operation: &str, name: &str| {
+            world.metric(0, name, &[("operation", operation)]).await
+        };
+        let mut late = person("asked thirteen seconds ago");
+        let ago = SignedDuration::from_secs(13);
+        let now = workers::clock::real_now();
+        late["requested_at"] = now.checked_sub(ago).unwrap().to_string().into();
+        world.play(&late, &["found"]).await;
+        assert_eq!(world.ended(id("asked thirteen seconds ago")).await["sla"], "at_risk");
+        let warned = async |world: &World, operation: &str| {
+            counted(world, operation, "hub_sla_at_risk_total").await
+        };
+        until("the warning is counted", async || {
+            (warned(&world, "gbdfl.person").await > 0.5).then_some(())
+        })
+        .await;
+        assert!(warned(&world, "gbdfl.person").await < 1.5, "once");
+
+        world.play(&check("asleep past its deadline"), &["never"]).await;
+        world.in_state(id("asleep past its deadline"), "pending").await;
+        world.stage.kill_hub(0).await;
+        jump(&world, SignedDuration::from_hours(24 * 10)).await;
+        world.stage.start_hub(0).unwrap();
+        until("the breach is counted", async || {
+            let breaches = counted(&world, "kpsisu.check", "hub_sla_breaches_total").await;
+            (breaches > 0.5).then_some(())
+        })
+        .await;
+        let warnings = warned(&world, "kpsisu.check").await;
+        assert!((warnings - 1.0).abs() < 0.5, "the warning came with the breach: {warnings}");
         world.strike().await;
     });
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{AMOUNT_MAX, Pulled, confirm, pull};
+use super::{AMOUNT_MAX, confirm, pull};
 use crate::{
     channel::Page,
     settings::{Sender, Settings},
@@ -55,9 +55,7 @@ impl Mailbox {
 
     /// Fetches one page of what waits. No message is an empty page.
     pub async fn pull(&self, gateway: &Gateway, now: Timestamp) -> Result<Page, Trouble> {
-        let Pulled { messages, unreadable } =
-            pull(gateway, self.service_id, self.amount, now, self.limit).await?;
-        Ok(Page { messages, unreadable })
+        pull(gateway, self.service_id, self.amount, now, self.limit).await
     }
 
     /// Tells that messages are stored, one by one.

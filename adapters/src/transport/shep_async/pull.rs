@@ -1,36 +1,30 @@
 //! What we fetch from the gateway: `getMessages`, and `sendDeliveryNotification` to say that we
 //! have it (shep §2.4, §2.6).
 //!
-//! *Guarantee*: one message that cannot be read does not hide the others of its page; it is
-//! counted. It is not confirmed either, so the gateway keeps it.
+//! *Guarantee*: one message that cannot be read does not hide the others of its page; it is handed
+//! over as it came, with its id where that can be read.
 //!
 //! *Limits*: at most [`AMOUNT_MAX`] messages a page.
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use contracts::personal::Personal;
 use jiff::Timestamp;
 
 use super::{close, open, push::read_message, response};
 use crate::{
-    channel::Message,
+    channel::{Page, Unreadable},
     transport::{
         dates::write_moment,
         gateway::{Gateway, Outgoing},
         trouble::Trouble,
+        xml::Element,
     },
 };
 
 /// Messages asked for in one page, at most.
 pub const AMOUNT_MAX: usize = 100;
-
-/// One page.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Pulled {
-    /// What could be read.
-    pub messages: Vec<Message>,
-    /// How many could not.
-    pub unreadable: usize,
-}
 
 /// Fetches one page of the messages of a service that wait for us.
 pub async fn pull(
@@ -39,20 +33,32 @@ pub async fn pull(
     amount: usize,
     now: Timestamp,
     limit: Duration,
-) -> Result<Pulled, Trouble> {
+) -> Result<Page, Trouble> {
     let outgoing = pull_request(gateway, service_id, amount, now);
     let (result, exchange) = gateway.send(outgoing, limit).await;
     let document = result?;
     let response = response(&document, "getMessagesResponse").ok_or(Trouble::Unreadable)?;
-    let mut pulled = Pulled::default();
+    let mut page = Page::default();
     for holder in response.children().filter(|child| child.local() == "messages") {
         match read_message(holder, &exchange.response) {
-            Ok(message) => pulled.messages.push(message),
+            Ok(message) => page.messages.push(message),
             Err(_) if holder.is_blank() => {} // an empty optional element (shep §4.4)
-            Err(_) => pulled.unreadable += 1,
+            Err(_) => page.unreadable.push(unreadable(holder, &exchange.response)),
         }
     }
-    Ok(pulled)
+    page.is_full = page.messages.len() + page.unreadable.len() >= amount.min(AMOUNT_MAX);
+    Ok(page)
+}
+
+fn unreadable(holder: Element<'_>, bytes: &[u8]) -> Unreadable {
+    let mut ids = holder.descendants().filter(|element| element.local() == "messageId");
+    // Two ids are none: the wrong message would be confirmed.
+    let message_id = match (ids.next(), ids.next()) {
+        (Some(only), None) => only.value().map(str::to_owned),
+        _ => None,
+    };
+    let raw = Bytes::copy_from_slice(holder.content_of(bytes));
+    Unreadable { message_id, raw: Personal::new(raw) }
 }
 
 /// Tells the gateway that one message is stored.

@@ -1,0 +1,72 @@
+//! What a due timer means: pure, so that each row of the table in [`super`] has its test.
+
+use contracts::state::{Phase, Sla, State};
+
+use crate::store::timer::{Action, Due};
+
+/// The next part of an answer is waited for past the give-up time if it is asked for within this.
+pub const PART_SOON_MAX_MS: i64 = 120_000;
+/// Polls of one job past its give-up time.
+pub const LAST_POLLS_MAX: i64 = 10;
+
+/// Who could know more of a job.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Can {
+    /// Answers of its system are pulled.
+    pub(super) pull: bool,
+    /// Its system can be asked what became of a command.
+    pub(super) ask: bool,
+}
+
+/// What a due timer means. Pure.
+pub(super) fn decide(due: &Due, can: Can) -> Action {
+    match (due.kind.as_str(), due.state) {
+        ("wake", State::Waiting) if due.phase == Phase::Consent => Action::LookAtConsent,
+        ("wake", State::Waiting | State::Pending | State::InDoubt) => Action::Wake,
+        ("sla", state) if !state.is_terminal() && due.sla != Sla::Breached => Action::MoveSla,
+        ("give_up", state) => give_up(due, state, can),
+        _ => Action::Drop,
+    }
+}
+
+/// What the give-up time means: the end, unless somebody could know better.
+fn give_up(due: &Due, state: State, can: Can) -> Action {
+    let not_yet = match (state, due.phase) {
+        (State::Pending | State::InDoubt, _) if can.pull && !due.looked => Some(Action::LookFirst),
+        (State::InDoubt, _) if can.ask => ask_first(due),
+        (State::Accepted | State::Waiting, Phase::Ask) => ask_first(due),
+        (State::Accepted | State::Waiting | State::Pending, Phase::Continue) => poll_first(due),
+        (State::Accepted, Phase::Send) if !due.tries.any && due.postponed == 0 => {
+            Some(Action::TryFirst)
+        }
+        _ => None,
+    };
+    not_yet.unwrap_or(match (state, due.phase) {
+        (State::Pending, _) => Action::Expire,
+        // Between two starts: what it waits for says how it ends.
+        (State::InDoubt, _) | (State::Accepted | State::Waiting, Phase::Ask) => Action::EndDoubt,
+        (State::Accepted | State::Waiting, _) => Action::UseUp,
+        _ => Action::Drop,
+    })
+}
+
+/// A question that reached them is enough; one that did not is put again at its own pace.
+fn ask_first(due: &Due) -> Option<Action> {
+    match due.tries.past {
+        _ if due.tries.reached > 0 => None,
+        0 => Some(Action::AskFirst),
+        _ if due.state == State::InDoubt && due.next_ms.is_none() => Some(Action::AskFirst),
+        _ => Some(Action::Keep),
+    }
+}
+
+/// One more poll; where the next part is near, that too.
+fn poll_first(due: &Due) -> Option<Action> {
+    // One that was woken waits for a free call.
+    let is_near =
+        due.state == State::Accepted || due.next_ms.is_some_and(|next| next <= PART_SOON_MAX_MS);
+    match due.tries.past {
+        0 => Some(Action::AskFirst),
+        polls => (is_near && polls < LAST_POLLS_MAX).then_some(Action::Keep),
+    }
+}
