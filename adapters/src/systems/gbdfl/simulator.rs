@@ -19,7 +19,7 @@ use axum::{
 };
 
 use self::{
-    answer::{Answers, Asked, Text},
+    answer::{Answers, Asked, Person, Text},
     behaviour::Behaviour as Act,
 };
 use crate::simulation::{
@@ -41,6 +41,24 @@ const SERVICE_ID: &str = "GBDFL_UniversalServiceSync";
 
 /// For its WSDL.
 const SPEAKS: &[Speaks] = &[Speaks::Synchronous(Data::Type("gbdfl/data.xsd", "", "Data"))];
+
+/// How the pretended registry shows a person, always: made from the digits of the number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Looks {
+    /// Surname.
+    pub surname: &'static str,
+    /// First name.
+    pub name: &'static str,
+    /// Date of birth, `YYYY-MM-DD`.
+    pub birth_date: String,
+}
+
+/// What the pretended registry says of the person with this number of 12 digits.
+pub fn looks(iin: &str) -> Option<Looks> {
+    number::check(iin).ok()?;
+    let Person { surname, name, birth, .. } = Person::of(iin);
+    Some(Looks { surname, name, birth_date: birth })
+}
 
 struct Registry {
     simulation: Arc<Simulation>,
