@@ -143,16 +143,15 @@ impl Contour {
                 Some(_) => done + &Elements::draw(chance).label(&letter::label(number)),
                 None => unknown,
             },
-            Asked::Number { order_number } => match ledger.of_order(order_number) {
-                Some(number) => {
-                    effect.given = Some(number.clone());
-                    done + &leaf("Barcode", &number)
-                }
-                None => {
+            Asked::Number { order_number } => {
+                effect.given = ledger.of_order(order_number);
+                if let Some(number) = &effect.given {
+                    done + &leaf("Barcode", number)
+                } else {
                     effect.kind = Kind::Unknown;
                     unknown
                 }
-            },
+            }
             Asked::Info { number } => match ledger.parcel(number) {
                 Some(parcel) => {
                     let status = if parcel.is_cancelled { "SIM-CANCELLED" } else { "SIM-ISSUED" };
