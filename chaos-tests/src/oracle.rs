@@ -173,6 +173,11 @@ fn judge_strangers(parts: &[Part], e: &Evidence, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Whether a job has ended; of one that has not, being lost is all that is told.
+fn has_ended(job: &Value) -> bool {
+    job["state"].as_str().and_then(State::from_name).is_some_and(State::is_terminal)
+}
+
 fn judge_attempts(e: &Evidence, findings: &mut Vec<Finding>) {
     let jobs: HashMap<i64, (Uuid, i64)> = e
         .jobs

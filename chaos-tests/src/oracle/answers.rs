@@ -7,7 +7,7 @@ use contracts::state::State;
 use serde_json::{Value, json};
 
 use super::{
-    Finding, finding,
+    Finding, finding, has_ended,
     journal::{Journal, is, is_question, str_of, system_of},
 };
 use crate::evidence::Evidence;
@@ -125,7 +125,7 @@ fn tells(job: &Value, answer: Answer) -> bool {
 pub(super) fn judge(e: &Evidence, journal: &Journal<'_>, findings: &mut Vec<Finding>) {
     for (id, job) in &e.jobs {
         let operation = str_of(&job["operation"]);
-        if !COMPARED.contains(&operation) {
+        if !COMPARED.contains(&operation) || !has_ended(job) {
             continue;
         }
         let state = str_of(&job["state"]);

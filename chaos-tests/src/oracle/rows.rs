@@ -12,7 +12,7 @@ use uuid::Uuid;
 use workers::demo::cast::Part;
 
 use super::{
-    Finding, finding,
+    Finding, finding, has_ended,
     journal::{Journal, is, str_of},
 };
 use crate::evidence::Evidence;
@@ -52,6 +52,9 @@ pub(super) fn judge(
     let mut estates = Estates::new();
     for ((operation, subject), id) in newest(e) {
         let job = &e.jobs[&id];
+        if !has_ended(job) {
+            continue;
+        }
         let succeeded = job["state"] == State::Succeeded.name();
         let Some(row) = e.portal.get(&(operation.to_owned(), subject.to_owned())) else {
             // A message is theirs: before something became of a submission its row tells of none.

@@ -276,6 +276,7 @@ fn lost_doubled_and_unheard_jobs_are_found() {
             r.e.jobs.remove(&id(LOOKUP));
         }),
         ("still waiting", |r| r.job(LOOKUP)["state"] = json!("waiting")),
+        ("still pending", |r| r.job(KPSISU)["state"] = json!("pending")),
         ("should be Rejected", |r| {
             r.ends(REJECTED, State::Failed, "timed_out");
             let row = json!({"job_id": id(REJECTED), "status": "failed", "sla": "on_time",
