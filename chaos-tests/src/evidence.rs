@@ -96,10 +96,11 @@ impl Evidence {
         let messages = messages(world).await?;
         let access = world.rows(&rows::access(since)).await?;
         let places = 0..world.parts.len();
+        let came = world.receiver.came().clone();
         Ok(Self {
             confirmed: places.filter(|place| world.portal.is_confirmed(*place)).collect(),
             heard: jobs.keys().map(|id| (*id, world.portal.heard(*id))).collect(),
-            came: world.receiver.came().clone(),
+            came,
             jobs,
             portal,
             quarantine: quarantine.iter().map(|row| id(&row["job_id"])).collect(),
