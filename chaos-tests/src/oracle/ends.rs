@@ -5,7 +5,7 @@
 //! | `cancelled` | none: nobody cancels here |
 //! | not `succeeded`, although Kazpost gave the order a number or Е-қызмет took the submission | they were asked, and no question was answered (D15) |
 //! | `failed`, attempts used up | as many requests without an answer as the operation has attempts |
-//! | `failed`, outcome unknown or time used up; `expired` | a request without an answer; of KPSiSU also one that is never answered |
+//! | `failed`, outcome unknown or time used up; `expired` | a request without an answer, or with a part of it; of KPSiSU also one that is never answered |
 //! | `failed`, the consent was not proven | its verification did not succeed |
 //!
 //! *Limits*: a request that a broken line swallowed, or that a dying hub never sent, is in no journal. So
@@ -119,6 +119,11 @@ fn known_and_not_told(job: &Value, journal: &Journal<'_>) -> Option<String> {
     Some(format!("is {state}, {system} did it and was asked {asked} times, answered {answered}"))
 }
 
+/// One register of two has answered: the other one has to be asked again.
+fn is_part(entry: &Value) -> bool {
+    matches!(str_of(&entry["outcome"]), "partial" | "partial_record")
+}
+
 fn has_reason(e: &Evidence, job: &Value, journal: &Journal<'_>) -> bool {
     let operation = str_of(&job["operation"]);
     let verification = str_of(&job["verify_job"]).parse().ok().and_then(|id: Uuid| e.jobs.get(&id));
@@ -126,7 +131,8 @@ fn has_reason(e: &Evidence, job: &Value, journal: &Journal<'_>) -> bool {
         return true;
     }
     let entries = journal.of_job(job);
-    let unanswered = entries.iter().filter(|entry| !is(entry, "acknowledged")).count();
+    let is_open = |entry: &&&Value| !is(entry, "acknowledged") || is_part(entry);
+    let unanswered = entries.iter().filter(is_open).count();
     let never = operation == "kpsisu.check"
         && entries.iter().any(|entry| is(entry, "executed"))
         && given(job, journal).is_none();

@@ -155,7 +155,13 @@ impl<'e> Owned<'e> {
         let values = &row["values"];
         let foreign = || Some("the portal's row holds what somebody else was asked about".into());
         match self.operation {
-            "mgov.send_code" if values["purpose"] != input["check"] => foreign(),
+            // Of a code that was never sent nobody says what for.
+            "mgov.send_code"
+                if (self.succeeded || !values["purpose"].is_null())
+                    && values["purpose"] != input["check"] =>
+            {
+                foreign()
+            }
             "mgov.send_code" if self.succeeded && values["code_status"] == "sending" => {
                 Some("its code was sent, the portal's row says that it is being sent".to_owned())
             }

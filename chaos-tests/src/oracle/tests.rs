@@ -27,6 +27,8 @@ const REFUSED: u128 = 15;
 const LOST_PRESS: u128 = 16;
 const QUARANTINED: u128 = 17;
 const CHILD: u128 = 18;
+const UNSENT_PRESS: u128 = 19;
+const PARTIAL: u128 = 20;
 
 /// What is compared.
 #[derive(Clone, Default)]
@@ -164,6 +166,13 @@ fn checks(round: &mut Round) {
     round.e.came = [1, 2].map(|event| format!("{}/{event}", id(KPSISU))).into();
     round.e.access = vec![json!({"subject": "specialist:1", "unlocked": true,
         "verdicts": {"kpsisu": "clear", "mzrk": "clear"}})];
+    // One register answered, and days passed before the other one could be asked again.
+    for number in PARTIAL..PARTIAL + 5 {
+        round.play(number, "mzrk.check", &format!("specialist:{number}"), &input, &json!({}));
+        round.row(number, "unknown", &json!({}));
+        round.ends(number, State::Failed, "time_used_up");
+        round.entry(&id(number).to_string(), "mzrk", "query", "partial_record");
+    }
     // Consent by a code that was mistyped: the hub refuses the check and sends nothing.
     round.play(REFUSED, "kpsisu.check", "specialist:2", &input, &json!({}));
     round.row(REFUSED, "unknown", &json!({}));
@@ -226,6 +235,11 @@ fn commands(round: &mut Round) {
         "request_number": id(LOST_PRESS), "outcome": "lost", "executed": true,
         "acknowledged": false});
     round.ends(LOST_PRESS, State::Failed, "outcome_unknown");
+    round.play(UNSENT_PRESS, "mgov.send_code", "specialist:6", &press, &json!({}));
+    round.row(UNSENT_PRESS, "unknown", &json!({"purpose": null, "code_status": "sending"}));
+    round.ends(UNSENT_PRESS, State::Refused, "not_registered");
+    let unsent = round.entry(&id(UNSENT_PRESS).to_string(), "mgov", "command", "not_registered");
+    unsent["executed"] = json!(false);
     for (number, order) in [(LABEL, 1), (OTHER_LABEL, 2)] {
         let (subject, track) = (format!("order:{order}"), format!("AP00000000{order}KZ"));
         round.play(number, "kazpost.label", &subject, &json!({}), &json!({}));
@@ -524,7 +538,7 @@ fn ends_without_a_reason_are_found() {
         ("20 of 24 gbdfl.person ended without", |r| {
             all_end(r, "gbdfl.person", State::Failed, "timed_out");
         }),
-        ("20 of 21 mzrk.check ended without", |r| {
+        ("20 of 26 mzrk.check ended without", |r| {
             all_end(r, "mzrk.check", State::Expired, "no_answer");
         }),
         ("20 of 22 kazpost.label ended without", |r| {
