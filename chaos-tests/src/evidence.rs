@@ -2,22 +2,31 @@
 //!
 //! No column that is shown holds personal data.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod rows;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
     Outcome,
+    portal::Told,
     world::{Since, World, line, text},
 };
 
 /// Everything that the oracle compares.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub struct Evidence {
+    /// Places of the messages that the broker confirmed.
+    pub confirmed: HashSet<usize>,
+    /// Events by job, in the order of their arrival.
+    pub heard: HashMap<Uuid, Vec<Told>>,
+    /// Events that came to the receiver of callbacks: job and sequence.
+    pub came: HashSet<String>,
     /// Jobs by id.
     pub jobs: HashMap<Uuid, Value>,
-    /// Rows of `portal.person` and `portal.specialist_check`, by operation and subject.
+    /// Rows of the portal, by operation and subject.
     pub portal: HashMap<(String, String), Value>,
     /// Ids that are in quarantine; `None` for a message without one.
     pub quarantine: Vec<Option<Uuid>>,
@@ -27,14 +36,16 @@ pub struct Evidence {
     pub left: Vec<(&'static str, i64)>,
     /// The simulators' count.
     pub oracle: Value,
-    /// The simulators' journal of KPSiSU.
+    /// The simulators' journal, oldest first, without the looks at parcels.
     pub journal: Vec<Value>,
-    /// How often Kazpost gave each order a number.
-    pub numbers: HashMap<String, i64>,
-    /// The number of each order in the portal.
-    pub parcels: HashMap<String, Value>,
-    /// Messages on phones, by the press that sent them.
-    pub messages: HashMap<Uuid, usize>,
+    /// Request numbers of jobs of earlier rounds, which were judged then.
+    pub earlier: HashSet<String>,
+    /// How many jobs, of all rounds, asked for a label of each order.
+    pub label_jobs: HashMap<String, u64>,
+    /// Messages on phones, by the request number that they tell.
+    pub messages: HashMap<String, usize>,
+    /// Rows of the view `portal.specialist_access`, with the verdicts that it is made of.
+    pub access: Vec<Value>,
 }
 
 const LEFT: [(&str, &str); 5] = [
@@ -55,13 +66,14 @@ impl Evidence {
         let Since { job: since, quarantine: kept_before } = world.since;
         let jobs = format!(
             "SELECT id, seq, operation, subject, state, sla, run, attempts, events, code, begun_by,
-               callback_url IS NOT NULL AS callback,
-               summary ->> 'verdict' AS verdict, requested_at FROM hub.job WHERE seq > {since}"
+               callback_url IS NOT NULL AS callback, verify_job, summary, requested_at
+               FROM hub.job WHERE seq > {since}"
         );
         let jobs = world.rows(&jobs).await?;
-        let jobs = jobs.into_iter().filter_map(|job| Some((id(&job["id"])?, job))).collect();
+        let jobs: HashMap<Uuid, Value> =
+            jobs.into_iter().filter_map(|job| Some((id(&job["id"])?, job))).collect();
         let portal = world
-            .rows(&portal_rows(since))
+            .rows(&rows::of_round(since))
             .await?
             .into_iter()
             .filter_map(|row| Some(((text(&row["operation"])?, text(&row["subject"])?), row)));
@@ -75,18 +87,31 @@ impl Evidence {
         for (name, sql) in LEFT {
             left.push((name, world.count(sql).await?));
         }
-        let journal = world.stage.control("journal?system=kpsisu").await?;
+        let journal = journal(world).await?;
+        let earlier = world.rows(&rows::earlier(since)).await?;
+        let label_jobs = world.rows(rows::LABELS).await?.into_iter().filter_map(|row| {
+            Some((order_number(row["subject"].as_str()?), row["jobs"].as_u64()?))
+        });
+        let label_jobs = label_jobs.collect();
+        let messages = messages(world).await?;
+        let access = world.rows(&rows::access(since)).await?;
+        let places = 0..world.parts.len();
+        let came = world.receiver.came().clone();
         Ok(Self {
+            confirmed: places.filter(|place| world.portal.is_confirmed(*place)).collect(),
+            heard: jobs.keys().map(|id| (*id, world.portal.heard(*id))).collect(),
+            came,
             jobs,
             portal,
             quarantine: quarantine.iter().map(|row| id(&row["job_id"])).collect(),
             attempts: attempts.iter().map(|a| (number(&a["job_seq"]), number(&a["run"]))).collect(),
             left,
             oracle: world.stage.control("oracle").await?,
-            journal: journal.as_array().cloned().unwrap_or_default(),
-            numbers: numbers(world).await?,
-            parcels: parcels(world, since).await?,
-            messages: messages(world).await?,
+            journal,
+            earlier: earlier.iter().filter_map(|row| text(&row["number"])).collect(),
+            label_jobs,
+            messages,
+            access,
         })
     }
 
@@ -99,8 +124,14 @@ impl Evidence {
         let states: Vec<String> = states.iter().map(|(s, n)| format!("{n} {s}")).collect();
         let of = |system: &str, what: &str| self.oracle[system][what].as_u64().unwrap_or(0);
         let sum = |what: &str| crate::oracle::COMMANDED.map(|s| of(s, what)).iter().sum::<u64>();
+        let without = crate::oracle::without_reason(self);
+        let without: Vec<String> = without.iter().map(|(name, n)| format!("{n} {name}")).collect();
+        let without = match without.as_slice() {
+            [] => String::new(),
+            some => format!("; no answer and no fault in the journal: {}", some.join(", ")),
+        };
         format!(
-            "{} jobs ({}), {} commands executed in {} requests",
+            "{} jobs ({}), {} commands executed in {} requests{without}",
             self.jobs.len(),
             states.join(", "),
             sum("executed"),
@@ -167,54 +198,34 @@ impl Evidence {
     }
 }
 
-/// The rows of the portal that belong to jobs of this round.
-fn portal_rows(since: i64) -> String {
-    let of_round = format!("job_id IN (SELECT id FROM hub.job WHERE seq > {since})");
-    format!(
-        "SELECT 'gbdfl.person' AS operation, subject, job_id, status, sla, completed_at,
-           CASE WHEN found IS NULL THEN 'unknown' ELSE found::text END AS answer
-           FROM portal.person WHERE {of_round}
-         UNION ALL
-         SELECT system || '.check', subject, job_id, status, sla, completed_at, verdict
-           FROM portal.specialist_check WHERE {of_round}"
-    )
+/// What Kazpost knows an order by.
+pub(crate) fn order_number(subject: &str) -> String {
+    format!("SIM-{}", subject.trim_start_matches("order:"))
 }
 
-/// How often each order was given a number, by Kazpost's own book.
-async fn numbers(world: &World) -> Outcome<HashMap<String, i64>> {
-    let journal = world.stage.control("journal?system=kazpost").await?;
-    let entries = journal.as_array().into_iter().flatten();
-    let count = |entry: &Value| {
-        Some((text(&entry["request_number"])?, entry["executed_count"].as_i64().unwrap_or(0)))
-    };
-    Ok(entries.filter_map(count).collect())
-}
-
-/// Track numbers in the portal, and how many jobs follow each.
-async fn parcels(world: &World, since: i64) -> Outcome<HashMap<String, Value>> {
-    let sql = format!(
-        "SELECT d.subject, d.track_number, (SELECT count(*) FROM hub.job t
-            WHERE t.operation = 'kazpost.track' AND t.subject = d.subject) AS followed
-           FROM portal.delivery d
-          WHERE d.job_id IN (SELECT id FROM hub.job WHERE seq > {since})"
-    );
-    let rows = world.rows(&sql).await?.into_iter();
-    Ok(rows.filter_map(|row| Some((text(&row["subject"])?, row))).collect())
+/// What the simulators wrote down, without the looks at parcels: those execute nothing.
+async fn journal(world: &World) -> Outcome<Vec<Value>> {
+    let mut journal = Vec::new();
+    for system in adapters::systems::all() {
+        let name = system.spec().name;
+        let entries = world.stage.control(&format!("journal?system={name}")).await?;
+        journal.extend(entries.as_array().cloned().unwrap_or_default());
+    }
+    Ok(journal)
 }
 
 /// What people would read: one look at the phone of everybody who pressed.
-async fn messages(world: &World) -> Outcome<HashMap<Uuid, usize>> {
+async fn messages(world: &World) -> Outcome<HashMap<String, usize>> {
     let mut phones = BTreeSet::new();
     for part in world.parts.iter().filter(|part| part.operation == "mgov.send_code") {
         let body: Value = serde_json::from_slice(&part.body)?;
         phones.extend(text(&body["input"]["iin"]));
     }
-    let mut messages: HashMap<Uuid, usize> = HashMap::new();
+    let mut messages: HashMap<String, usize> = HashMap::new();
     for iin in phones {
         let phone = world.stage.control(&format!("phone/{iin}")).await?;
         for sms in phone["messages"].as_array().into_iter().flatten() {
-            let press = sms["request_number"].as_str().and_then(|number| number.parse().ok());
-            *messages.entry(press.unwrap_or_default()).or_default() += 1;
+            *messages.entry(text(&sms["request_number"]).unwrap_or_default()).or_default() += 1;
         }
     }
     Ok(messages)

@@ -1,18 +1,30 @@
 //! The oracle: what was promised against what became of it.
 //!
-//! | promise | compared |
-//! |---|---|
-//! | none lost | every confirmed message has a job in a terminal state, or stands in quarantine |
-//! | one end | all terminal events of a job tell of one state, the one in its row |
-//! | every event is published | sequences 1 to the last were all heard, first hearings in order |
-//! | one recorded run | no two attempts of one run, none of a run that never was |
-//! | nothing executed twice | the simulators' own count of every system that takes commands |
-//! | every event of a job with a callback was delivered | events by their ids, at the receiver |
-//! | one press, one SMS | messages on phones, by press: one where it succeeded, never two |
-//! | one order, one number | numbers that Kazpost gave, by order; one job follows each parcel |
-//! | their word is kept | what they executed and answered is the job's end, with their verdict |
-//! | newest job owns the row | the portal's row of each subject tells of its newest job |
-//! | nothing is left | no live job, timer, unsent event or unread message |
+//! | promise | compared | in |
+//! |---|---|---|
+//! | none lost | every confirmed message has a job in a terminal state, or stands in quarantine | here |
+//! | one end | all terminal events of a job tell of one state, the one in its row | here |
+//! | every event is published | sequences 1 to the last were all heard, first hearings in order | here |
+//! | one recorded run | no two attempts of one run, none of a run that never was | here |
+//! | every event of a job with a callback was delivered | events by their ids, at the receiver | here |
+//! | nothing is left | no live job, timer, unsent event or unread message | here |
+//! | nothing executed twice | what the simulators executed, by number | [`books`] |
+//! | nothing sent again blindly | commands that came again though no answer allowed it | [`books`] |
+//! | nothing executed for nobody | every number and SMS belongs to a job, none to a rejected one | [`books`] |
+//! | one press, one SMS; one order, one number | phones and Kazpost's numbers, by press and order | [`books`] |
+//! | their word is kept | what they answered is the job's end and its summary | [`answers`] |
+//! | no end without a reason | what did not succeed met faults that the journal shows | [`ends`] |
+//! | newest job owns the row | the portal's row of each subject tells of its newest job | [`rows`] |
+//! | the row tells the answer | verdict, person, organisation, objects, code, number | [`rows`] |
+//! | a profile is unlocked by two clear checks | the view against the verdicts | [`rows`] |
+
+mod answers;
+mod books;
+mod ends;
+mod journal;
+mod rows;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -24,11 +36,8 @@ use workers::{
     pipeline::{consent::VERIFY, follow_up::child_id},
 };
 
-use crate::{
-    evidence::Evidence,
-    portal::{Portal, Told},
-    world::World,
-};
+use self::journal::Journal;
+use crate::{evidence::Evidence, portal::Told, world::World};
 
 /// What is said of a confirmed job that the hub does not know.
 pub const UNKNOWN: &str = "is lost: the hub does not know it";
@@ -37,8 +46,6 @@ pub const SHOWN_MAX: usize = 8;
 
 /// Systems that take commands, as the simulators count them.
 pub const COMMANDED: [&str; 4] = ["kpsisu", "mgov", "kazpost", "eqyzmet"];
-/// Operations whose portal row tells of its newest job and nothing else.
-const WITH_ROWS: [&str; 3] = ["gbdfl.person", "kpsisu.check", "mzrk.check"];
 
 /// One broken promise.
 #[derive(Debug)]
@@ -62,45 +69,59 @@ fn finding(job: Uuid, what: impl std::fmt::Display) -> Finding {
 
 /// Compares everything; nothing found is the promise kept.
 pub fn judge(world: &World, evidence: &Evidence) -> Vec<Finding> {
+    judge_all(&world.parts, evidence)
+}
+
+/// How many jobs of which operations ended without an answer, and without a reason in the journal.
+pub fn without_reason(e: &Evidence) -> Vec<(&str, usize)> {
+    let all = ends::without_reason(e, &Journal::of(e));
+    all.into_iter().map(|(operation, jobs)| (operation, jobs.len())).collect()
+}
+
+fn judge_all(parts: &[Part], e: &Evidence) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut nameless = 0;
-    for (place, part) in world.parts.iter().enumerate() {
-        if !world.portal.is_confirmed(place) {
-            let what = format!("message {place} was never confirmed");
-            findings.push(Finding { what, job: part.id });
-            continue;
-        }
-        match (part.fate, part.id) {
-            (Fate::Quarantined, Some(id)) if !evidence.quarantine.contains(&Some(id)) => {
-                findings.push(finding(id, "is no job and not in quarantine"));
-            }
-            (Fate::Quarantined, Some(_)) => {}
-            (Fate::Quarantined, None) => nameless += 1,
-            (Fate::Runs | Fate::Rejected, id) => {
-                let id = id.unwrap_or_default();
-                judge_job(part.fate, id, evidence, &world.portal, &mut findings);
-            }
-        }
-    }
-    let kept = evidence.quarantine.iter().filter(|id| id.is_none()).count();
-    if kept < nameless {
-        let what = format!("{nameless} messages without id, {kept} in quarantine");
-        findings.push(Finding { what, job: None });
-    }
-    judge_strangers(&world.parts, evidence, &world.portal, &mut findings);
-    judge_attempts(evidence, &mut findings);
-    judge_portal(evidence, &mut findings);
-    judge_government(evidence, &mut findings);
-    judge_callbacks(world, evidence, &mut findings);
-    judge_presses(evidence, &mut findings);
-    judge_orders(evidence, &mut findings);
-    for (name, count) in evidence.left.iter().filter(|(_, count)| *count > 0) {
+    let journal = Journal::of(e);
+    judge_parts(parts, e, &mut findings);
+    judge_strangers(parts, e, &mut findings);
+    judge_attempts(e, &mut findings);
+    judge_callbacks(e, &mut findings);
+    books::judge(e, &journal, &mut findings);
+    answers::judge(e, &journal, &mut findings);
+    ends::judge(e, &journal, &mut findings);
+    rows::judge(parts, e, &journal, &mut findings);
+    for (name, count) in e.left.iter().filter(|(_, count)| *count > 0) {
         findings.push(Finding { what: format!("{count} {name} are left"), job: None });
     }
     findings
 }
 
-fn judge_job(fate: Fate, id: Uuid, e: &Evidence, portal: &Portal, findings: &mut Vec<Finding>) {
+fn judge_parts(parts: &[Part], e: &Evidence, findings: &mut Vec<Finding>) {
+    let mut nameless = 0;
+    for (place, part) in parts.iter().enumerate() {
+        if !e.confirmed.contains(&place) {
+            let what = format!("message {place} was never confirmed");
+            findings.push(Finding { what, job: part.id });
+            continue;
+        }
+        match (part.fate, part.id) {
+            (Fate::Quarantined, Some(id)) if !e.quarantine.contains(&Some(id)) => {
+                findings.push(finding(id, "is no job and not in quarantine"));
+            }
+            (Fate::Quarantined, Some(_)) => {}
+            (Fate::Quarantined, None) => nameless += 1,
+            (Fate::Runs | Fate::Rejected, id) => {
+                judge_job(part.fate, id.unwrap_or_default(), e, findings);
+            }
+        }
+    }
+    let kept = e.quarantine.iter().filter(|id| id.is_none()).count();
+    if kept < nameless {
+        let what = format!("{nameless} messages without id, {kept} in quarantine");
+        findings.push(Finding { what, job: None });
+    }
+}
+
+fn judge_job(fate: Fate, id: Uuid, e: &Evidence, findings: &mut Vec<Finding>) {
     let Some(job) = e.jobs.get(&id) else {
         findings.push(finding(id, UNKNOWN));
         return;
@@ -114,7 +135,8 @@ fn judge_job(fate: Fate, id: Uuid, e: &Evidence, portal: &Portal, findings: &mut
     if (fate == Fate::Rejected) != (state == State::Rejected) {
         findings.push(finding(id, format_args!("should be {fate:?}, is {name}")));
     }
-    let heard: Vec<Told> = portal.heard(id).into_iter().filter(|e| e.sequence > 0).collect();
+    let heard = e.heard.get(&id).map_or(&[][..], Vec::as_slice);
+    let heard: Vec<&Told> = heard.iter().filter(|told| told.sequence > 0).collect();
     let ends: BTreeSet<&str> =
         heard.iter().filter(|e| e.state.is_terminal()).map(|e| e.state.name()).collect();
     if ends != BTreeSet::from([name]) {
@@ -138,17 +160,22 @@ fn judge_job(fate: Fate, id: Uuid, e: &Evidence, portal: &Portal, findings: &mut
 }
 
 /// Jobs that nobody published: those that the hub begins itself end as all others do.
-fn judge_strangers(parts: &[Part], e: &Evidence, portal: &Portal, findings: &mut Vec<Finding>) {
+fn judge_strangers(parts: &[Part], e: &Evidence, findings: &mut Vec<Finding>) {
     let known: HashSet<Uuid> = parts.iter().filter_map(|part| part.id).collect();
     let verifications: HashSet<Uuid> = known.iter().map(|id| child_id(*id, VERIFY)).collect();
     for (id, job) in e.jobs.iter().filter(|(id, _)| !known.contains(id)) {
         let parent = job["begun_by"].as_str().and_then(|text| text.parse().ok());
         if verifications.contains(id) || parent.is_some_and(|parent| known.contains(&parent)) {
-            judge_job(Fate::Runs, *id, e, portal, findings);
+            judge_job(Fate::Runs, *id, e, findings);
         } else {
             findings.push(finding(*id, "is a job that nobody published"));
         }
     }
+}
+
+/// Whether a job has ended; of one that has not, being lost is all that is told.
+fn has_ended(job: &Value) -> bool {
+    job["state"].as_str().and_then(State::from_name).is_some_and(State::is_terminal)
 }
 
 fn judge_attempts(e: &Evidence, findings: &mut Vec<Finding>) {
@@ -171,145 +198,14 @@ fn judge_attempts(e: &Evidence, findings: &mut Vec<Finding>) {
     }
 }
 
-fn judge_portal(e: &Evidence, findings: &mut Vec<Finding>) {
-    let mut newest: HashMap<(String, String), (i64, Uuid)> = HashMap::new();
-    for (id, job) in &e.jobs {
-        // What was rejected at the door touches no row (`run` is 0 and it was never attempted).
-        let (Some(operation), Some(subject)) = (job["operation"].as_str(), job["subject"].as_str())
-        else {
-            continue;
-        };
-        if !WITH_ROWS.contains(&operation) {
-            continue;
-        }
-        if job["state"] == State::Rejected.name() {
-            continue;
-        }
-        let seq = job["seq"].as_i64().unwrap_or(0);
-        let entry = newest.entry((operation.to_owned(), subject.to_owned())).or_insert((seq, *id));
-        if seq > entry.0 {
-            *entry = (seq, *id);
-        }
-    }
-    for (key, (_, id)) in newest {
-        let (job, row) = (&e.jobs[&id], e.portal.get(&key));
-        let Some(row) = row else {
-            findings.push(finding(id, "its subject has no row in the portal"));
-            continue;
-        };
-        if row["job_id"].as_str() != Some(id.to_string().as_str()) {
-            let owner = &row["job_id"];
-            findings
-                .push(finding(id, format_args!("is the newest, the portal's row is {owner}'s")));
-        } else if row["status"] != job["state"] || row["sla"] != job["sla"] {
-            let what = format!("is {} / {}, the portal's row says {row}", job["state"], job["sla"]);
-            findings.push(finding(id, what));
-        } else if row["completed_at"].is_null() {
-            findings.push(finding(id, "has ended, the portal's row has no time of its end"));
-        } else if (job["state"] == State::Succeeded.name()) != (row["answer"] != "unknown") {
-            findings.push(finding(id, format_args!("the portal's row says {row}")));
-        }
-    }
-}
-
-/// How they treat a request that brings an answer in the end, and which.
-fn verdict_of(outcome: &str) -> Option<&'static str> {
-    match outcome {
-        "clear" | "additional_check" | "in_progress" | "late" | "twice" | "early" | "pull_only"
-        | "ack_lost" | "ack_cut" => Some("clear"),
-        "convicted" => Some("found"),
-        _ => None,
-    }
-}
-
-fn judge_government(e: &Evidence, findings: &mut Vec<Finding>) {
-    for system in COMMANDED {
-        let counted = &e.oracle[system];
-        for number in counted["executed_more_than_once"].as_array().into_iter().flatten() {
-            let number = number.as_str().unwrap_or_default();
-            let what = format!("{number}: {TWICE} by {system}");
-            findings.push(Finding { what, job: number.parse().ok() });
-        }
-        if counted["numbers_cut"] == Value::Bool(true) {
-            let what = format!("the simulator of {system} stopped counting request numbers");
-            findings.push(Finding { what, job: None });
-        }
-    }
-    let mut executed: HashMap<Uuid, &str> = HashMap::new();
-    for entry in e.journal.iter().filter(|entry| entry["executed"] == Value::Bool(true)) {
-        let id = entry["request_number"].as_str().and_then(|text| text.parse().ok());
-        if let (Some(id), Some(outcome)) = (id, entry["outcome"].as_str()) {
-            executed.insert(id, outcome);
-        }
-    }
-    for (id, job) in e.jobs.iter().filter(|(_, job)| job["operation"] == "kpsisu.check") {
-        let outcome = executed.get(id).copied();
-        let state = job["state"].as_str().unwrap_or_default();
-        let verdict = job["verdict"].as_str();
-        match outcome.map(verdict_of) {
-            None if state == "succeeded" => {
-                findings.push(finding(*id, "succeeded, and KPSiSU never executed it"));
-            }
-            Some(Some(wanted)) if state != "succeeded" || verdict != Some(wanted) => {
-                let what = format!("KPSiSU's answer was {wanted}, the job is {state} {verdict:?}");
-                findings.push(finding(*id, what));
-            }
-            None | Some(_) => {}
-        }
-    }
-}
-
 /// Every event of a job that named a callback came to the receiver.
-fn judge_callbacks(world: &World, e: &Evidence, findings: &mut Vec<Finding>) {
-    let came = world.receiver.came();
+fn judge_callbacks(e: &Evidence, findings: &mut Vec<Finding>) {
     for (id, job) in e.jobs.iter().filter(|(_, job)| job["callback"] == Value::Bool(true)) {
         let events = job["events"].as_i64().unwrap_or(0);
         let missing: Vec<i64> =
-            (1..=events).filter(|event| !came.contains(&format!("{id}/{event}"))).collect();
+            (1..=events).filter(|event| !e.came.contains(&format!("{id}/{event}"))).collect();
         if !missing.is_empty() {
             findings.push(finding(*id, format_args!("events {missing:?} of {events} never came")));
-        }
-    }
-}
-
-/// One press, one SMS, by the phones.
-fn judge_presses(e: &Evidence, findings: &mut Vec<Finding>) {
-    for (id, job) in e.jobs.iter().filter(|(_, job)| job["operation"] == "mgov.send_code") {
-        let messages = e.messages.get(id).copied().unwrap_or(0);
-        if messages > 1 {
-            findings.push(finding(*id, format_args!("{TWICE}: {messages} messages on the phone")));
-        }
-        if messages == 0 && job["state"] == State::Succeeded.name() {
-            findings.push(finding(*id, "succeeded, and no message came"));
-        }
-    }
-}
-
-/// One order, one number, by Kazpost's book; one job follows each parcel.
-fn judge_orders(e: &Evidence, findings: &mut Vec<Finding>) {
-    let mut owners: HashMap<&str, &str> = HashMap::new();
-    for (id, job) in e.jobs.iter().filter(|(_, job)| job["operation"] == "kazpost.label") {
-        let subject = job["subject"].as_str().unwrap_or_default();
-        let order = subject.trim_start_matches("order:");
-        let given = e.numbers.get(&format!("SIM-{order}")).copied().unwrap_or(0);
-        let succeeded = job["state"] == State::Succeeded.name();
-        if given > 1 || (succeeded && given != 1) {
-            let what = format!("{TWICE} or never: {given} numbers for one order");
-            findings.push(finding(*id, what));
-        }
-        if !succeeded {
-            continue;
-        }
-        let row = e.parcels.get(subject).unwrap_or(&Value::Null);
-        let Some(number) = row["track_number"].as_str() else {
-            findings.push(finding(*id, "succeeded, and the portal has no number"));
-            continue;
-        };
-        if row["followed"] != 1 {
-            findings.push(finding(*id, format_args!("is followed by {} jobs", row["followed"])));
-        }
-        if let Some(other) = owners.insert(number, subject).filter(|other| *other != subject) {
-            findings.push(finding(*id, format_args!("{subject} and {other} share a number")));
         }
     }
 }

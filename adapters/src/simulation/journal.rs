@@ -1,5 +1,9 @@
 //! What was asked, and what was executed: the truth that an oracle compares the hub with.
 //!
+//! *Guarantee*: a command that came unasked after it had been sent before is counted ([`Kind`]), also
+//! where the system knows the number and executes nothing again: a blind second sending is seen at
+//! every system, not only at those that would obey it.
+//!
 //! *Limits*: the last [`ENTRIES_MAX`] requests in full; counts for [`NUMBERS_MAX`] request numbers
 //! per system (then `numbers_cut` is set: totals stay right, repetitions of new numbers are not
 //! seen). Nothing here is about a person.
@@ -10,7 +14,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 /// Requests kept in full.
-pub const ENTRIES_MAX: usize = 10_000;
+pub const ENTRIES_MAX: usize = 200_000;
 /// Request numbers counted, per system.
 pub const NUMBERS_MAX: usize = 2_000_000;
 
@@ -22,6 +26,21 @@ pub struct Journal {
     first: u64,
 }
 
+/// What a request is, for who counts what was sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// May come as often as it likes: a query, or a question about a command.
+    Query,
+    /// Must not come again unless somebody asked first and heard that it was not executed.
+    Command,
+    /// A command that was not executed, and the answer says so in words that the contract lists: it may
+    /// come again.
+    Declined,
+    /// A question about a command, whose answer says that it was not executed: it may come again, once.
+    Unknown,
+}
+
 /// One request.
 #[derive(Debug, Clone, Serialize)]
 pub struct Entry {
@@ -31,12 +50,16 @@ pub struct Entry {
     pub request_number: String,
     /// Business time.
     pub received_at: Timestamp,
+    /// What it is.
+    pub kind: Kind,
     /// The behaviour that was chosen.
     pub outcome: &'static str,
     /// Whether the request took effect.
     pub executed: bool,
     /// Whether the hub could learn so at once: the answer or acknowledgement was not lost.
     pub acknowledged: bool,
+    /// What was given for it: the track number of an order.
+    pub given: Option<String>,
     /// The chain of an asynchronous request.
     pub correlation_id: Option<u64>,
     /// Later messages that became due.
@@ -80,6 +103,9 @@ pub struct Oracle {
     pub distinct_request_numbers: usize,
     /// Numbers that took effect more than once, in order.
     pub executed_more_than_once: Vec<String>,
+    /// Commands that came again unasked, by number: how often. Two callers that share a number (two
+    /// jobs for one order) count as one that repeats itself.
+    pub sent_again: BTreeMap<String, u32>,
     /// More numbers came than are counted.
     pub numbers_cut: bool,
 }
@@ -99,6 +125,26 @@ struct Counts {
     requests: u32,
     executed: u32,
     faults: u32,
+    /// Sendings of a command.
+    sent: u32,
+    /// How often somebody heard that it may be sent again.
+    allowed: u32,
+}
+
+impl Counts {
+    fn count(&mut self, entry: &Entry) {
+        self.executed += u32::from(entry.executed);
+        match entry.kind {
+            Kind::Query | Kind::Declined => {}
+            Kind::Command => self.sent += 1,
+            Kind::Unknown => self.allowed += 1,
+        }
+    }
+
+    /// Sendings that nothing allowed.
+    const fn again(&self) -> u32 {
+        self.sent.saturating_sub(1 + self.allowed)
+    }
 }
 
 impl Journal {
@@ -141,11 +187,9 @@ impl Journal {
     /// Writes down what was done with a request. Returns its number, for later notes.
     pub fn append(&mut self, entry: Entry) -> u64 {
         let ledger = self.ledgers.entry(entry.system).or_default();
-        if entry.executed {
-            ledger.executed += 1;
-            if let Some(counts) = ledger.numbers.get_mut(entry.request_number.as_str()) {
-                counts.executed += 1;
-            }
+        ledger.executed += u64::from(entry.executed);
+        if let Some(counts) = ledger.numbers.get_mut(entry.request_number.as_str()) {
+            counts.count(&entry);
         }
         if self.entries.len() == ENTRIES_MAX {
             self.entries.pop_front();
@@ -201,12 +245,14 @@ impl Ledger {
         let mut executed_more_than_once: Vec<_> =
             repeated.map(|(number, _)| number.to_string()).collect();
         executed_more_than_once.sort();
+        let again = self.numbers.iter().filter(|(_, counts)| counts.again() > 0);
         Oracle {
             requests: self.requests,
             executed: self.executed,
             at_once_max: self.at_once_max,
             distinct_request_numbers: self.numbers.len(),
             executed_more_than_once,
+            sent_again: again.map(|(number, c)| (number.to_string(), c.again())).collect(),
             numbers_cut: self.numbers_cut,
         }
     }

@@ -137,7 +137,8 @@ async fn d19_nine_mebibytes_of_files_go_in_one_request_and_once() {
     let oracle = &world.get("/control/oracle").await["eqyzmet"];
     let expected = json!({
         "requests": 2, "executed": 1, "distinct_request_numbers": 1,
-        "executed_more_than_once": [], "numbers_cut": false, "at_once_max": 1,
+        "executed_more_than_once": [], "sent_again": {call.job_id.to_string(): 1},
+        "numbers_cut": false, "at_once_max": 1,
     });
     assert_eq!(*oracle, expected);
 }

@@ -220,6 +220,34 @@ async fn d15_a_request_that_was_never_executed_is_not_done_and_may_be_sent_again
         assert!(matches!(outcome, Outcome::NotDone), "{behaviour}: {outcome:?}");
         kazpost.number(behaviour).await;
     }
+    let oracle = &kazpost.world.get("/control/oracle").await["kazpost"];
+    assert_eq!(oracle["sent_again"], json!({}), "they were asked first");
+}
+
+#[tokio::test]
+async fn a_label_that_is_sent_again_unasked_is_counted_though_no_second_number_is_given() {
+    let kazpost = Kazpost::start().await;
+    for behaviour in ["lost_after_issue", "label", "server_error"] {
+        kazpost.world.order("kazpost", behaviour).await;
+        kazpost.adapter.attempt(&kazpost.call("kazpost.label", label("7"))).await;
+    }
+    let oracle = &kazpost.world.get("/control/oracle").await["kazpost"];
+    assert_eq!(oracle["sent_again"], json!({"SIM-7": 2}));
+    assert_eq!((&oracle["executed"], &oracle["executed_more_than_once"]), (&json!(1), &json!([])));
+    let journal = kazpost.world.journal("kazpost").await;
+    assert_eq!(journal[0]["given"], journal[1]["given"]);
+    assert_eq!((&journal[0]["kind"], &journal[2]["given"]), (&json!("command"), &json!(null)));
+}
+
+#[tokio::test]
+async fn a_request_that_they_declined_may_be_sent_again() {
+    let kazpost = Kazpost::start().await;
+    for behaviour in ["oracle_fault", "wrong_key", "label"] {
+        kazpost.world.order("kazpost", behaviour).await;
+        kazpost.adapter.attempt(&kazpost.call("kazpost.label", label("8"))).await;
+    }
+    let oracle = &kazpost.world.get("/control/oracle").await["kazpost"];
+    assert_eq!(oracle["sent_again"], json!({}));
 }
 
 #[tokio::test]

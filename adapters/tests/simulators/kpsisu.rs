@@ -199,7 +199,7 @@ async fn a_repeated_request_is_executed_again_and_the_oracle_sees_it() {
     let oracle = &world.get("/control/oracle").await["kpsisu"];
     let expected = json!({
         "requests": 3, "executed": 3, "distinct_request_numbers": 2,
-        "executed_more_than_once": ["n1"], "numbers_cut": false,
+        "executed_more_than_once": ["n1"], "sent_again": {"n1": 1}, "numbers_cut": false,
         "at_once_max": 1,
     });
     assert_eq!(*oracle, expected);

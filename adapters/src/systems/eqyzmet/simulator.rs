@@ -41,7 +41,7 @@ use crate::simulation::{
     behaviour::{Behaviour, Profile},
     envelope::{self, Fault},
     gateway::{self, Refusal, format_error},
-    journal::Entry,
+    journal::{Entry, Kind},
     misread::Misread,
     post::Sender,
     reply::{self, Reply, SLOW},
@@ -62,6 +62,8 @@ pub(super) const SENDER: Sender = Sender {
 const ORGANISATION: &str = "990140000007";
 /// Three files of three mebibytes in base64, and what stands around them.
 const REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// What the journal calls a question about a submission.
+const QUESTION: &str = "question";
 /// Messages that are remembered.
 const MESSAGES_MAX: usize = 10_000;
 /// Submissions that are remembered.
@@ -176,7 +178,13 @@ impl Office {
 
     fn status(&self, asked: &Question) -> Reply {
         self.simulation.journal().arrive(SYSTEM, &asked.number);
-        match self.ledger().question(asked) {
+        let verdict = self.ledger().question(asked);
+        let kind = match verdict {
+            Some(Verdict::Unknown) => Kind::Unknown,
+            Some(Verdict::Done { .. } | Verdict::No(..)) | None => Kind::Query,
+        };
+        self.note(kind, QUESTION, asked, (false, verdict.is_some()));
+        match verdict {
             Some(verdict) => self.say(&answer(asked, &verdict, Twist::Nothing)),
             None => Reply::Empty(503),
         }
@@ -198,11 +206,27 @@ impl Office {
     }
 
     fn write_down(&self, act: Act, asked: &Question, executed: bool, acknowledged: bool) -> u64 {
+        let kind = match act.treatment() {
+            Treatment::Refused(_) | Treatment::Not(No::Unavailable) => Kind::Declined,
+            Treatment::Taken(..) | Treatment::Not(_) => Kind::Command,
+        };
+        self.note(kind, act.name(), asked, (executed, acknowledged))
+    }
+
+    fn note(
+        &self,
+        kind: Kind,
+        outcome: &'static str,
+        asked: &Question,
+        (executed, acknowledged): (bool, bool),
+    ) -> u64 {
         self.simulation.write_down(Entry {
             system: SYSTEM,
             request_number: asked.number.clone(),
             received_at: self.simulation.now(),
-            outcome: act.name(),
+            kind,
+            outcome,
+            given: None,
             executed,
             acknowledged,
             correlation_id: None,

@@ -21,6 +21,7 @@ use contracts::{
 };
 use serde_json::Value;
 
+pub use self::simulator::{Looks, looks};
 use crate::{
     settings::Settings,
     simulation::Simulation,

@@ -19,7 +19,7 @@ use axum::{
 };
 
 use self::{
-    answer::{Answers, Asked, Text},
+    answer::{Answers, Asked, Person, Text},
     behaviour::Behaviour as Act,
 };
 use crate::simulation::{
@@ -27,7 +27,7 @@ use crate::simulation::{
     behaviour::{Behaviour, Profile},
     chance::Chance,
     envelope::{self, Fault, Form},
-    journal::Entry,
+    journal::{Entry, Kind},
     misread::Misread,
     number,
     reply::{self, Reply, SLOW},
@@ -41,6 +41,24 @@ const SERVICE_ID: &str = "GBDFL_UniversalServiceSync";
 
 /// For its WSDL.
 const SPEAKS: &[Speaks] = &[Speaks::Synchronous(Data::Type("gbdfl/data.xsd", "", "Data"))];
+
+/// How the pretended registry shows a person, always: made from the digits of the number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Looks {
+    /// Surname.
+    pub surname: &'static str,
+    /// First name.
+    pub name: &'static str,
+    /// Date of birth, `YYYY-MM-DD`.
+    pub birth_date: String,
+}
+
+/// What the pretended registry says of the person with this number of 12 digits.
+pub fn looks(iin: &str) -> Option<Looks> {
+    number::check(iin).ok()?;
+    let Person { surname, name, birth, .. } = Person::of(iin);
+    Some(Looks { surname, name, birth_date: birth })
+}
 
 struct Registry {
     simulation: Arc<Simulation>,
@@ -84,7 +102,9 @@ impl Registry {
             system: SYSTEM,
             request_number: asked.envelope_id.clone(),
             received_at: now,
+            kind: Kind::Query,
             outcome: act.name(),
+            given: None,
             executed: act.executes(),
             acknowledged: answered,
             correlation_id: None,

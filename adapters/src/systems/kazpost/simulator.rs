@@ -39,7 +39,7 @@ use self::{
 use crate::simulation::{
     Simulation,
     behaviour::{Behaviour, Profile},
-    journal::Entry,
+    journal::{Entry, Kind},
     wsdl::Speaks,
 };
 
@@ -55,6 +55,21 @@ struct Kazpost {
     /// The contours' databases: prod, and the one that some call a test.
     contours: [Mutex<Ledger>; 2],
     calls: Mutex<Calls>,
+}
+
+/// What a request came to.
+struct Effect {
+    kind: Kind,
+    executed: bool,
+    /// The number that its order has now.
+    given: Option<String>,
+}
+
+impl Effect {
+    /// Whether it took effect; what comes again is recognised and counts nowhere.
+    const fn plain(executed: bool) -> Self {
+        Self { kind: Kind::Query, executed, given: None }
+    }
 }
 
 /// One of the contours.
@@ -107,15 +122,17 @@ impl Kazpost {
         door: &'static str,
         number: &str,
         outcome: &'static str,
-        executed: bool,
+        effect: &Effect,
         acknowledged: bool,
     ) {
         self.simulation.write_down(Entry {
             system: door,
             request_number: number.to_owned(),
             received_at: self.simulation.now(),
+            kind: effect.kind,
             outcome,
-            executed,
+            executed: effect.executed,
+            given: effect.given.clone(),
             acknowledged,
             correlation_id: None,
             answered: u32::from(acknowledged),

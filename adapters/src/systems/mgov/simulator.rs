@@ -29,7 +29,7 @@ use crate::simulation::{
     Simulation,
     behaviour::Profile,
     envelope::{self, Fault},
-    journal::Entry,
+    journal::{Entry, Kind},
     misread::Misread,
     number,
     phones::Sms,
@@ -105,7 +105,9 @@ impl Registry {
             system: SYSTEM,
             request_number: asked.request.clone(),
             received_at: now,
+            kind: kind(act, &asked.what),
             outcome: act.name(),
+            given: None,
             executed: has_effect,
             acknowledged: act.answers(),
             correlation_id: None,
@@ -226,6 +228,16 @@ impl Registry {
     /// Poisoning is no reason to stop a simulator.
     fn codes(&self) -> MutexGuard<'_, Codes> {
         self.codes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Nobody can be asked about a SEND: it goes once, unless their answer says that it was not executed. A
+/// code that is typed again is told so.
+const fn kind(act: Act, what: &What) -> Kind {
+    match (what, act) {
+        (What::Check { .. } | What::Verify { .. }, _) => Kind::Query,
+        (What::Send { .. }, Act::Unavailable) => Kind::Declined,
+        (What::Send { .. }, _) => Kind::Command,
     }
 }
 

@@ -111,17 +111,17 @@ impl Answers {
 }
 
 /// Invented from the digits, so that one person always looks the same.
-struct Person {
-    surname: &'static str,
-    name: &'static str,
-    birth: String,
+pub(super) struct Person {
+    pub(super) surname: &'static str,
+    pub(super) name: &'static str,
+    pub(super) birth: String,
     /// Gender: code, Russian, Kazakh; then the nationality, which inflects.
     sex: (&'static str, &'static str, &'static str, &'static str),
     document: String,
 }
 
 impl Person {
-    fn of(iin: &str) -> Self {
+    pub(super) fn of(iin: &str) -> Self {
         let digit = |index: usize| usize::from(iin.as_bytes()[index].saturating_sub(b'0'));
         let serial: usize = iin[7..11].parse().unwrap_or(0);
         let female = digit(6).is_multiple_of(2);

@@ -7,7 +7,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{
-    COUNTER, Contour,
+    COUNTER, Contour, Effect,
     behaviour::Counter as Act,
     ledger::{Issue, spoilt},
     letter::{self, Elements, info, leaf},
@@ -17,6 +17,7 @@ use super::{
 use crate::simulation::{
     behaviour::Choice,
     chance::Chance,
+    journal::Kind,
     misread::Misread,
     reply::{self, Reply, SLOW},
 };
@@ -25,7 +26,7 @@ use crate::simulation::{
 struct Done {
     response: &'static str,
     content: String,
-    changed: bool,
+    effect: Effect,
 }
 
 /// Serves one request.
@@ -64,15 +65,19 @@ impl Contour {
         let (text, way) = match act.treatment() {
             Treatment::Done(text, way) => (text, way),
             Treatment::Not(no) => {
-                self.kazpost.write_down(COUNTER, &number, act.name(), false, false);
+                let effect = Effect { kind: refused(asked, no), executed: false, given: None };
+                self.kazpost.write_down(COUNTER, &number, act.name(), &effect, false);
                 return self.refuse(no, asked, &mut chance).await;
             }
         };
-        let done = self.execute(text, asked, &mut chance);
+        let mut done = self.execute(text, asked, &mut chance);
         let is_clear =
             !matches!(text, Text::Spoilt | Text::NoNumber | Text::Several | Text::BesideCode);
         let acknowledged = is_clear && way == Way::AtOnce;
-        self.kazpost.write_down(COUNTER, &number, act.name(), done.changed, acknowledged);
+        if done.effect.kind == Kind::Unknown && !acknowledged {
+            done.effect.kind = Kind::Query;
+        }
+        self.kazpost.write_down(COUNTER, &number, act.name(), &done.effect, acknowledged);
         let text = letter::answer(done.response, &done.content, &mut chance);
         match way {
             Way::AtOnce => Reply::Xml(200, text),
@@ -116,14 +121,17 @@ impl Contour {
         let mut ledger = self.kazpost.ledger(self.index);
         let done = info("0", "success", now);
         let unknown = info("SIM-UNKNOWN", "Не найдено", now);
-        let mut changed = false;
+        let kind = if matches!(asked, Asked::Label { .. }) { Kind::Command } else { Kind::Query };
+        let mut effect = Effect { kind, executed: false, given: None };
         let content = match asked {
             Asked::Label { order_number, .. } => match ledger.issue(order_number, now) {
                 Issue::New(number) => {
-                    changed = true;
+                    effect.executed = true;
+                    effect.given = Some(number.clone());
                     numbered(text, &done, &number, true, chance)
                 }
                 Issue::Known(number) => {
+                    effect.given = Some(number.clone());
                     let known = info("20012", "OrderNum уже использован", now);
                     let with_label = text == Text::Plain && chance.permille() < 500;
                     numbered(text, &known, &number, with_label, chance)
@@ -135,10 +143,15 @@ impl Contour {
                 Some(_) => done + &Elements::draw(chance).label(&letter::label(number)),
                 None => unknown,
             },
-            Asked::Number { order_number } => match ledger.of_order(order_number) {
-                Some(number) => done + &leaf("Barcode", &number),
-                None => unknown,
-            },
+            Asked::Number { order_number } => {
+                effect.given = ledger.of_order(order_number);
+                if let Some(number) = &effect.given {
+                    done + &leaf("Barcode", number)
+                } else {
+                    effect.kind = Kind::Unknown;
+                    unknown
+                }
+            }
             Asked::Info { number } => match ledger.parcel(number) {
                 Some(parcel) => {
                     let status = if parcel.is_cancelled { "SIM-CANCELLED" } else { "SIM-ISSUED" };
@@ -150,14 +163,32 @@ impl Contour {
                 let is_theirs = ledger.of_order(order_number).as_ref() == Some(number);
                 match ledger.cancel(number).filter(|_| is_theirs) {
                     Some(was_valid) => {
-                        changed = was_valid;
+                        effect.executed = was_valid;
                         done
                     }
                     None => unknown,
                 }
             }
         };
-        Done { response: asked.response(), content, changed }
+        Done { response: asked.response(), content, effect }
+    }
+}
+
+/// What a request that had no effect is, by what is said of it: only a question, a fault of theirs or a
+/// code says that nothing was executed.
+const fn refused(asked: &Asked, no: No) -> Kind {
+    match (asked, no) {
+        (Asked::Label { .. }, No::Oracle | No::Product | No::Key | No::Range) => Kind::Declined,
+        (Asked::Label { .. }, No::UnknownFault | No::Empty | No::Html | No::Reset | No::Slow) => {
+            Kind::Command
+        }
+        (
+            Asked::LabelAgain { .. }
+            | Asked::Number { .. }
+            | Asked::Info { .. }
+            | Asked::Cancel { .. },
+            _,
+        ) => Kind::Query,
     }
 }
 

@@ -11,7 +11,7 @@ use axum::{
 use jiff::{SignedDuration, Timestamp, civil::Date, tz};
 use serde_json::{Value, json};
 
-use super::{COURIER, Kazpost, behaviour::Courier as Act};
+use super::{COURIER, Effect, Kazpost, behaviour::Courier as Act};
 use crate::simulation::{
     misread::Misread,
     reply::{self, Reply, SLOW},
@@ -77,7 +77,7 @@ pub(super) async fn call(
     let act = kazpost.simulation.choose::<Act>(COURIER, &order, &order).behaviour;
     let is_new = act.executes() && kazpost.register(&order);
     let is_answered = act == Act::Registered;
-    kazpost.write_down(COURIER, &order, act.name(), is_new, is_answered);
+    kazpost.write_down(COURIER, &order, act.name(), &Effect::plain(is_new), is_answered);
     match act {
         Act::Registered if is_new => {
             (StatusCode::CREATED, Json(json!({ "id": order }))).into_response()

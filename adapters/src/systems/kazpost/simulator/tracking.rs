@@ -14,7 +14,7 @@ use axum::{
 use jiff::{SignedDuration, Timestamp, tz};
 use serde_json::{Value, json};
 
-use super::{Kazpost, TRACKING, behaviour::Tracking as Act, treatment::Course};
+use super::{Effect, Kazpost, TRACKING, behaviour::Tracking as Act, treatment::Course};
 use crate::simulation::reply::{Reply, SLOW};
 
 const LOCAL: tz::Offset = tz::offset(5);
@@ -54,7 +54,7 @@ async fn serve(
         Err(response) => return response,
     };
     let act = kazpost.simulation.choose::<Act>(TRACKING, track, track).behaviour;
-    kazpost.write_down(TRACKING, track, act.name(), false, true);
+    kazpost.write_down(TRACKING, track, act.name(), &Effect::plain(false), true);
     let now = kazpost.simulation.now();
     let issued = (0..2).find_map(|contour| kazpost.ledger(contour).parcel(track));
     let activities =
