@@ -130,7 +130,8 @@ pub async fn run(plan: Plan) -> Outcome<Report> {
         fault_permille: 40,
     };
     let scene = Scene { proxied: true, brokers: plan.nodes, environment: &[] };
-    let mut world = World::seeded(wanted, scene, plan.seed).await?;
+    // Boxed, as whoever awaits a campaign would hold all that it takes to begin one.
+    let mut world = Box::pin(World::seeded(wanted, scene, plan.seed)).await?;
     know_behaviours(&world).await?;
     world.quiet();
     let mut campaign = Campaign {

@@ -240,7 +240,12 @@ async fn put_off(tx: Tx<'_>, seqs: &[i64], kind: &str) -> Result<(), Error> {
 }
 
 /// Looks at timers of this kind again after so many milliseconds of business time.
-pub(super) async fn postpone(tx: Tx<'_>, seqs: &[i64], kind: &str, by_ms: i64) -> Result<(), Error> {
+pub(super) async fn postpone(
+    tx: Tx<'_>,
+    seqs: &[i64],
+    kind: &str,
+    by_ms: i64,
+) -> Result<(), Error> {
     if seqs.is_empty() {
         return Ok(());
     }

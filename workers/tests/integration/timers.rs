@@ -212,7 +212,7 @@ fn a_job_that_comes_in_past_its_give_up_time_is_tried_once_whether_a_call_is_fre
         // One call at a time: nearly all are stored before they are tried.
         let settings = format!("in_flight_max = 1\n{QUICK}");
         let latency = std::time::Duration::from_millis(100);
-        let world = World::build(Scene { settings, latency, ..Scene::default() }).await;
+        let world = World::build(Scene { latency, settings, ..Scene::default() }).await;
         let ago = SignedDuration::from_hours(30);
         let requested = workers::clock::real_now().checked_sub(ago).unwrap().to_string();
         let names: Vec<String> = (0..20).map(|n| format!("from the day before {n}")).collect();
