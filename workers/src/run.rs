@@ -27,7 +27,7 @@ use crate::{
     doctor::expiry,
     fail_point::{self, Point},
     inbound::{self, matching, pull},
-    pipeline::{BuildError, Hub, admit, claim, decode, decode::Candidate, record},
+    pipeline::{BuildError, Hub, admit, claim, decode, decode::Candidate, record, retries},
     policy::{
         calendar::{MissingYear, day_of},
         pause::Pause,
@@ -245,6 +245,7 @@ impl Loops {
         tokio::spawn(watch::run(hub.clone(), background.clone()));
         tokio::spawn(callback::run(hub.clone(), background.clone()));
         tokio::spawn(expiry::run(hub.clone(), background.clone()));
+        tokio::spawn(retries::run(hub.clone(), background.clone()));
         Self { recording, relaying, relay_stop }
     }
 

@@ -9,6 +9,9 @@
 #[path = "integration/business_days.rs"]
 mod business_days;
 #[cfg(test)]
+#[path = "integration/bystanders.rs"]
+mod bystanders;
+#[cfg(test)]
 #[path = "integration/callbacks.rs"]
 mod callbacks;
 #[cfg(test)]

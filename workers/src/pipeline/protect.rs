@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! once a second, or when a bell rings: look (one statement, no lock)
-//!     → why each system is not called · retries that are stopped · shares of the limits
+//!     → why each system is not called · whose retries are stopped · shares of the limits
 //!     → only where something is to tell: tend (one commit: calls for the breakers, shares)
 //! ```
 //!
@@ -37,7 +37,7 @@ use crate::{
 pub const LOOKS_APART: Duration = Duration::from_millis(100);
 /// A probe counts as lost after the longest call, and this.
 const PROBE_SLACK: Duration = Duration::from_secs(15);
-/// Batches of jobs whose retries were stopped, in one look.
+/// Batches of jobs whose retries were stopped, in a row.
 const STOPPED_BATCHES_MAX: usize = 20;
 
 /// One look at everything shared, and what follows from it.
@@ -51,13 +51,8 @@ pub async fn look(hub: &Hub, served: &[&Destination], first: bool) -> Result<(),
         announce(hub, destination, seen, now, first).await?;
         note(destination, seen, now);
     }
-    tend(hub, &pairs).await?;
     hub.set_retries_disabled(retries_disabled);
-    // What is shared is known now, whatever becomes of these jobs.
-    if let Err(error) = stop_retries(hub).await {
-        tracing::warn!(%error, "jobs whose retries are stopped wait for the next look to end");
-    }
-    Ok(())
+    tend(hub, &pairs).await
 }
 
 /// What a system's row means here.
@@ -287,8 +282,8 @@ pub fn policy(hub: &Hub, operation: &OperationSpec) -> Policy {
     Policy { enabled: policy.enabled && !hub.has_retries_disabled(operation.name), ..policy }
 }
 
-/// Ends what waits for a retry that will not come.
-async fn stop_retries(hub: &Hub) -> Result<(), Error> {
+/// Ends what waits for a retry that will not come; the rest of very many is for the next time.
+pub async fn stop_retries(hub: &Hub) -> Result<(), Error> {
     let stopped: Vec<&'static OperationSpec> = hub
         .operations
         .values()
