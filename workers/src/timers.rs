@@ -10,6 +10,7 @@
 //! time; so an answer that waited for us is never overtaken by its own expiry.
 
 use std::{
+    collections::HashSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -112,10 +113,15 @@ async fn fire(hub: &Hub) -> Result<usize, crate::store::Error> {
     if !look.is_empty() {
         hub.wake.pull.notify_one();
     }
-    for destination in hub.destinations.values() {
+    // A promise that moves makes no job startable.
+    let startable = fired.done.iter().filter(|(due, _)| due.kind != "sla");
+    let systems: HashSet<&str> = startable.map(|(due, _)| due.system.as_str()).collect();
+    for destination in systems.iter().filter_map(|system| hub.destinations.get(system)) {
         destination.note_stored(0);
     }
-    hub.wake.claim.notify_one();
+    if !systems.is_empty() {
+        hub.wake.claim.notify_one();
+    }
     hub.wake.relay.notify_one();
     tracing::debug!(
         fired = fired.done.len(),

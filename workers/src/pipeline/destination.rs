@@ -35,6 +35,12 @@ use crate::{
 
 /// Looked for again after this, where all instants of the next second are taken.
 const RESERVE_AGAIN: Duration = Duration::from_millis(100);
+/// Stored jobs are counted this often; in between a look asks only whether there are any.
+pub const COUNT_EVERY: Duration = Duration::from_secs(5);
+/// And this often while at least this part of the jobs that close the gate seem to be stored.
+const COUNT_NEAR: (usize, Duration) = (2, Duration::from_secs(1));
+/// A hold that ends by less than this later is no news.
+pub const HOLD_STEP: Duration = Duration::from_secs(1);
 
 /// One government system.
 pub struct Destination {
@@ -61,6 +67,7 @@ pub struct Destination {
     stored: AtomicUsize,
     stored_max: usize,
     gate: watch::Sender<bool>,
+    counted_at: Mutex<Option<Instant>>,
 }
 
 /// The right to call: a permit, and an instant to start at where the rate is limited.
@@ -155,6 +162,7 @@ impl Destination {
     pub fn is_pulled(&self) -> bool {
         self.adapter.channel().is_some() && self.settings.pull_interval_s > 0
     }
+            counted_at: Mutex::default(),
 
     /// A permit for a job that has just arrived: at once, or after a short wait; none while the system
     /// is not called or stored jobs wait.
@@ -352,7 +360,7 @@ impl Destination {
     }
 
     /// The database's count of stored jobs.
-    pub fn note_count(&self, count: usize) {
+    fn note_count(&self, count: usize) {
         self.stored.store(count, Ordering::Relaxed);
         if count == 0 {
             self.gate.send_if_modified(|closed| std::mem::replace(closed, false));
@@ -371,3 +379,30 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Numbers and queues that are whole after every single operation.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+    /// How far the look at `now` counts stored jobs: a closed gate opens when there are none, so counting
+    /// more would be for nothing.
+    pub fn counts(&self, now: Instant) -> usize {
+        let (part, often) = COUNT_NEAR;
+        let is_near = self.stored.load(Ordering::Relaxed) >= self.stored_max / part;
+        let every = if is_near { often } else { COUNT_EVERY };
+        let mut counted = locked(&self.counted_at);
+        let is_recent = counted.is_some_and(|at| now.saturating_duration_since(at) < every);
+        if is_recent || *self.gate.borrow() {
+            return 1;
+        }
+        *counted = Some(now);
+        self.stored_max
+    }
+
+    /// A look found so many stored jobs, and counted no further than `most`.
+    pub fn note_seen(&self, count: usize, most: usize) {
+        if count >= most && most < self.stored_max {
+            self.stored.fetch_max(count, Ordering::Relaxed);
+        } else {
+            self.note_count(count);
+        }
+        if count > 0 {
+            self.note_stored(0);
+        }
+    }
+

@@ -42,17 +42,18 @@ const STOPPED_BATCHES_MAX: usize = 20;
 
 /// One look at everything shared, and what follows from it.
 pub async fn look(hub: &Hub, served: &[&Destination], first: bool) -> Result<(), Error> {
-    let systems: Vec<&str> = served.iter().map(|d| d.spec.name).collect();
-    let Look { now, retries_disabled, systems: seen } =
-        hub.store.look(&systems, hub.config.pipeline.stored_max).await?;
+    let began = Instant::now();
+    let asked: Vec<(&str, usize)> = served.iter().map(|d| (d.spec.name, d.counts(began))).collect();
+    let Look { now, retries_disabled, systems: seen } = hub.store.look(&asked).await?;
     let now = Timestamp::from_microsecond(now).unwrap_or(Timestamp::UNIX_EPOCH);
     let pairs: Vec<(&Destination, Seen)> = served.iter().copied().zip(seen).collect();
-    for (destination, seen) in &pairs {
+    for ((destination, seen), (_, counted)) in pairs.iter().zip(asked) {
         announce(hub, destination, seen, now, first).await?;
         note(destination, seen, now);
     }
     hub.set_retries_disabled(retries_disabled);
     tend(hub, &pairs).await
+        destination.note_seen(seen.stored, counted);
 }
 
 /// What a system's row means here.
@@ -64,10 +65,6 @@ fn note(destination: &Destination, seen: &Seen, now: Timestamp) {
     let blocked = seen.blocked.filter(|b| *b == Blocked::Pause).or(here).or(seen.blocked);
     destination.block(blocked);
     destination.note_probe(seen.probe_due);
-    destination.note_count(seen.stored);
-    if seen.stored > 0 {
-        destination.note_stored(0);
-    }
     Metric::BreakerState.set(seen.breaker.gauge(), [("system", system)]);
     for reason in Blocked::ALL {
         let labels = [("system", system), ("reason", reason.name())];

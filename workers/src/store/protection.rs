@@ -89,7 +89,7 @@ pub struct Look {
 /// One system, as the shared tables show it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Seen {
-    /// Jobs that are stored and startable; counting stops at a limit.
+    /// Jobs that are stored and startable; counting stops where it was told to.
     pub stored: usize,
     /// Why it is not called.
     pub blocked: Option<Blocked>,
@@ -169,14 +169,15 @@ pub struct Block {
 }
 
 impl Store {
-    /// One look: no lock, one statement.
-    pub async fn look(&self, systems: &[&str], stored_max: usize) -> Result<Look, Error> {
+    /// One look at these systems: no lock, one statement. Stored jobs of each are counted as far as it
+    /// says, which is a row read each.
+    pub async fn look(&self, systems: &[(&str, usize)]) -> Result<Look, Error> {
         let statement = format!(
             "SELECT jsonb_build_object('now', {NOW_MICROS}, 'retries_disabled',
                coalesce((SELECT jsonb_agg(r.operation) FROM hub.retries_disabled r), '[]'),
                'systems', coalesce(jsonb_agg(jsonb_build_object(
                  'stored', (SELECT count(*) FROM (SELECT 1 FROM hub.job_live j
-                    WHERE j.state = 'accepted' AND j.system = s.system LIMIT $2) few),
+                    WHERE j.state = 'accepted' AND j.system = s.system LIMIT s.most) few),
                  'blocked', {BLOCKED_BY}, 'breaker', d.breaker,
                  'probe_due', {PROBE_DUE},
                  'maintenance_until',
@@ -185,13 +186,13 @@ impl Store {
                  'shares', coalesce((SELECT jsonb_agg(to_jsonb(p) ORDER BY p.worker)
                     FROM hub.destination_share p WHERE p.system = s.system), '[]'))
                  ORDER BY s.ord), '[]'))
-               FROM UNNEST($1::text[]) WITH ORDINALITY s (system, ord)
+               FROM UNNEST($1::text[], $2::bigint[]) WITH ORDINALITY s (system, most, ord)
                JOIN hub.destination d ON d.system = s.system"
         );
         within(async {
             let row = sqlx::query_scalar(sqlx::AssertSqlSafe(statement))
-                .bind(systems)
-                .bind(i64::try_from(stored_max).unwrap_or(i64::MAX))
+                .bind(systems.iter().map(|(system, _)| *system).collect::<Vec<_>>())
+                .bind(systems.iter().map(|(_, most)| count(*most)).collect::<Vec<_>>())
                 .fetch_one(&self.pool)
                 .await?;
             let mut looks: Vec<Look> = read_rows(vec![row])?;
@@ -544,3 +545,7 @@ async fn write_shares(
 fn int(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
+fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+

@@ -1,8 +1,13 @@
 //! What is slow, or comes in crowds, holds up nobody who has nothing to do with it.
 
+use std::time::Instant;
+
+use serde_json::json;
+
 use crate::{
     protection::done,
     servers::run,
+    timers::held,
     world::{Scene, World, id, person, until},
 };
 
@@ -49,7 +54,60 @@ fn ending_thousands_of_retries_keeps_no_job_of_another_system_waiting() {
         until("all have ended", async || world.rows(open).await.is_empty().then_some(())).await;
         let ended = "SELECT DISTINCT state, code FROM hub.job WHERE operation = 'kpsisu.check'";
         let ended = world.row(ended).await;
-        assert_eq!(ended, serde_json::json!({"state": "failed", "code": "retries_disabled"}));
+        assert_eq!(ended, json!({"state": "failed", "code": "retries_disabled"}));
+        world.strike().await;
+    });
+}
+
+/// Persons that are asked for when their system is called again.
+async fn stored(world: &World, count: usize) {
+    world
+        .execute(&format!(
+            "INSERT INTO hub.job_live (seq, id, system, operation, subject, requested_by, priority,
+               input, requested_at, admitted_at, at_risk_at, deadline_at, give_up_at, state, sla,
+               events, event)
+             SELECT 2000000 + n, gen_random_uuid(), 'gbdfl', 'gbdfl.person', 'person:' || n,
+               'organisation:990140000007', 1, '{{\"iin\": \"850100300012\"}}', c.now, c.now,
+               c.now + interval '1 day', c.now + interval '2 days', c.now + interval '9 days',
+               'accepted', 'on_time', 1, 'accepted'
+               FROM generate_series(1, {count}) n CROSS JOIN (SELECT hub.now() AS now) c"
+        ))
+        .await;
+}
+
+/// Scans of the index by which stored jobs are claimed and counted, and rows that they read.
+async fn scans(world: &World) -> (f64, f64) {
+    let row = "SELECT idx_scan, idx_tup_read FROM pg_stat_user_indexes
+                WHERE indexrelname = 'job_live_claim'";
+    let row = world.row(row).await;
+    (row["idx_scan"].as_f64().unwrap(), row["idx_tup_read"].as_f64().unwrap())
+}
+
+#[test]
+fn promises_that_move_make_nobody_claim_or_count_stored_jobs() {
+    const PROMISES: usize = 1_000;
+    const STORED: usize = 3_000;
+    run(async {
+        let world = World::build(Scene::default()).await;
+        done(&world, &["pause", "gbdfl", "--reason", "so that jobs are stored"]).await;
+        stored(&world, STORED).await;
+        let systems = world.rows("SELECT 1 FROM hub.destination").await.len();
+        let (began, (scans_before, rows_before)) = (Instant::now(), scans(&world).await);
+        held(&world, PROMISES, 1_000, 10).await;
+        let warned = "SELECT 1 FROM hub.job_live WHERE sla = 'at_risk'";
+        until("all have been warned of", async || {
+            (world.rows(warned).await.len() == PROMISES).then_some(())
+        })
+        .await;
+        let (scans_after, rows_after) = scans(&world).await;
+        let (scans, rows) = (scans_after - scans_before, rows_after - rows_before);
+        // A look a second, and a little; a count every five seconds. A firing comes every 0.1 s.
+        let seconds = began.elapsed().as_secs_f64() + 3.0;
+        let scans_max = 2.0 * seconds * f64::from(u32::try_from(systems).unwrap());
+        assert!(scans < scans_max, "{scans} scans in {seconds:.1} s, of {systems} systems");
+        let rows_max = (seconds / 5.0 + 2.0) * f64::from(u32::try_from(STORED).unwrap());
+        assert!(rows < rows_max, "{rows} rows read in {seconds:.1} s, {STORED} are stored");
+        assert!(scans > 0.0, "the hub looks");
         world.strike().await;
     });
 }
