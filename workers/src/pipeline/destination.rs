@@ -205,6 +205,7 @@ impl Destination {
 
     /// A permit with its instant, where the rate is limited.
     fn with_start(&self, slot: Slot) -> Option<Permit> {
+            self.put_off("in_flight");
         if !self.protection.rate.is_limited() {
             return Some(Permit { _slot: slot, unused: None });
         }
@@ -251,10 +252,10 @@ impl Destination {
         Metric::PutOff.count([("system", self.spec.name), ("reason", reason)]);
     }
 
-    /// A job found no permit.
+    /// A job found no permit: more are asked for. A start was put off only where one was about to be
+    /// made; whoever looks for permits as other calls end puts off nothing.
     pub fn note_hungry(&self) {
         self.hungry.store(true, Ordering::Relaxed);
-        self.put_off("in_flight");
     }
 
     /// Whether a job found no permit since this was last asked.

@@ -3,12 +3,13 @@
 use std::time::Instant;
 
 use serde_json::json;
+use tokio::net::TcpListener;
 
 use crate::{
     protection::done,
     servers::run,
     timers::held,
-    world::{Scene, World, id, person, until},
+    world::{Scene, World, check, id, person, until},
 };
 
 /// Checks that failed once and wait for another attempt, with numbers past those that the hub gives
@@ -108,6 +109,51 @@ fn promises_that_move_make_nobody_claim_or_count_stored_jobs() {
         let rows_max = (seconds / 5.0 + 2.0) * f64::from(u32::try_from(STORED).unwrap());
         assert!(rows < rows_max, "{rows} rows read in {seconds:.1} s, {STORED} are stored");
         assert!(scans > 0.0, "the hub looks");
+        world.strike().await;
+    });
+}
+
+/// A gateway that takes calls and never answers.
+async fn silent() -> &'static str {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap()).leak();
+    tokio::spawn(async move {
+        let mut taken = Vec::new();
+        while let Ok((call, _)) = listener.accept().await {
+            taken.push(call);
+        }
+    });
+    url
+}
+
+#[test]
+fn starts_put_off_are_counted_by_jobs_and_not_by_the_traffic_of_other_systems() {
+    const STORED: usize = 3;
+    run(async {
+        let environment = vec![("HUB_SYSTEMS__GBDFL__URL", silent().await)];
+        let settings = "in_flight_max = 1\n[operations.gbdfl.person]\nat_risk_s = 3600\n\
+                        deadline_s = 7200\ncall_timeout_ms = 120000\n";
+        let settings = settings.to_owned();
+        let world = World::build(Scene { settings, environment, ..Scene::default() }).await;
+        world.send(&person("holds the permit")).await;
+        world.in_state(id("holds the permit"), "calling").await;
+        for n in 0..STORED {
+            world.send(&person(&format!("waits for it {n}"))).await;
+        }
+        let waiting = "SELECT 1 FROM hub.job_live WHERE system = 'gbdfl' AND state = 'accepted'";
+        until("they are stored", async || {
+            (world.rows(waiting).await.len() == STORED).then_some(())
+        })
+        .await;
+        for n in 0..20 {
+            let name = format!("traffic {n}");
+            world.send(&check(&name)).await;
+            world.in_state(id(&name), "pending").await;
+        }
+        let labels = [("system", "gbdfl"), ("reason", "in_flight")];
+        let put_off = world.metric(0, "hub_starts_put_off_total", &labels).await;
+        let most = f64::from(u32::try_from(STORED).unwrap());
+        assert!((1.0..=most).contains(&put_off), "{put_off} starts of {most} jobs were put off");
         world.strike().await;
     });
 }
