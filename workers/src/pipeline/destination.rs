@@ -61,13 +61,14 @@ pub struct Destination {
     blocked: AtomicU8,
     probe_due: AtomicBool,
     announced: AtomicI64,
+    holds: Mutex<[Option<Instant>; 2]>,
     hungry: AtomicBool,
     starts: Arc<Mutex<Starts>>,
     tally: Mutex<Tally>,
     stored: AtomicUsize,
     stored_max: usize,
-    gate: watch::Sender<bool>,
     counted_at: Mutex<Option<Instant>>,
+    gate: watch::Sender<bool>,
 }
 
 /// The right to call: a permit, and an instant to start at where the rate is limited.
@@ -82,6 +83,15 @@ pub struct Permit {
 struct Starts {
     tokens: Tokens,
     again_at: Option<Instant>,
+}
+
+/// Why a system is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// It rejected our credential.
+    Credential,
+    /// It told us when to come again.
+    Told,
 }
 
 /// Calls that ended and that nobody else knows of yet.
@@ -116,6 +126,15 @@ impl Drop for Permit {
     }
 }
 
+impl Hold {
+    const fn place(self) -> usize {
+        match self {
+            Self::Credential => 0,
+            Self::Told => 1,
+        }
+    }
+}
+
 impl Destination {
     /// A system without permits: it has some as soon as the database has dealt them out.
     pub fn shared(
@@ -137,11 +156,13 @@ impl Destination {
             blocked: AtomicU8::new(0),
             probe_due: AtomicBool::new(false),
             announced: AtomicI64::new(i64::MIN),
+            holds: Mutex::default(),
             hungry: AtomicBool::new(false),
             starts: Arc::default(),
             tally: Mutex::default(),
             stored: AtomicUsize::new(0),
             stored_max,
+            counted_at: Mutex::default(),
             gate: watch::Sender::new(false),
         }
     }
@@ -162,7 +183,6 @@ impl Destination {
     pub fn is_pulled(&self) -> bool {
         self.adapter.channel().is_some() && self.settings.pull_interval_s > 0
     }
-            counted_at: Mutex::default(),
 
     /// A permit for a job that has just arrived: at once, or after a short wait; none while the system
     /// is not called or stored jobs wait.
@@ -185,6 +205,7 @@ impl Destination {
             // A slow destination: store what comes instead of waiting again for each.
             self.backlog.store(true, Ordering::Relaxed);
             self.note_hungry();
+            self.put_off("in_flight");
             return None;
         };
         if self.blocked().is_some() {
@@ -205,7 +226,6 @@ impl Destination {
 
     /// A permit with its instant, where the rate is limited.
     fn with_start(&self, slot: Slot) -> Option<Permit> {
-            self.put_off("in_flight");
         if !self.protection.rate.is_limited() {
             return Some(Permit { _slot: slot, unused: None });
         }
@@ -295,11 +315,35 @@ impl Destination {
         self.backlog.load(Ordering::Relaxed)
     }
 
-    /// Why nothing is started, or that calls are made.
+    /// Why nothing is started, or that calls are made. A hold that is over, or taken back, is known no
+    /// more: the next one is written.
     pub fn block(&self, blocked: Option<Blocked>) {
+        if blocked != Some(Blocked::Hold) {
+            *locked(&self.holds) = [None; 2];
+        }
         let code = blocked.and_then(|reason| Blocked::ALL.iter().position(|r| *r == reason));
         let code = code.and_then(|place| u8::try_from(place + 1).ok()).unwrap_or(0);
         self.blocked.store(code, Ordering::Relaxed);
+    }
+
+    /// Nothing is started for that long. `true` where everybody must be told: a hundred calls under way
+    /// are answered alike, and the first one tells of it for all.
+    pub fn hold(&self, hold: Hold, pause: Duration, now: Instant) -> bool {
+        self.block(Some(Blocked::Hold));
+        let end = now + pause;
+        let enough = end.checked_sub(HOLD_STEP).unwrap_or(now).max(now);
+        let mut holds = locked(&self.holds);
+        let known = &mut holds[hold.place()];
+        if known.is_some_and(|known| known >= enough) {
+            return false;
+        }
+        *known = Some(end);
+        true
+    }
+
+    /// A hold could not be told: whoever learns of it next tells it.
+    pub fn forget_hold(&self, hold: Hold) {
+        locked(&self.holds)[hold.place()] = None;
     }
 
     /// Why nothing is started.
@@ -360,26 +404,6 @@ impl Destination {
         self.note_count(0);
     }
 
-    /// The database's count of stored jobs.
-    fn note_count(&self, count: usize) {
-        self.stored.store(count, Ordering::Relaxed);
-        if count == 0 {
-            self.gate.send_if_modified(|closed| std::mem::replace(closed, false));
-        } else if count >= self.stored_max {
-            self.gate.send_if_modified(|closed| !std::mem::replace(closed, true));
-        }
-    }
-
-    /// Whether its queue is left alone; the consumer follows it.
-    pub fn gate(&self) -> watch::Receiver<bool> {
-        self.gate.subscribe()
-    }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Numbers and queues that are whole after every single operation.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
     /// How far the look at `now` counts stored jobs: a closed gate opens when there are none, so counting
     /// more would be for nothing.
     pub fn counts(&self, now: Instant) -> usize {
@@ -407,3 +431,23 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         }
     }
 
+    /// The database's count of stored jobs.
+    fn note_count(&self, count: usize) {
+        self.stored.store(count, Ordering::Relaxed);
+        if count == 0 {
+            self.gate.send_if_modified(|closed| std::mem::replace(closed, false));
+        } else if count >= self.stored_max {
+            self.gate.send_if_modified(|closed| !std::mem::replace(closed, true));
+        }
+    }
+
+    /// Whether its queue is left alone; the consumer follows it.
+    pub fn gate(&self) -> watch::Receiver<bool> {
+        self.gate.subscribe()
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Numbers and queues that are whole after every single operation.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -18,7 +18,10 @@ use contracts::{
 };
 use jiff::Timestamp;
 
-use super::{Hub, destination::Destination};
+use super::{
+    Hub,
+    destination::{Destination, Hold},
+};
 use crate::{
     policy::{
         breaker::{self, State, Verdict},
@@ -50,10 +53,10 @@ pub async fn look(hub: &Hub, served: &[&Destination], first: bool) -> Result<(),
     for ((destination, seen), (_, counted)) in pairs.iter().zip(asked) {
         announce(hub, destination, seen, now, first).await?;
         note(destination, seen, now);
+        destination.note_seen(seen.stored, counted);
     }
     hub.set_retries_disabled(retries_disabled);
     tend(hub, &pairs).await
-        destination.note_seen(seen.stored, counted);
 }
 
 /// What a system's row means here.
@@ -259,16 +262,18 @@ pub fn verdict(outcome: &Outcome) -> (Verdict, Option<&'static str>) {
 pub async fn heed(hub: &Hub, system: &str, failure: &Failure, told: Option<Duration>) {
     let Some(pause) = told.filter(|_| failure.class == Class::NotNow) else { return };
     let pause = pause.min(retry::TOLD_MAX);
+    let destination = hub.destinations.get(system);
+    if destination.is_some_and(|d| !d.hold(Hold::Told, pause, Instant::now())) {
+        return;
+    }
     tracing::warn!(
         system,
         code = failure.code.name(),
         pause_s = pause.as_secs(),
         "they told us to wait"
     );
-    if let Some(destination) = hub.destinations.get(system) {
-        destination.block(Some(Blocked::Hold));
-    }
     if let Err(error) = hub.store.told(system, pause, failure.code.name()).await {
+        destination.inspect(|d| d.forget_hold(Hold::Told));
         tracing::warn!(%error, system, "the wait could not be written; their next answer says it again");
     }
 }

@@ -364,12 +364,15 @@ impl Store {
         Ok(Block { count, first_ms: row.try_get("first_ms")?, asked, told })
     }
 
-    /// They told us when to come again: nothing is started until then, in real time.
+    /// They told us when to come again: nothing is started until then, in real time. A hold that reaches
+    /// about as far is left alone: each change of one is a commit, and rings a bell in every worker.
     pub async fn told(&self, system: &str, pause: Duration, reason: &str) -> Result<(), Error> {
         within(async {
             sqlx::query(
-                "UPDATE hub.destination SET told_reason = $3, told_until = greatest(told_until,
-                   statement_timestamp() + $2 * interval '1 millisecond') WHERE system = $1",
+                "UPDATE hub.destination d SET told_reason = $3, told_until = n.until
+                   FROM (SELECT statement_timestamp() + $2 * interval '1 millisecond' AS until) n
+                  WHERE d.system = $1 AND (d.told_until IS NULL OR d.told_until
+                    < greatest(n.until - interval '1 s', statement_timestamp()))",
             )
             .bind(system)
             .bind(millis(pause))
@@ -542,10 +545,10 @@ async fn write_shares(
     Ok(())
 }
 
-fn int(number: usize) -> i32 {
-    i32::try_from(number).unwrap_or(i32::MAX)
-}
 fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+fn int(number: usize) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
