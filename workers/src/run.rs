@@ -174,10 +174,7 @@ async fn introduce(hub: &Hub) -> Result<(), Introduce> {
         return Err(Introduce::Fatal(Error::Shifted(shift)));
     }
     load_calendar(hub).await?;
-    if let Err(error) = hub.store.make_months().await {
-        // Rows go to the default partitions meanwhile; maintenance tries again and moves them.
-        tracing::warn!(%error, "the partitions of the months to come are not made");
-    }
+    clock::make_months(&hub.store).await;
     let pulled: Vec<bool> = hub.destinations.values().map(|d| d.is_pulled()).collect();
     hub.store.ensure_destinations(&hub.systems(), &pulled).await?;
     let limits: Vec<_> = hub
