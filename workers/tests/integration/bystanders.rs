@@ -1,12 +1,20 @@
 //! What is slow, or comes in crowds, holds up nobody who has nothing to do with it.
 
-use std::time::Instant;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
+use adapters::systems::kpsisu::CHECK;
 use serde_json::json;
 use tokio::net::TcpListener;
+use workers::store::consent::{Verdict, Which};
 
 use crate::{
-    protection::done,
+    protection::{blocked, done},
     servers::run,
     timers::held,
     world::{Scene, World, check, id, person, until},
@@ -36,6 +44,7 @@ fn ending_thousands_of_retries_keeps_no_job_of_another_system_waiting() {
     run(async {
         let world = World::build(Scene::default()).await;
         done(&world, &["pause", "gbdfl", "--reason", "so that a job is stored"]).await;
+        blocked(&world, "gbdfl", "pause", true).await;
         world.send(&person("stored beside a storm")).await;
         world.in_state(id("stored beside a storm"), "accepted").await;
         failed_before(&world, RETRIES).await;
@@ -113,24 +122,41 @@ fn promises_that_move_make_nobody_claim_or_count_stored_jobs() {
     });
 }
 
-/// A gateway that takes calls and never answers.
-async fn silent() -> &'static str {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap()).leak();
-    tokio::spawn(async move {
-        let mut taken = Vec::new();
-        while let Ok((call, _)) = listener.accept().await {
-            taken.push(call);
-        }
-    });
-    url
+/// A gateway that takes calls and never answers: how many it has taken, and how many of them were given
+/// up.
+struct Silent {
+    url: &'static str,
+    taken: Arc<AtomicUsize>,
+    gone: Arc<AtomicUsize>,
+}
+
+impl Silent {
+    async fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap()).leak();
+        let silent = Self { url, taken: Arc::default(), gone: Arc::default() };
+        let (taken, gone) = (silent.taken.clone(), silent.gone.clone());
+        tokio::spawn(async move {
+            while let Ok((mut call, _)) = listener.accept().await {
+                taken.fetch_add(1, Ordering::Relaxed);
+                let gone = gone.clone();
+                tokio::spawn(async move {
+                    // Reads to the end, which is when the caller hangs up.
+                    let read = tokio::io::copy(&mut call, &mut tokio::io::sink()).await;
+                    gone.fetch_add(1, Ordering::Relaxed);
+                    drop(read);
+                });
+            }
+        });
+        silent
+    }
 }
 
 #[test]
 fn starts_put_off_are_counted_by_jobs_and_not_by_the_traffic_of_other_systems() {
     const STORED: usize = 3;
     run(async {
-        let environment = vec![("HUB_SYSTEMS__GBDFL__URL", silent().await)];
+        let environment = vec![("HUB_SYSTEMS__GBDFL__URL", Silent::open().await.url)];
         let settings = "in_flight_max = 1\n[operations.gbdfl.person]\nat_risk_s = 3600\n\
                         deadline_s = 7200\ncall_timeout_ms = 120000\n";
         let settings = settings.to_owned();
@@ -154,6 +180,62 @@ fn starts_put_off_are_counted_by_jobs_and_not_by_the_traffic_of_other_systems() 
         let put_off = world.metric(0, "hub_starts_put_off_total", &labels).await;
         let most = f64::from(u32::try_from(STORED).unwrap());
         assert!((1.0..=most).contains(&put_off), "{put_off} starts of {most} jobs were put off");
+        world.strike().await;
+    });
+}
+
+/// Checks that wait for their consent, each for a verification of its own.
+async fn unconsented(world: &World, count: usize) {
+    world
+        .execute(&format!(
+            "INSERT INTO hub.job_live (seq, id, system, operation, subject, requested_by, priority,
+               input, requested_at, admitted_at, at_risk_at, deadline_at, give_up_at, state, sla,
+               events, event, phase, verify_job)
+             SELECT 1000000 + n, gen_random_uuid(), 'kpsisu', 'kpsisu.check', 'specialist:' || n,
+               'organisation:990140000007', 1, '{{\"iin\": \"850100300012\"}}', c.now, c.now,
+               c.now + interval '4 days', c.now + interval '5 days', c.now + interval '20 days',
+               'waiting', 'on_time', 1, 'accepted', 'consent', gen_random_uuid()
+               FROM generate_series(1, {count}) n CROSS JOIN (SELECT hub.now() AS now) c"
+        ))
+        .await;
+}
+
+#[test]
+fn a_check_is_found_among_thousands_that_wait_for_their_consent_without_reading_them() {
+    const CHECKS: usize = 4_000;
+    const LOOKS: usize = 12;
+    run(async {
+        let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
+        let store = &world.stage.store;
+        let look = async |which: Which| {
+            let (life, decide) = (Duration::from_mins(5), |_: &_| Verdict::Waits);
+            store.settle_consents(&which, life, &[&CHECK], decide).await.unwrap();
+        };
+        // The statement is planned while nothing waits.
+        for _ in 0..LOOKS {
+            look(Which { checks: vec![1], verifications: vec![id("nobody")] }).await;
+        }
+        unconsented(&world, CHECKS).await;
+        let read = "SELECT sum(idx_scan)::int AS scans, sum(idx_tup_read)::int AS rows
+                      FROM pg_stat_user_indexes WHERE relname = 'job_live'";
+        let before = world.row(read).await;
+        let known = "SELECT seq, verify_job FROM hub.job_live ORDER BY seq LIMIT 12";
+        for row in world.rows(known).await {
+            let verification = row["verify_job"].as_str().unwrap().parse().unwrap();
+            look(Which { verifications: vec![verification], ..Which::default() }).await;
+            look(Which { checks: vec![row["seq"].as_i64().unwrap()], ..Which::default() }).await;
+        }
+        let since = |row: &serde_json::Value, what: &str| {
+            row[what].as_i64().unwrap() - before[what].as_i64().unwrap()
+        };
+        let looks = i64::try_from(2 * LOOKS).unwrap();
+        let after = until("the server has counted the looks", async || {
+            let now = world.row(read).await;
+            (since(&now, "scans") >= looks).then_some(now)
+        })
+        .await;
+        let rows = since(&after, "rows");
+        assert!(rows < 20 * looks, "{rows} rows were read in {looks} looks, {CHECKS} wait");
         world.strike().await;
     });
 }
