@@ -239,3 +239,30 @@ fn a_check_is_found_among_thousands_that_wait_for_their_consent_without_reading_
         world.strike().await;
     });
 }
+
+#[test]
+fn a_gateway_that_keeps_its_messages_to_itself_at_the_start_keeps_no_new_job_waiting() {
+    run(async {
+        let gateway = Silent::open().await;
+        let environment = vec![
+            ("HUB_SYSTEMS__KPSISU__URL", gateway.url),
+            ("HUB_SYSTEMS__KPSISU__READ_TIMEOUT_MS", "60000"),
+        ];
+        let mut world = World::build(Scene { environment, ..Scene::default() }).await;
+        world.stage.kill_hub(0).await;
+        held(&world, 3, 3_600_000, 0).await;
+        let due = "UPDATE hub.destination SET next_pull_at = hub.now() - interval '1 minute'";
+        world.execute(due).await;
+        world.stage.start_hub(0).unwrap();
+        world.stage.ready(0).await.unwrap();
+        // It consumes, and has not waited until it gave the gateway up.
+        assert_eq!(gateway.gone.load(Ordering::Relaxed), 0, "the start waited for the gateway");
+        until("the gateway was asked", async || {
+            (gateway.taken.load(Ordering::Relaxed) > 0).then_some(())
+        })
+        .await;
+        world.send(&person("new while they are silent")).await;
+        assert_eq!(world.ended(id("new while they are silent")).await["state"], "succeeded");
+        world.strike().await;
+    });
+}
