@@ -27,6 +27,8 @@ use crate::{
 
 /// Without a jump, partitions are looked after this often.
 pub const MAINTENANCE_EVERY: Duration = Duration::from_secs(600);
+/// A month that could not be made is tried again after this.
+pub const MONTHS_AGAIN: Duration = Duration::from_secs(15);
 
 static SHIFT_MS: AtomicI64 = AtomicI64::new(0);
 
@@ -74,9 +76,7 @@ async fn hear(hub: &Hub, pause: &mut Pause) -> Result<(), crate::store::Error> {
     loop {
         refresh(&hub.store).await?;
         // The partitions of the month that time may have moved into.
-        if let Err(error) = hub.store.make_months().await {
-            tracing::warn!(%error, "the partitions of the months to come are not made");
-        }
+        let made = make_months(&hub.store).await;
         hub.wake.timers.now();
         hub.wake.pull.notify_one();
         hub.wake.look.notify_one();
@@ -86,9 +86,28 @@ async fn hear(hub: &Hub, pause: &mut Pause) -> Result<(), crate::store::Error> {
             let_go(hub).await;
         }
         forget(hub).await;
-        match tokio::time::timeout(MAINTENANCE_EVERY, jumped(hub, &mut jumps)).await {
+        let rest = if made { MAINTENANCE_EVERY } else { MONTHS_AGAIN };
+        match tokio::time::timeout(rest, jumped(hub, &mut jumps)).await {
             Ok(jumped) => jumped?,
+            Err(_) if !made => {}
             Err(_) => month = None,
+        }
+    }
+}
+
+/// Makes the partitions of the months to come; `false` where some are still missing: their rows go to
+/// the default partitions meanwhile, and are moved.
+pub async fn make_months(store: &Store) -> bool {
+    match store.make_months().await {
+        Ok(busy) => {
+            for (table, month) in &busy {
+                tracing::info!(table, month, "a month is made later: somebody reads its table");
+            }
+            busy.is_empty()
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the partitions of the months to come are not made");
+            false
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The running hub: all loops, started and stopped in the right order.
 //!
-//! *Start*: settings → database (waited for) → schema → business time and calendar → identity → what
-//! came in is matched, what waits is pulled → listeners → timers, relay, claims → consuming.
+//! *Start*: settings → database (waited for) → schema → business time and calendar → identity → beats,
+//! relay, listeners, claims, consuming; beside them what came in is matched, then what waits is pulled,
+//! and only then timers run. A gateway that is slow to give its messages holds up nothing else.
 //!
 //! *Stop*: consuming ends → what may be called and is not goes to the others → running calls finish,
 //! within the limit → results are recorded → events are published, by the others where there are any →
@@ -27,7 +28,7 @@ use crate::{
     doctor::expiry,
     fail_point::{self, Point},
     inbound::{self, matching, pull},
-    pipeline::{BuildError, Hub, admit, claim, decode, decode::Candidate, record},
+    pipeline::{BuildError, Hub, admit, claim, decode, decode::Candidate, record, retries},
     policy::{
         calendar::{MissingYear, day_of},
         pause::Pause,
@@ -107,7 +108,7 @@ pub async fn run(
         return Ok(());
     }
     let exporting = hub.traces.start_exporting();
-    let loops = Loops::start(&hub, records, inbound_listener, &background, &stop).await;
+    let loops = Loops::start(&hub, records, inbound_listener, &background);
     let consuming = start_consuming(&hub, health, only, &stop);
     tracing::info!(worker = %hub.worker(), systems = ?hub.systems(), "the hub runs");
     stop.cancelled().await;
@@ -174,10 +175,7 @@ async fn introduce(hub: &Hub) -> Result<(), Introduce> {
         return Err(Introduce::Fatal(Error::Shifted(shift)));
     }
     load_calendar(hub).await?;
-    if let Err(error) = hub.store.make_months().await {
-        // Rows go to the default partitions meanwhile; maintenance tries again and moves them.
-        tracing::warn!(%error, "the partitions of the months to come are not made");
-    }
+    clock::make_months(&hub.store).await;
     let pulled: Vec<bool> = hub.destinations.values().map(|d| d.is_pulled()).collect();
     hub.store.ensure_destinations(&hub.systems(), &pulled).await?;
     let limits: Vec<_> = hub
@@ -218,33 +216,25 @@ struct Loops {
 }
 
 impl Loops {
-    async fn start(
+    fn start(
         hub: &Arc<Hub>,
         records: mpsc::Receiver<record::Record>,
         inbound_listener: TcpListener,
         background: &CancellationToken,
-        stop: &CancellationToken,
     ) -> Self {
         let relay_stop = CancellationToken::new();
         let recording = tokio::spawn(record::run(hub.clone(), records));
         let (partitions, mine) = channel::channel(Vec::new());
-        // Beating first: a long look at what waited must not make this worker look dead.
         tokio::spawn(rescue::run(hub.clone(), partitions, background.clone()));
         // Nobody else publishes the events of the partitions that the others leave to it.
         tokio::spawn(clock::follow(hub.clone(), background.clone()));
         let relaying = tokio::spawn(relay::run(hub.clone(), mine, relay_stop.clone()));
-        // Answers before timers: what waited for us is read before anything is given up.
-        tokio::select! {
-            () = async { matching::catch_up(hub).await; pull::pull_due(hub).await } => {}
-            () = stop.cancelled() => {}
-        }
         serve(inbound_listener, inbound::router(hub.clone()), background.clone());
-        tokio::spawn(matching::run(hub.clone(), background.clone()));
-        tokio::spawn(pull::run(hub.clone(), background.clone()));
-        tokio::spawn(timers::run(hub.clone(), background.clone()));
+        tokio::spawn(answers_then_timers(hub.clone(), background.clone()));
         tokio::spawn(watch::run(hub.clone(), background.clone()));
         tokio::spawn(callback::run(hub.clone(), background.clone()));
         tokio::spawn(expiry::run(hub.clone(), background.clone()));
+        tokio::spawn(retries::run(hub.clone(), background.clone()));
         Self { recording, relaying, relay_stop }
     }
 
@@ -286,6 +276,17 @@ impl Loops {
         hub.store.close().await;
         tracing::info!("stopped");
     }
+}
+
+/// Answers before timers: what waited for us is read before anything is given up.
+async fn answers_then_timers(hub: Arc<Hub>, stop: CancellationToken) {
+    let read = async {
+        matching::catch_up(&hub).await;
+        tokio::spawn(matching::run(hub.clone(), stop.clone()));
+        pull::pull_due(&hub).await;
+    };
+    tokio::select! { () = stop.cancelled() => return, () = read => {} }
+    tokio::join!(pull::run(hub.clone(), stop.clone()), timers::run(hub.clone(), stop));
 }
 
 /// Permits that nobody uses any more are the others' at once, not when the last call has ended.

@@ -169,10 +169,15 @@ async fn fire(hub: &Hub, limit: i64, pulls: &mut Pulls) -> Result<usize, Unfired
         }
         hub.wake.pull.notify_one();
     }
-    for destination in hub.destinations.values() {
+    // A promise that moves makes no job startable.
+    let startable = fired.done.iter().filter(|(due, _)| due.kind != "sla");
+    let systems: HashSet<&str> = startable.map(|(due, _)| due.system.as_str()).collect();
+    for destination in systems.iter().filter_map(|system| hub.destinations.get(system)) {
         destination.note_stored(0);
     }
-    hub.wake.claim.notify_one();
+    if !systems.is_empty() {
+        hub.wake.claim.notify_one();
+    }
     hub.wake.relay.notify_one();
     tracing::debug!(
         fired = fired.done.len(),

@@ -12,6 +12,9 @@ mod batches;
 #[path = "integration/business_days.rs"]
 mod business_days;
 #[cfg(test)]
+#[path = "integration/bystanders.rs"]
+mod bystanders;
+#[cfg(test)]
 #[path = "integration/callbacks.rs"]
 mod callbacks;
 #[cfg(test)]

@@ -12,6 +12,7 @@ use adapters::channel::{AsyncChannel, Message, MessageKind, Page, Unreadable};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use contracts::{class::Failure, code, personal::Personal};
+use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
@@ -68,28 +69,32 @@ pub async fn pull_due(hub: &Hub) {
             return;
         }
     };
-    for destination in pulled {
-        let system = destination.spec.name;
-        let Some(due) = due.iter().find(|due| due.system == system) else { continue };
-        let Some(channel) = destination.adapter.channel() else { continue };
-        let probe = if due.probes {
-            match take_probe(hub, destination).await {
-                Some(probe) => Some(probe),
-                None => continue,
-            }
-        } else {
-            None
-        };
-        let drained = drain(hub, system, channel).await;
-        if probe.is_some() {
-            protect::note_call(hub, destination, probe, learned(&drained)).await;
+    let probes = |system: &str| due.iter().find(|due| due.system == system).map(|due| due.probes);
+    let pulls = pulled.into_iter().filter_map(|d| Some(pull(hub, d, probes(d.spec.name)?)));
+    join_all(pulls).await;
+}
+
+/// Drains one system; none waits for another.
+async fn pull(hub: &Hub, destination: &Destination, probes: bool) {
+    let system = destination.spec.name;
+    let Some(channel) = destination.adapter.channel() else { return };
+    let probe = if probes {
+        match take_probe(hub, destination).await {
+            Some(probe) => Some(probe),
+            None => return,
         }
-        match drained {
-            Ok(0) => {}
-            Ok(messages) => tracing::info!(system, messages, "waiting messages were pulled"),
-            Err(error) => {
-                tracing::warn!(%error, system, "a pull failed; the next one comes in time");
-            }
+    } else {
+        None
+    };
+    let drained = drain(hub, system, channel).await;
+    if probe.is_some() {
+        protect::note_call(hub, destination, probe, learned(&drained)).await;
+    }
+    match drained {
+        Ok(0) => {}
+        Ok(messages) => tracing::info!(system, messages, "waiting messages were pulled"),
+        Err(error) => {
+            tracing::warn!(%error, system, "a pull failed; the next one comes in time");
         }
     }
 }

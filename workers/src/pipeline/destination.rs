@@ -35,6 +35,12 @@ use crate::{
 
 /// Looked for again after this, where all instants of the next second are taken.
 const RESERVE_AGAIN: Duration = Duration::from_millis(100);
+/// Stored jobs are counted this often; in between a look asks only whether there are any.
+pub const COUNT_EVERY: Duration = Duration::from_secs(5);
+/// And this often while at least this part of the jobs that close the gate seem to be stored.
+const COUNT_NEAR: (usize, Duration) = (2, Duration::from_secs(1));
+/// A hold that ends by less than this later is no news.
+pub const HOLD_STEP: Duration = Duration::from_secs(1);
 
 /// One government system.
 pub struct Destination {
@@ -55,11 +61,13 @@ pub struct Destination {
     blocked: AtomicU8,
     probe_due: AtomicBool,
     announced: AtomicI64,
+    holds: Mutex<[Option<Instant>; 2]>,
     hungry: AtomicBool,
     starts: Arc<Mutex<Starts>>,
     tally: Mutex<Tally>,
     stored: AtomicUsize,
     stored_max: usize,
+    counted_at: Mutex<Option<Instant>>,
     gate: watch::Sender<bool>,
 }
 
@@ -75,6 +83,15 @@ pub struct Permit {
 struct Starts {
     tokens: Tokens,
     again_at: Option<Instant>,
+}
+
+/// Why a system is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// It rejected our credential.
+    Credential,
+    /// It told us when to come again.
+    Told,
 }
 
 /// Calls that ended and that nobody else knows of yet.
@@ -109,6 +126,15 @@ impl Drop for Permit {
     }
 }
 
+impl Hold {
+    const fn place(self) -> usize {
+        match self {
+            Self::Credential => 0,
+            Self::Told => 1,
+        }
+    }
+}
+
 impl Destination {
     /// A system without permits: it has some as soon as the database has dealt them out.
     pub fn shared(
@@ -130,11 +156,13 @@ impl Destination {
             blocked: AtomicU8::new(0),
             probe_due: AtomicBool::new(false),
             announced: AtomicI64::new(i64::MIN),
+            holds: Mutex::default(),
             hungry: AtomicBool::new(false),
             starts: Arc::default(),
             tally: Mutex::default(),
             stored: AtomicUsize::new(0),
             stored_max,
+            counted_at: Mutex::default(),
             gate: watch::Sender::new(false),
         }
     }
@@ -177,6 +205,7 @@ impl Destination {
             // A slow destination: store what comes instead of waiting again for each.
             self.backlog.store(true, Ordering::Relaxed);
             self.note_hungry();
+            self.put_off("in_flight");
             return None;
         };
         if self.blocked().is_some() {
@@ -243,10 +272,10 @@ impl Destination {
         Metric::PutOff.count([("system", self.spec.name), ("reason", reason)]);
     }
 
-    /// A job found no permit.
+    /// A job found no permit: more are asked for. A start was put off only where one was about to be
+    /// made; whoever looks for permits as other calls end puts off nothing.
     pub fn note_hungry(&self) {
         self.hungry.store(true, Ordering::Relaxed);
-        self.put_off("in_flight");
     }
 
     /// Whether a job found no permit since this was last asked.
@@ -286,11 +315,35 @@ impl Destination {
         self.backlog.load(Ordering::Relaxed)
     }
 
-    /// Why nothing is started, or that calls are made.
+    /// Why nothing is started, or that calls are made. A hold that is over, or taken back, is known no
+    /// more: the next one is written.
     pub fn block(&self, blocked: Option<Blocked>) {
+        if blocked != Some(Blocked::Hold) {
+            *locked(&self.holds) = [None; 2];
+        }
         let code = blocked.and_then(|reason| Blocked::ALL.iter().position(|r| *r == reason));
         let code = code.and_then(|place| u8::try_from(place + 1).ok()).unwrap_or(0);
         self.blocked.store(code, Ordering::Relaxed);
+    }
+
+    /// Nothing is started for that long. `true` where everybody must be told: a hundred calls under way
+    /// are answered alike, and the first one tells of it for all.
+    pub fn hold(&self, hold: Hold, pause: Duration, now: Instant) -> bool {
+        self.block(Some(Blocked::Hold));
+        let end = now + pause;
+        let enough = end.checked_sub(HOLD_STEP).unwrap_or(now).max(now);
+        let mut holds = locked(&self.holds);
+        let known = &mut holds[hold.place()];
+        if known.is_some_and(|known| known >= enough) {
+            return false;
+        }
+        *known = Some(end);
+        true
+    }
+
+    /// A hold could not be told: whoever learns of it next tells it.
+    pub fn forget_hold(&self, hold: Hold) {
+        locked(&self.holds)[hold.place()] = None;
     }
 
     /// Why nothing is started.
@@ -351,8 +404,35 @@ impl Destination {
         self.note_count(0);
     }
 
+    /// How far the look at `now` counts stored jobs: a closed gate opens when there are none, so counting
+    /// more would be for nothing.
+    pub fn counts(&self, now: Instant) -> usize {
+        let (part, often) = COUNT_NEAR;
+        let is_near = self.stored.load(Ordering::Relaxed) >= self.stored_max / part;
+        let every = if is_near { often } else { COUNT_EVERY };
+        let mut counted = locked(&self.counted_at);
+        let is_recent = counted.is_some_and(|at| now.saturating_duration_since(at) < every);
+        if is_recent || *self.gate.borrow() {
+            return 1;
+        }
+        *counted = Some(now);
+        self.stored_max
+    }
+
+    /// A look found so many stored jobs, and counted no further than `most`.
+    pub fn note_seen(&self, count: usize, most: usize) {
+        if count >= most && most < self.stored_max {
+            self.stored.fetch_max(count, Ordering::Relaxed);
+        } else {
+            self.note_count(count);
+        }
+        if count > 0 {
+            self.note_stored(0);
+        }
+    }
+
     /// The database's count of stored jobs.
-    pub fn note_count(&self, count: usize) {
+    fn note_count(&self, count: usize) {
         self.stored.store(count, Ordering::Relaxed);
         if count == 0 {
             self.gate.send_if_modified(|closed| std::mem::replace(closed, false));

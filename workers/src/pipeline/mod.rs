@@ -26,6 +26,7 @@ pub mod prepare;
 pub mod protect;
 pub mod record;
 pub mod registry;
+pub mod retries;
 pub mod settle;
 pub mod slots;
 
@@ -104,6 +105,8 @@ pub struct Wake {
     pub claim: Notify,
     /// What all workers share has changed.
     pub look: Notify,
+    /// Retries of other operations are stopped now.
+    pub retries: Notify,
     /// Events that another process wrote wait in our partitions.
     pub unsent: Notify,
     /// A worker came or went, or gave partitions away.
@@ -222,7 +225,11 @@ impl Hub {
 
     /// The operations whose retries an operator stopped, as the last look saw them.
     pub fn set_retries_disabled(&self, operations: Vec<String>) {
-        *self.retries_disabled.write().unwrap_or_else(PoisonError::into_inner) = operations;
+        let mut known = self.retries_disabled.write().unwrap_or_else(PoisonError::into_inner);
+        if *known != operations {
+            *known = operations;
+            self.wake.retries.notify_one();
+        }
     }
 
     /// Whether an operator stopped the retries of this operation.

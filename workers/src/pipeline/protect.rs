@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! once a second, or when a bell rings: look (one statement, no lock)
-//!     → why each system is not called · retries that are stopped · shares of the limits
+//!     → why each system is not called · whose retries are stopped · shares of the limits
 //!     → only where something is to tell: tend (one commit: calls for the breakers, shares)
 //! ```
 //!
@@ -18,7 +18,10 @@ use contracts::{
 };
 use jiff::Timestamp;
 
-use super::{Hub, destination::Destination};
+use super::{
+    Hub,
+    destination::{Destination, Hold},
+};
 use crate::{
     policy::{
         breaker::{self, State, Verdict},
@@ -37,27 +40,23 @@ use crate::{
 pub const LOOKS_APART: Duration = Duration::from_millis(100);
 /// A probe counts as lost after the longest call, and this.
 const PROBE_SLACK: Duration = Duration::from_secs(15);
-/// Batches of jobs whose retries were stopped, in one look.
+/// Batches of jobs whose retries were stopped, in a row.
 const STOPPED_BATCHES_MAX: usize = 20;
 
 /// One look at everything shared, and what follows from it.
 pub async fn look(hub: &Hub, served: &[&Destination], first: bool) -> Result<(), Error> {
-    let systems: Vec<&str> = served.iter().map(|d| d.spec.name).collect();
-    let Look { now, retries_disabled, systems: seen } =
-        hub.store.look(&systems, hub.config.pipeline.stored_max).await?;
+    let began = Instant::now();
+    let asked: Vec<(&str, usize)> = served.iter().map(|d| (d.spec.name, d.counts(began))).collect();
+    let Look { now, retries_disabled, systems: seen } = hub.store.look(&asked).await?;
     let now = Timestamp::from_microsecond(now).unwrap_or(Timestamp::UNIX_EPOCH);
     let pairs: Vec<(&Destination, Seen)> = served.iter().copied().zip(seen).collect();
-    for (destination, seen) in &pairs {
+    for ((destination, seen), (_, counted)) in pairs.iter().zip(asked) {
         announce(hub, destination, seen, now, first).await?;
         note(destination, seen, now);
+        destination.note_seen(seen.stored, counted);
     }
-    tend(hub, &pairs).await?;
     hub.set_retries_disabled(retries_disabled);
-    // What is shared is known now, whatever becomes of these jobs.
-    if let Err(error) = stop_retries(hub).await {
-        tracing::warn!(%error, "jobs whose retries are stopped wait for the next look to end");
-    }
-    Ok(())
+    tend(hub, &pairs).await
 }
 
 /// What a system's row means here.
@@ -69,10 +68,6 @@ fn note(destination: &Destination, seen: &Seen, now: Timestamp) {
     let blocked = seen.blocked.filter(|b| *b == Blocked::Pause).or(here).or(seen.blocked);
     destination.block(blocked);
     destination.note_probe(seen.probe_due);
-    destination.note_count(seen.stored);
-    if seen.stored > 0 {
-        destination.note_stored(0);
-    }
     Metric::BreakerState.set(seen.breaker.gauge(), [("system", system)]);
     for reason in Blocked::ALL {
         let labels = [("system", system), ("reason", reason.name())];
@@ -267,16 +262,18 @@ pub fn verdict(outcome: &Outcome) -> (Verdict, Option<&'static str>) {
 pub async fn heed(hub: &Hub, system: &str, failure: &Failure, told: Option<Duration>) {
     let Some(pause) = told.filter(|_| failure.class == Class::NotNow) else { return };
     let pause = pause.min(retry::TOLD_MAX);
+    let destination = hub.destinations.get(system);
+    if destination.is_some_and(|d| !d.hold(Hold::Told, pause, Instant::now())) {
+        return;
+    }
     tracing::warn!(
         system,
         code = failure.code.name(),
         pause_s = pause.as_secs(),
         "they told us to wait"
     );
-    if let Some(destination) = hub.destinations.get(system) {
-        destination.block(Some(Blocked::Hold));
-    }
     if let Err(error) = hub.store.told(system, pause, failure.code.name()).await {
+        destination.inspect(|d| d.forget_hold(Hold::Told));
         tracing::warn!(%error, system, "the wait could not be written; their next answer says it again");
     }
 }
@@ -287,8 +284,8 @@ pub fn policy(hub: &Hub, operation: &OperationSpec) -> Policy {
     Policy { enabled: policy.enabled && !hub.has_retries_disabled(operation.name), ..policy }
 }
 
-/// Ends what waits for a retry that will not come.
-async fn stop_retries(hub: &Hub) -> Result<(), Error> {
+/// Ends what waits for a retry that will not come; the rest of very many is for the next time.
+pub async fn stop_retries(hub: &Hub) -> Result<(), Error> {
     let disabled: Vec<(&'static OperationSpec, Policy)> = hub
         .operations
         .values()

@@ -4,7 +4,10 @@
 //! away; a result that the database cannot hold becomes a defect of that one job, not of its
 //! neighbours.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use adapters::attempt::{Answer, Attempt, File, Interim, Outcome};
 use contracts::{
@@ -21,7 +24,7 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::{Hub, admit::count, consent, exchange, follow_up, links, protect};
+use super::{Hub, admit::count, consent, destination::Hold, exchange, follow_up, links, protect};
 use crate::{
     fail_point::{self, Point},
     policy::{
@@ -32,7 +35,6 @@ use crate::{
         Kind,
         consent::Which,
         file::FileRow,
-        protection::Blocked,
         record::{AttemptRow, Change, Guard, Recorded},
         retries::overrule,
     },
@@ -287,11 +289,13 @@ async fn fail(hub: &Hub, change: &mut Change, failure: &Failure, tried: Tried) {
 
 /// Our credential was rejected: nothing more is started until somebody or something mends it.
 async fn hold(hub: &Hub, system: &str, reason: &str) {
-    tracing::error!(system, reason, "our credential was rejected; the system is held");
-    if let Some(destination) = hub.destinations.get(system) {
-        destination.block(Some(Blocked::Hold));
+    let (pause, destination) = (retry::NOT_NOW_PAUSE, hub.destinations.get(system));
+    if destination.is_some_and(|d| !d.hold(Hold::Credential, pause, Instant::now())) {
+        return;
     }
-    if let Err(error) = hub.store.hold(system, retry::NOT_NOW_PAUSE, reason).await {
+    tracing::error!(system, reason, "our credential was rejected; the system is held");
+    if let Err(error) = hub.store.hold(system, pause, reason).await {
+        destination.inspect(|d| d.forget_hold(Hold::Credential));
         tracing::warn!(%error, system, "the hold could not be written; the next attempt tries again");
     }
 }

@@ -215,6 +215,10 @@ pub(super) fn verifies(operation: &OperationSpec) -> bool {
     operation.parts == Parts::Code
 }
 
+/// That a check `p` waits for its consent, in a way that no index of states or phases fits: a plan of when
+/// nothing waited would take such a one for the shortest way, and read all that waits.
+const WAITS: &str = "p.state || ' ' || p.phase = 'waiting consent'";
+
 /// Codes that opened nothing are forgotten after this: whoever verified one has long used it.
 const FORGET_AFTER: Duration = Duration::from_secs(86_400);
 
@@ -296,11 +300,11 @@ impl Store {
     ) -> Result<Option<Code>, Error> {
         within(async {
             let mut tx = super::begin(&self.pool).await?;
-            let row = sqlx::query(
+            let statement = format!(
                 "SELECT s.code_ref, s.otp_id, s.attempts_left, s.used_by IS NOT NULL AS used,
                         s.iin_hash = sha256(convert_to(v.input ->> 'iin', 'UTF8')) AS same_person,
                         NOT EXISTS (SELECT 1 FROM hub.job_live p
-                          WHERE p.verify_job = $1 AND p.state = 'waiting' AND p.phase = 'consent'
+                          WHERE p.verify_job = $1 AND {WAITS}
                             AND (p.operation <> s.check_operation OR p.subject <> s.check_subject))
                           AS same_check,
                         hub.now() >= coalesce(s.expires_at,
@@ -311,11 +315,12 @@ impl Store {
                    JOIN hub.sms_code s ON s.code_ref = v.input ->> 'code_ref'
                    LEFT JOIN hub.sealed_code c ON c.job_id = k.id
                   WHERE k.id = $1 FOR UPDATE OF s",
-            )
-            .bind(job)
-            .bind(millis(rules.life))
-            .fetch_optional(&mut *tx)
-            .await?;
+            );
+            let row = sqlx::query(sqlx::AssertSqlSafe(statement))
+                .bind(job)
+                .bind(millis(rules.life))
+                .fetch_optional(&mut *tx)
+                .await?;
             let Some(row) = row else { return Ok(None) };
             let counted: bool = row.try_get("counted")?;
             let code_ref: String = row.try_get("code_ref")?;
@@ -395,14 +400,17 @@ async fn count_attempt(tx: Tx<'_>, job: Uuid, code_ref: &str) -> Result<(), Erro
     Ok(())
 }
 
-/// Locks the checks; whoever is busy with one of them deals with it.
+/// Locks the checks; whoever is busy with one of them deals with it. They are found by index, however
+/// many others wait: those of a verification by `job_live_verification`, then all by number. What else
+/// must be true of them is written so that no other index fits ([`WAITS`]). A verification is looked for
+/// in the months of history only where it does not live any more.
 async fn load_waiting(
     tx: Tx<'_>,
     which: &Which,
     life: Duration,
     operations: &[&'static OperationSpec],
 ) -> Result<Vec<Waiting>, Error> {
-    let rows = sqlx::query(
+    let statement = format!(
         "SELECT p.seq, p.operation, v.operation AS verified_by, v.state, v.code, v.summary,
                 coalesce(v.input ->> 'iin' = p.input ->> 'iin', false) AS same_person,
                 coalesce(s.check_operation = p.operation AND s.check_subject = p.subject, false)
@@ -411,17 +419,24 @@ async fn load_waiting(
                 hub.now() > p.admitted_at + $3 * interval '1 millisecond' AS too_long
            FROM hub.job_live p
            LEFT JOIN hub.job_key k ON k.id = p.verify_job
-           LEFT JOIN hub.job v ON v.seq = k.seq
+           LEFT JOIN LATERAL (
+             SELECT l.operation, l.state, l.code, l.summary, l.input
+               FROM hub.job_live l WHERE l.seq = k.seq
+             UNION ALL
+             SELECT h.operation, h.state, h.code, h.summary, h.input
+               FROM hub.job h WHERE h.seq = k.seq AND h.ended_on < 'infinity'
+             LIMIT 1) v ON true
            LEFT JOIN hub.sms_code s ON s.code_ref = v.input ->> 'code_ref'
-          WHERE p.state = 'waiting' AND p.phase = 'consent'
-            AND (p.verify_job = ANY($1) OR p.seq = ANY($2))
+          WHERE p.seq = ANY(ARRAY(SELECT w.seq FROM hub.job_live w
+                              WHERE w.verify_job = ANY($1)) || $2::bigint[]) AND {WAITS}
           ORDER BY p.seq FOR UPDATE OF p SKIP LOCKED",
-    )
-    .bind(&which.verifications)
-    .bind(&which.checks)
-    .bind(millis(life))
-    .fetch_all(&mut *tx)
-    .await?;
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(statement))
+        .bind(&which.verifications)
+        .bind(&which.checks)
+        .bind(millis(life))
+        .fetch_all(&mut *tx)
+        .await?;
     let known = |name: &str| operations.iter().find(|o| o.name == name).copied();
     let mut waiting = Vec::with_capacity(rows.len());
     for row in rows {

@@ -123,8 +123,10 @@ impl Store {
     pub async fn hold(&self, system: &str, pause: Duration, reason: &str) -> Result<(), Error> {
         within(async {
             sqlx::query(
-                "UPDATE hub.destination SET held_reason = $3,
-                    held_until = statement_timestamp() + $2 * interval '1 millisecond' WHERE system = $1",
+                "UPDATE hub.destination d SET held_reason = $3, held_until = n.until
+                   FROM (SELECT statement_timestamp() + $2 * interval '1 millisecond' AS until) n
+                  WHERE d.system = $1 AND (d.held_until IS NULL OR d.held_until
+                    < greatest(n.until - interval '1 s', statement_timestamp()))",
             )
             .bind(system)
             .bind(millis(pause))

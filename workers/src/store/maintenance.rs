@@ -85,19 +85,39 @@ impl Store {
         self.let_go(retention).await
     }
 
-    /// Makes the partitions of this month and the next two, in business time.
-    pub async fn make_months(&self) -> Result<(), Error> {
-        within(async {
-            sqlx::query(
-                "SELECT hub.ensure_month(((hub.now() + n * interval '1 month')
-                   AT TIME ZONE 'UTC')::date) FROM generate_series(0, 2) n",
+    /// Makes the partitions of this month and the next two, in business time, each in a commit of its
+    /// own; table and month of those that somebody's work keeps from being made now.
+    pub async fn make_months(&self) -> Result<Vec<(String, String)>, Error> {
+        let missing = within(async {
+            Ok(sqlx::query(
+                "SELECT h.base::text AS base, m.month::text AS month FROM hub.history h
+                  CROSS JOIN (SELECT date_trunc('month', (hub.now() + n * interval '1 month')
+                    AT TIME ZONE 'UTC')::date AS month FROM generate_series(0, 2) n) m
+                  WHERE to_regclass(format('hub.%s_%s', h.base, to_char(m.month, 'YYYYMM'))) IS NULL
+                  ORDER BY m.month, h.base",
             )
-            .execute(&self.pool)
-            .await?;
-            sqlx::query("SELECT hub.mark_month()").execute(&self.pool).await?;
-            Ok(())
+            .fetch_all(&self.pool)
+            .await?)
         })
-        .await
+        .await?;
+        let mut busy = Vec::new();
+        for row in missing {
+            let (table, month): (String, String) = (row.try_get("base")?, row.try_get("month")?);
+            let step: String = within(async {
+                Ok(sqlx::query_scalar("SELECT hub.make_month($1, $2::date)")
+                    .bind(&table)
+                    .bind(&month)
+                    .fetch_one(&self.pool)
+                    .await?)
+            })
+            .await?;
+            if step == "busy" {
+                busy.push((table, month));
+            }
+        }
+        within(async { Ok(sqlx::query("SELECT hub.mark_month()").execute(&self.pool).await?) })
+            .await?;
+        Ok(busy)
     }
 
     /// Lets go what has had its time.

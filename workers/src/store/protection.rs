@@ -89,7 +89,7 @@ pub struct Look {
 /// One system, as the shared tables show it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Seen {
-    /// Jobs that are stored and startable; counting stops at a limit.
+    /// Jobs that are stored and startable; counting stops where it was told to.
     pub stored: usize,
     /// Why it is not called.
     pub blocked: Option<Blocked>,
@@ -169,14 +169,15 @@ pub struct Block {
 }
 
 impl Store {
-    /// One look: no lock, one statement.
-    pub async fn look(&self, systems: &[&str], stored_max: usize) -> Result<Look, Error> {
+    /// One look at these systems: no lock, one statement. Stored jobs of each are counted as far as it
+    /// says, which is a row read each.
+    pub async fn look(&self, systems: &[(&str, usize)]) -> Result<Look, Error> {
         let statement = format!(
             "SELECT jsonb_build_object('now', {NOW_MICROS}, 'retries_disabled',
                coalesce((SELECT jsonb_agg(r.operation) FROM hub.retries_disabled r), '[]'),
                'systems', coalesce(jsonb_agg(jsonb_build_object(
                  'stored', (SELECT count(*) FROM (SELECT 1 FROM hub.job_live j
-                    WHERE j.state = 'accepted' AND j.system = s.system LIMIT $2) few),
+                    WHERE j.state = 'accepted' AND j.system = s.system LIMIT s.most) few),
                  'blocked', {BLOCKED_BY}, 'breaker', d.breaker,
                  'probe_due', {PROBE_DUE},
                  'maintenance_until',
@@ -185,13 +186,13 @@ impl Store {
                  'shares', coalesce((SELECT jsonb_agg(to_jsonb(p) ORDER BY p.worker)
                     FROM hub.destination_share p WHERE p.system = s.system), '[]'))
                  ORDER BY s.ord), '[]'))
-               FROM UNNEST($1::text[]) WITH ORDINALITY s (system, ord)
+               FROM UNNEST($1::text[], $2::bigint[]) WITH ORDINALITY s (system, most, ord)
                JOIN hub.destination d ON d.system = s.system"
         );
         within(async {
             let row = sqlx::query_scalar(sqlx::AssertSqlSafe(statement))
-                .bind(systems)
-                .bind(i64::try_from(stored_max).unwrap_or(i64::MAX))
+                .bind(systems.iter().map(|(system, _)| *system).collect::<Vec<_>>())
+                .bind(systems.iter().map(|(_, most)| count(*most)).collect::<Vec<_>>())
                 .fetch_one(&self.pool)
                 .await?;
             let mut looks: Vec<Look> = read_rows(vec![row])?;
@@ -363,12 +364,15 @@ impl Store {
         Ok(Block { count, first_ms: row.try_get("first_ms")?, asked, told })
     }
 
-    /// They told us when to come again: nothing is started until then, in real time.
+    /// They told us when to come again: nothing is started until then, in real time. A hold that reaches
+    /// about as far is left alone: each change of one is a commit, and rings a bell in every worker.
     pub async fn told(&self, system: &str, pause: Duration, reason: &str) -> Result<(), Error> {
         within(async {
             sqlx::query(
-                "UPDATE hub.destination SET told_reason = $3, told_until = greatest(told_until,
-                   statement_timestamp() + $2 * interval '1 millisecond') WHERE system = $1",
+                "UPDATE hub.destination d SET told_reason = $3, told_until = n.until
+                   FROM (SELECT statement_timestamp() + $2 * interval '1 millisecond' AS until) n
+                  WHERE d.system = $1 AND (d.told_until IS NULL OR d.told_until
+                    < greatest(n.until - interval '1 s', statement_timestamp()))",
             )
             .bind(system)
             .bind(millis(pause))
@@ -539,6 +543,10 @@ async fn write_shares(
     .execute(&mut *tx)
     .await?;
     Ok(())
+}
+
+fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 fn int(number: usize) -> i32 {

@@ -41,7 +41,7 @@ async fn listed(world: &World, system: &str) -> Value {
 }
 
 /// Waits until every hub knows why a system is not called; or that it is.
-async fn blocked(world: &World, system: &str, reason: &str, is: bool) {
+pub async fn blocked(world: &World, system: &str, reason: &str, is: bool) {
     for hub in 0..world.stage.hubs.len() {
         until(&format!("hub {hub}: {system} {reason} is {is}"), async || {
             let labels = [("system", system), ("reason", reason)];

@@ -18,7 +18,7 @@ use crate::{
 
 /// Jobs that they hold, with numbers past those that the hub gives here, each with a warning: due
 /// `spread_ms` apart from the first, which is due after `lead_ms`.
-async fn held(world: &World, count: usize, lead_ms: i64, spread_ms: i64) {
+pub async fn held(world: &World, count: usize, lead_ms: i64, spread_ms: i64) {
     world
         .execute(&format!(
             "WITH jobs AS (

@@ -21,11 +21,8 @@ use crate::{
     world::{Scene, World, id, person, until},
 };
 
-/// A command that a worker started, and the worker.
-async fn started(world: &World) -> Uuid {
-    let worker = id("a worker that died");
-    let store = &world.stage.store;
-    store.register_worker(worker, "test").await.unwrap();
+/// A command on its way into the tables.
+async fn command(world: &World) -> Entry {
     let body = Body {
         requested_by: "organisation:990140000007".to_owned(),
         priority: 0,
@@ -35,10 +32,10 @@ async fn started(world: &World) -> Uuid {
         retry_of: None,
         begun_by: None,
         callback_url: None,
-        requested_at: store.business_now().await.unwrap(),
+        requested_at: world.stage.store.business_now().await.unwrap(),
         sla: CHECK.sla,
     };
-    let entry = Entry {
+    Entry {
         id: id("a started command"),
         content_hash: [0; 32],
         operation: Some(&CHECK),
@@ -48,8 +45,15 @@ async fn started(world: &World) -> Uuid {
         code: None,
         child: None,
         fate: Fate::Job { start: true, body: Box::new(body) },
-    };
-    let admitted = store.admit(worker, &[entry], &[]).await.unwrap();
+    }
+}
+
+/// A command that a worker started, and the worker.
+async fn started(world: &World) -> Uuid {
+    let worker = id("a worker that died");
+    let store = &world.stage.store;
+    store.register_worker(worker, "test").await.unwrap();
+    let admitted = store.admit(worker, &[command(world).await], &[]).await.unwrap();
     assert!(matches!(admitted[..], [Admitted::Job { .. }]), "{admitted:?}");
     worker
 }
@@ -284,6 +288,38 @@ fn a_month_that_somebody_reads_is_dropped_later_and_holds_nobody_up() {
         assert!(world.months_of("attempt").await > 0);
         world.after_days(0).await;
         assert_eq!(world.rows("SELECT 1 FROM hub.attempt").await.len(), 0);
+        world.strike().await;
+    });
+}
+
+#[test]
+fn a_month_whose_table_somebody_reads_is_made_later_and_holds_nobody_up() {
+    run(async {
+        let world = quiet().await;
+        let store = &world.stage.store;
+        let worker = started(&world).await;
+        let now = store.business_now().await.unwrap();
+        let later = now.checked_add(jiff::SignedDuration::from_hours(100 * 24)).unwrap();
+        store.jump_to(later).await.unwrap();
+        // As an export does, for as long as it takes.
+        let reading = "LOCK TABLE hub.job_ended_other IN ACCESS SHARE MODE";
+        let reader = world.hold(reading).await;
+        let again = [command(&world).await];
+        let (made, known) = tokio::join!(store.make_months(), store.admit(worker, &again, &[]));
+        let busy = made.unwrap();
+        assert!(!busy.is_empty() && busy.iter().all(|(table, _)| table == "job"), "{busy:?}");
+        let known = known.unwrap();
+        assert!(matches!(known[..], [Admitted::Known]), "{known:?}");
+        drop(reader);
+        until("it is made later", async || {
+            store.make_months().await.unwrap().is_empty().then_some(())
+        })
+        .await;
+        let months = world.months_of("job").await;
+        assert_eq!(months, world.months_of("attempt").await);
+        let reader = world.hold(reading).await;
+        assert!(store.make_months().await.unwrap().is_empty(), "nothing is left to make");
+        drop(reader);
         world.strike().await;
     });
 }

@@ -269,6 +269,13 @@ impl World {
         sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&self.db).await.unwrap();
     }
 
+    /// A transaction that holds what this statement locks, until it is dropped.
+    pub async fn hold(&self, sql: &str) -> sqlx::Transaction<'static, sqlx::Postgres> {
+        let mut holder = self.db.begin().await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut *holder).await.unwrap();
+        holder
+    }
+
     /// The row of a job, where there is one.
     pub async fn job(&self, id: Uuid) -> Option<Value> {
         self.rows(&format!("SELECT * FROM hub.job WHERE id = '{id}'")).await.pop()
