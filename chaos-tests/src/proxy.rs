@@ -7,7 +7,8 @@
 //!
 //! *Guarantee*: without conditions every byte arrives, in order, with its half-close. Whatever the
 //! conditions were, bytes never arrive twice, out of order or changed: a connection that lost some
-//! ends, or carries nothing any more. The port stays the proxy's own also while it refuses, so that no stranger can take it.
+//! ends, or carries nothing any more. The port stays the proxy's own also while it refuses, so that no
+//! stranger can take it.
 //! Jitter comes from the seed, the connection's number and the direction.
 //!
 //! *Limits*: [`IN_FLIGHT_BYTES_MAX`] bytes of one direction of one connection are under way; who sends

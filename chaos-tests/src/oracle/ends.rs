@@ -3,9 +3,10 @@
 //! | end | reason |
 //! |---|---|
 //! | `cancelled` | none: nobody cancels here |
-//! | not `succeeded`, although Kazpost gave the order a number or Е-қызмет took the submission | they were asked, and no question was answered (D15) |
+//! | not `succeeded`, although Kazpost or Е-қызмет did it | they were asked, and no question was answered (D15) |
 //! | `failed`, attempts used up | as many requests without an answer as the operation has attempts |
-//! | `failed`, outcome unknown or time used up; `expired` | a request without an answer, or with a part of it; of KPSiSU also one that is never answered |
+//! | `failed`, outcome unknown or time used up; `expired` | a request without an answer, or with a part of it |
+//! | the same, of KPSiSU | also a request that is never answered |
 //! | `failed`, the consent was not proven | its verification did not succeed |
 //!
 //! *Limits*: a request that a broken line swallowed, or that a dying hub never sent, is in no journal. So

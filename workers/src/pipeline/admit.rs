@@ -1,9 +1,10 @@
 //! admit: the group commit after which deliveries may be acknowledged.
 //!
 //! A batch is what queued while the commit before was under way, the channels in turns: no timer, so a
-//! lone job waits for nobody, and no flood of one system stands before the others. A batch that fails on data is halved until the one bad message is found; that one goes to
-//! quarantine and its neighbours are admitted. So does a job whose deadline lies behind the business
-//! calendar; one that was requested before the calendar begins is rejected.
+//! lone job waits for nobody, and no flood of one system stands before the others. A batch that fails
+//! on data is halved until the one bad message is found; that one goes to quarantine and its
+//! neighbours are admitted. So does a job whose deadline lies behind the business calendar; one that
+//! was requested before the calendar begins is rejected.
 //!
 //! *Guarantee*: while the database is down nothing is acknowledged and nothing is lost; the
 //! deliveries stay with the broker.

@@ -167,6 +167,7 @@ const RULES: [Rule; 23] = [
         played: &[
             "d15_one_order_has_one_number_whatever_is_lost_repeated_or_killed",
             "d15_a_number_that_was_issued_is_asked_for_by_a_persons_word",
+            "d15_a_number_stands_although_a_newer_job_of_the_order_ended_without_one",
             "d6_d15_a_pause_in_the_middle_of_a_command_does_not_send_it_twice",
             "d15_a_lost_answer_is_in_doubt_until_the_order_number_tells",
             "d15_a_hub_killed_while_it_fetches_the_label_again_loses_neither_number_nor_label",

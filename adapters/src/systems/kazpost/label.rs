@@ -151,14 +151,13 @@ impl Office {
             "tracking_link": self.tracking_link(&number),
             "contour": self.soap.contour(),
         });
-        // The number is the order's, whoever asked: a newer job that owns the row may end without one.
-        let number_known = portal::write(&portal::NUMBER, columns.clone());
-        let mut writes =
-            vec![Status::TrackAssigned.write(input.order_kind, call.now), number_known];
+        let mut writes = vec![Status::TrackAssigned.write(input.order_kind, call.now)];
         if is_new {
             let day = local_date(call.now).to_string();
             writes.push(portal::write(&portal::ISSUED, json!({ "track_number_issued_on": day })));
         }
+        // The number is the order's, whoever asked: a newer job that owns the row may end without one.
+        writes.push(portal::write(&portal::NUMBER, columns.clone()));
         if label.is_none() && reloads < RELOADS_MAX {
             return awaited(&number, reloads, writes);
         }
