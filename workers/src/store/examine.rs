@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, str::FromStr};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{Connection, PgConnection, Row, postgres::PgConnectOptions};
 
-use super::{Error, MIGRATIONS, STATEMENT_WAIT_MAX, calendar};
+use super::{Error, STATEMENT_WAIT_MAX, calendar, migrate::MIGRATIONS};
 use crate::policy::calendar::Calendar;
 
 /// A connection that asks.

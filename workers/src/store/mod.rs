@@ -31,6 +31,7 @@ pub mod kept;
 pub mod late;
 pub mod listing;
 pub mod maintenance;
+mod migrate;
 pub mod outbox;
 mod parcel;
 pub mod pause;
@@ -49,19 +50,19 @@ pub mod timer;
 pub mod watch;
 pub mod worker;
 
-use std::{path::Path, str::FromStr, time::Duration};
+use std::{str::FromStr, time::Duration};
 
 use contracts::trace::TraceContext;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
     PgConnection, Row as _,
-    migrate::Migrator,
-    postgres::{PgConnectOptions, PgPoolOptions, PgRow},
+    postgres::{PgConnectOptions, PgRow},
 };
 
 use self::pool::{Doubt, Pool};
 pub use self::{
     error::{Error, Kind, Outside},
+    migrate::MIGRATION_LOCK_WAIT_MAX,
     pool::Transaction,
 };
 
@@ -74,8 +75,6 @@ pub const IDLE_WAIT_MAX: Duration = Duration::from_secs(5);
 pub const CALL_WAIT_MAX: Duration = Duration::from_secs(20);
 /// How long a call waits for a free connection.
 pub const CONNECTION_WAIT_MAX: Duration = Duration::from_secs(5);
-/// How long a migration waits for a lock: whoever works must not queue up behind it for longer.
-pub const MIGRATION_LOCK_WAIT_MAX: Duration = Duration::from_secs(30);
 /// What the server does about a session whose client is gone: where nothing says so, it asks an idle one
 /// after 30 s and ends it after 30 s more; it ends one that takes no answer for 30 s; and a statement that
 /// is at work for somebody who has hung up ends within 2 s, with its locks.
@@ -88,8 +87,6 @@ const LOST_CLIENT: [(&str, &str); 5] = [
 ];
 /// Ids in one query.
 pub const IDS_PER_QUERY_MAX: usize = 1_000;
-
-static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
 /// The database.
 ///
@@ -147,69 +144,6 @@ impl Store {
             options,
             migrating,
         })
-    }
-
-    /// Brings the schema up to date. Who works must be able to read which version it is: the table
-    /// of migrations exists before the first migration, so no default privilege covers it. On a
-    /// connection of its own: what bounds and steers the hub's statements is nothing for these.
-    pub async fn migrate(&self) -> Result<(), Error> {
-        self.migrate_by(&self.migrator().await?).await
-    }
-
-    /// As [`Store::migrate`], by the migrations of a folder: those of another build.
-    pub async fn migrate_from(&self, folder: &Path) -> Result<(), Error> {
-        self.migrate_by(&Migrator::new(folder).await?).await
-    }
-
-    async fn migrate_by(&self, migrator: &Migrator) -> Result<(), Error> {
-        let own = PgPoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(CONNECTION_WAIT_MAX)
-            .connect_lazy_with(self.migrating.clone());
-        migrator.run(&own).await?;
-        sqlx::query("GRANT SELECT ON _sqlx_migrations TO hub_app").execute(&own).await?;
-        own.close().await;
-        Ok(())
-    }
-
-    /// The migrations of this build. A schema that a newer build has made is left as it is: whoever goes
-    /// back to the version before migrates first, as always, and must not be stopped by that. A version
-    /// that is unknown among the known ones is another program's, and an error.
-    async fn migrator(&self) -> Result<Migrator, Error> {
-        let versions: Vec<i64> = MIGRATIONS.iter().map(|m| m.version).collect();
-        let mut migrator = Migrator::with_migrations(MIGRATIONS.iter().cloned().collect());
-        let (applied, known) = self.schema_versions().await?;
-        if applied > known {
-            let strange = "SELECT EXISTS (SELECT 1 FROM _sqlx_migrations
-                            WHERE version < $1 AND version <> ALL ($2))";
-            let strange: bool = sqlx::query_scalar(strange)
-                .bind(known)
-                .bind(versions)
-                .fetch_one(&self.pool)
-                .await?;
-            migrator.set_ignore_missing(!strange);
-        }
-        Ok(migrator)
-    }
-
-    /// The newest migration that is applied, and the newest that this program knows.
-    pub async fn schema_versions(&self) -> Result<(i64, i64), Error> {
-        within(async {
-            let known = MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0);
-            let exists: bool =
-                sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
-                    .fetch_one(&self.pool)
-                    .await?;
-            if !exists {
-                return Ok((0, known));
-            }
-            let applied: Option<i64> =
-                sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
-                    .fetch_one(&self.pool)
-                    .await?;
-            Ok((applied.unwrap_or(0), known))
-        })
-        .await
     }
 
     /// Whether the database answers now.

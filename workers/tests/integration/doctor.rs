@@ -282,6 +282,33 @@ fn a_queue_with_other_arguments_is_named_with_what_differs() {
 }
 
 #[test]
+fn who_migrates_at_once_takes_turns_and_an_index_that_was_never_finished_is_built_anew() {
+    run(async {
+        let clinic = clinic().await;
+        let (_, db) = database(&clinic, "migrated_at_once", true).await;
+        let execute = async |statement: &str| {
+            sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&db).await.unwrap();
+        };
+        // As an interrupted CREATE INDEX CONCURRENTLY leaves it.
+        let invalid = "UPDATE pg_index SET indisvalid = false
+                        WHERE indexrelid = 'hub.job_live_verification'::regclass";
+        execute(invalid).await;
+        execute("DELETE FROM _sqlx_migrations WHERE version IN (31, 33)").await;
+        execute("DROP TABLE hub.look_owed").await;
+        let owner = clinic.services.postgres.url();
+        let url = format!("{}/migrated_at_once", owner.rsplit_once('/').unwrap().0);
+        futures_util::future::join_all((0..4).map(|_| migrate(&url))).await;
+        let valid = "SELECT indisvalid FROM pg_index
+                      WHERE indexrelid = 'hub.job_live_verification'::regclass";
+        let valid: bool = sqlx::query_scalar(valid).fetch_one(&db).await.unwrap();
+        assert!(valid, "it is used again");
+        let applied = "SELECT count(*) FROM _sqlx_migrations WHERE version IN (31, 33)";
+        let applied: i64 = sqlx::query_scalar(applied).fetch_one(&db).await.unwrap();
+        assert_eq!(applied, 2, "once each");
+    });
+}
+
+#[test]
 fn a_schema_that_is_behind_newer_or_changed_is_told() {
     run(async {
         let clinic = clinic().await;
