@@ -14,7 +14,7 @@
 //! |---|---|
 //! | they hold it, or it is in doubt, and answers are pulled | one successful pull that began past its give-up time |
 //! | it is in doubt, and they can be asked | one question past its give-up time that reached them |
-//! | its answer comes in parts | one more poll; parts that come within [`decide::PART_SOON_MAX_MS`] are read on |
+//! | its answer comes in parts | one more poll that reached them; parts that come within [`decide::PART_SOON_MAX_MS`] are read on |
 //! | it was never tried | one try, where a call comes free within a minute (`LAST_TRY_MS`) |
 //! | it is between two tries, or nobody can be asked | nothing: its time is used up |
 //!
@@ -188,7 +188,8 @@ async fn fire(hub: &Hub, limit: i64, pulls: &mut Pulls) -> Result<usize, Unfired
 }
 
 fn measure(fired: &Fired) {
-    for (due, _) in &fired.done {
+    // What was put off is late on purpose.
+    for (due, _) in fired.done.iter().filter(|(due, _)| due.postponed == 0) {
         let late = Duration::from_millis(u64::try_from(due.late_ms).unwrap_or(0));
         Metric::TimerLateness.observe(late, []);
     }

@@ -122,11 +122,13 @@ async fn change(hub: &Hub, finished: Finished) -> Change {
     let Attempt { outcome, exchange, writes } = finished.attempt;
     let mut row = AttemptRow {
         run,
+        phase,
         class: None,
         code: None,
         remote_code: None,
         http_status: exchange.status,
         duration_ms: i64::try_from(finished.took.as_millis()).unwrap_or(i64::MAX),
+        ended: Instant::now(),
         exchange: None,
     };
     let mut change = Change {

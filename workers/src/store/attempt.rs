@@ -38,17 +38,20 @@ pub(super) async fn insert(tx: Tx<'_>, rows: Vec<Kept<'_>>) -> Result<(), Error>
                 "job_seq": seq, "fenced": fenced, "run": a.run,
                 "class": a.class.map(Class::name), "code": a.code,
                 "remote_code": a.remote_code, "http_status": a.http_status,
-                "duration_ms": a.duration_ms,
+                "phase": a.phase.name(), "duration_ms": a.duration_ms,
+                "waited_ms": super::millis(a.ended.elapsed()),
             })
         })
         .collect();
     sqlx::query(
-        "INSERT INTO hub.attempt (job_seq, run, class, code, remote_code, http_status, fenced,
+        "INSERT INTO hub.attempt (job_seq, run, phase, class, code, remote_code, http_status, fenced,
            started_at, answered_at, recorded_at)
-         SELECT r.job_seq, r.run, r.class, r.code, r.remote_code, r.http_status, r.fenced,
-           n.now - r.duration_ms * interval '1 millisecond', n.now, n.now
-           FROM jsonb_to_recordset($1) AS r (job_seq bigint, run int, class text, code text,
-             remote_code text, http_status smallint, fenced boolean, duration_ms bigint)
+         SELECT r.job_seq, r.run, r.phase, r.class, r.code, r.remote_code, r.http_status, r.fenced,
+           n.now - (r.waited_ms + r.duration_ms) * interval '1 millisecond',
+           n.now - r.waited_ms * interval '1 millisecond', n.now
+           FROM jsonb_to_recordset($1) AS r (job_seq bigint, run int, phase text, class text,
+             code text, remote_code text, http_status smallint, fenced boolean, duration_ms bigint,
+             waited_ms bigint)
           CROSS JOIN (SELECT hub.now() AS now) n",
     )
     .bind(Value::Array(batch))

@@ -6,7 +6,10 @@
 //! (invariant 4). Changes that lost their job are returned as such and change nothing; what their call
 //! brought is kept beside the attempts that counted, as evidence.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Instant,
+};
 
 use adapters::attempt::{Chain, Write};
 use contracts::{
@@ -143,6 +146,8 @@ impl Change {
 pub struct AttemptRow {
     /// The run it was made in.
     pub run: i32,
+    /// What it did.
+    pub phase: Phase,
     /// What went wrong; `None` where they answered.
     pub class: Option<Class>,
     /// Our code.
@@ -153,6 +158,8 @@ pub struct AttemptRow {
     pub http_status: Option<u16>,
     /// Milliseconds between the start of the call and its end.
     pub duration_ms: i64,
+    /// Its end: the record may come much later.
+    pub ended: Instant,
     /// The raw exchange, where it is kept.
     pub exchange: Option<Sealed>,
 }

@@ -23,7 +23,8 @@
 //! told apart by the number of the job's last event.
 //!
 //! `not-done` is worth one sending, also of a job that is too old for another attempt or whose retries
-//! are stopped; what follows from its failure is decided as ever.
+//! are stopped; what follows from its failure is decided as ever. Past its give-up time nothing is sent:
+//! the job fails, also while its system cannot be asked.
 //!
 //! *Guarantee*: the decision is recorded like any evidence, in one commit with its audit, and only
 //! while the job is still in doubt. No timer of the doubt outlives it.
@@ -123,6 +124,8 @@ enum Meaning {
     Asks,
     /// It is sent again.
     Sends,
+    /// It was not executed, and is past its give-up time: it fails.
+    IsOver,
 }
 
 async fn resolve(
@@ -149,6 +152,8 @@ async fn resolve(
     if meaning == Meaning::Asks {
         return ask(tx, job, act).await;
     }
+    let is_over = meaning == Meaning::Sends && is_past_its_time(tx, job.seq).await?;
+    let meaning = if is_over { Meaning::IsOver } else { meaning };
     let recorded = record::record(tx, &[change(job, meaning, guard)]).await?;
     if recorded.iter().flatten().next().is_none() {
         return Ok(not_in_doubt(job.state));
@@ -160,9 +165,18 @@ async fn resolve(
             (DONE, "it is theirs: their answer ends it by itself, or its give-up time does")
         }
         Meaning::Sends => (NOT_DONE, "it will be sent again now; the portal is told"),
+        Meaning::IsOver => {
+            (NOT_DONE, "its give-up time is over: it has failed, and the portal is told")
+        }
     };
     audit::note(tx, act, "jobs.resolve", &job.id.to_string(), code.name()).await?;
     Ok(Outcome::done(code, text))
+}
+
+async fn is_past_its_time(tx: Tx<'_>, seq: i64) -> Result<bool, Error> {
+    let past =
+        "SELECT EXISTS (SELECT 1 FROM hub.job_live WHERE seq = $1 AND give_up_at <= hub.now())";
+    Ok(sqlx::query_scalar(past).bind(seq).fetch_one(&mut *tx).await?)
 }
 
 /// Whether somebody's word sent it again before.
@@ -192,6 +206,7 @@ fn change(job: &Held, meaning: Meaning, guard: Guard) -> Change {
         Meaning::Ends => (State::Succeeded, DONE, "done"),
         Meaning::Started | Meaning::Asks => (State::Pending, DONE, "done"),
         Meaning::Sends => (State::Accepted, NOT_DONE, "not_done"),
+        Meaning::IsOver => (State::Failed, NOT_DONE, "not_done"),
     };
     summary.insert("resolved".to_owned(), word.into());
     let sends = meaning == Meaning::Sends;

@@ -118,33 +118,49 @@ pub struct Due {
     pub next_ms: Option<i64>,
 }
 
-/// The attempts of a job that is past its give-up time.
+/// The attempts of a job that is past its give-up time. What came back from a run that had lost the job
+/// is only evidence: it counts as a try, and for nothing else.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Tries {
-    /// Any, ever.
+    /// Whether there was any, ever.
     pub any: bool,
-    /// Those that began past the give-up time.
-    pub past: i64,
-    /// Those of them that reached their system, whatever it said.
+    /// Questions what became of a command, that began past the give-up time.
+    pub questions: Looks,
+    /// Looks for the next part of an answer, that began past it.
+    pub polls: Looks,
+}
+
+/// Looks past a give-up time.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Looks {
+    /// All.
+    pub made: i64,
+    /// Those that reached their system, whatever it said.
     pub reached: i64,
 }
 
 /// What is known of a job past its give-up time; other timers are not slowed down by it.
 const PAST_GIVE_UP: &str = "
-    SELECT coalesce((SELECT d.pulled_at >= j.give_up_at FROM hub.destination d
-                      WHERE d.system = j.system), false)
-             AND NOT EXISTS (SELECT 1 FROM hub.inbound i WHERE i.system = j.system
-               AND (i.state = 'stored' OR (i.state = 'parked' AND EXISTS (
-                 SELECT 1 FROM hub.correlation c WHERE c.system = i.system
-                    AND c.correlation_id = i.correlation_id AND c.job_seq = j.seq))))
+    SELECT coalesce((SELECT d.pulled_at >= j.give_up_at AND NOT EXISTS (
+                         SELECT 1 FROM hub.inbound i WHERE i.system = j.system
+                            AND i.state = 'stored' AND i.received_at <= d.pulled_at)
+                       FROM hub.destination d WHERE d.system = j.system), false)
+             AND NOT EXISTS (SELECT 1 FROM hub.correlation c JOIN hub.inbound i
+                 ON i.system = c.system AND i.correlation_id = c.correlation_id
+                AND i.state IN ('stored', 'parked') WHERE c.job_seq = j.seq)
              AS looked,
            (SELECT (extract(epoch FROM w.due_at - hub.now()) * 1000)::bigint
               FROM hub.timer w WHERE w.job_seq = j.seq AND w.kind = 'wake') AS next_ms,
-           a.tried, a.past, a.reached
-      FROM (SELECT count(*) > 0 AS tried, count(*) FILTER (WHERE past) AS past,
-              count(*) FILTER (WHERE past AND coalesce(class, 'answered')
-                NOT IN ('unreachable', 'not_now', 'denied')) AS reached
-              FROM (SELECT class, started_at >= j.give_up_at AS past FROM hub.attempt
+           a.tried, a.asks, a.asks_reached, a.polls, a.polls_reached
+      FROM (SELECT count(*) > 0 AS tried,
+              count(*) FILTER (WHERE past AND phase = 'ask') AS asks,
+              count(*) FILTER (WHERE past AND phase = 'ask' AND reached) AS asks_reached,
+              count(*) FILTER (WHERE past AND phase = 'continue') AS polls,
+              count(*) FILTER (WHERE past AND phase = 'continue' AND reached) AS polls_reached
+              FROM (SELECT phase, started_at >= j.give_up_at AND NOT fenced AS past,
+                      coalesce(class, 'answered') NOT IN ('unreachable', 'not_now', 'denied')
+                        AS reached
+                      FROM hub.attempt
                      WHERE job_seq = j.seq AND recorded_at >= j.admitted_at) made) a
      WHERE t.kind = 'give_up'";
 
@@ -162,7 +178,8 @@ pub(super) async fn lock_due(tx: Tx<'_>, limit: i64, known: &[&str]) -> Result<V
          SELECT t.job_seq, t.kind, t.state, t.phase, t.system, t.operation, t.sla, t.postponed,
                 (extract(epoch FROM hub.now() - t.due_at) * 1000)::bigint AS late_ms,
                 coalesce(p.looked, false) AS looked, p.next_ms, coalesce(p.tried, false) AS tried,
-                coalesce(p.past, 0) AS past, coalesce(p.reached, 0) AS reached
+                coalesce(p.asks, 0) AS asks, coalesce(p.asks_reached, 0) AS asks_reached,
+                coalesce(p.polls, 0) AS polls, coalesce(p.polls_reached, 0) AS polls_reached
            FROM due t CROSS JOIN LATERAL (SELECT t.*) j
            LEFT JOIN LATERAL ({PAST_GIVE_UP}) p ON true
           ORDER BY t.due_at"
@@ -190,8 +207,14 @@ pub(super) async fn lock_due(tx: Tx<'_>, limit: i64, known: &[&str]) -> Result<V
                 looked: row.try_get("looked")?,
                 tries: Tries {
                     any: row.try_get("tried")?,
-                    past: row.try_get("past")?,
-                    reached: row.try_get("reached")?,
+                    questions: Looks {
+                        made: row.try_get("asks")?,
+                        reached: row.try_get("asks_reached")?,
+                    },
+                    polls: Looks {
+                        made: row.try_get("polls")?,
+                        reached: row.try_get("polls_reached")?,
+                    },
                 },
                 next_ms: row.try_get("next_ms")?,
             })

@@ -2,7 +2,7 @@
 
 use contracts::state::{Phase, Sla, State};
 
-use crate::store::timer::{Action, Due};
+use crate::store::timer::{Action, Due, Looks};
 
 /// The next part of an answer is waited for past the give-up time if it is asked for within this.
 pub const PART_SOON_MAX_MS: i64 = 120_000;
@@ -33,8 +33,8 @@ pub(super) fn decide(due: &Due, can: Can) -> Action {
 fn give_up(due: &Due, state: State, can: Can) -> Action {
     let not_yet = match (state, due.phase) {
         (State::Pending | State::InDoubt, _) if can.pull && !due.looked => Some(Action::LookFirst),
-        (State::InDoubt, _) if can.ask => ask_first(due),
-        (State::Accepted | State::Waiting, Phase::Ask) => ask_first(due),
+        (State::InDoubt, _) if can.ask => look_first(due, due.tries.questions),
+        (State::Accepted | State::Waiting, Phase::Ask) => look_first(due, due.tries.questions),
         (State::Accepted | State::Waiting | State::Pending, Phase::Continue) => poll_first(due),
         (State::Accepted, Phase::Send) if !due.tries.any && due.postponed == 0 => {
             Some(Action::TryFirst)
@@ -50,12 +50,13 @@ fn give_up(due: &Due, state: State, can: Can) -> Action {
     })
 }
 
-/// A question that reached them is enough; one that did not is put again at its own pace.
-fn ask_first(due: &Due) -> Option<Action> {
-    match due.tries.past {
-        _ if due.tries.reached > 0 => None,
+/// A look that reached them is enough; one that did not is made again at its own pace.
+fn look_first(due: &Due, looks: Looks) -> Option<Action> {
+    let sleeps = matches!(due.state, State::InDoubt | State::Pending) && due.next_ms.is_none();
+    match looks.made {
+        _ if looks.reached > 0 => None,
         0 => Some(Action::AskFirst),
-        _ if due.state == State::InDoubt && due.next_ms.is_none() => Some(Action::AskFirst),
+        _ if sleeps => Some(Action::AskFirst),
         _ => Some(Action::Keep),
     }
 }
@@ -65,8 +66,7 @@ fn poll_first(due: &Due) -> Option<Action> {
     // One that was woken waits for a free call.
     let is_near =
         due.state == State::Accepted || due.next_ms.is_some_and(|next| next <= PART_SOON_MAX_MS);
-    match due.tries.past {
-        0 => Some(Action::AskFirst),
-        polls => (is_near && polls < LAST_POLLS_MAX).then_some(Action::Keep),
-    }
+    let polls = due.tries.polls;
+    let next_part = (is_near && polls.made < LAST_POLLS_MAX).then_some(Action::Keep);
+    look_first(due, polls).or(next_part)
 }

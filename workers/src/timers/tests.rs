@@ -5,7 +5,7 @@ use super::{
     pulls::PULL_EVERY,
     *,
 };
-use crate::store::timer::Tries;
+use crate::store::timer::{Looks, Tries};
 
 const PULLS: Can = Can { pull: true, ask: false };
 const ASKS: Can = Can { pull: false, ask: true };
@@ -23,13 +23,16 @@ fn due(kind: &str, state: State, looked: bool) -> Due {
         late_ms: 0,
         postponed: 0,
         looked,
-        tries: Tries { any: true, past: 0, reached: 0 },
+        tries: Tries { any: true, ..Tries::default() },
         next_ms: None,
     }
 }
 
-fn past(state: State, phase: Phase, past: i64, reached: i64) -> Due {
-    Due { phase, tries: Tries { any: true, past, reached }, ..due("give_up", state, false) }
+/// With so many looks past its give-up time: questions, or polls in [`Phase::Continue`].
+fn past(state: State, phase: Phase, made: i64, reached: i64) -> Due {
+    let (looks, none) = (Looks { made, reached }, Looks::default());
+    let (questions, polls) = if phase == Phase::Continue { (none, looks) } else { (looks, none) };
+    Due { phase, tries: Tries { any: true, questions, polls }, ..due("give_up", state, false) }
 }
 
 #[test]
@@ -72,6 +75,8 @@ fn an_answer_in_parts_is_polled_once_more_and_read_on_while_the_next_part_is_nea
     assert_eq!(decide(&next(LAST_POLLS_MAX, 5_000), NOBODY), Action::Expire);
     let woken = past(State::Accepted, Phase::Continue, 1, 1);
     assert_eq!(decide(&woken, NOBODY), Action::Keep, "it waits for a free call");
+    let unreached = past(State::Waiting, Phase::Continue, LAST_POLLS_MAX, 0);
+    assert_eq!(decide(&unreached, NOBODY), Action::Keep, "its retries are counted elsewhere");
 }
 
 #[test]
