@@ -4,7 +4,10 @@
 
 mod rows;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::atomic::Ordering,
+};
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -30,6 +33,8 @@ pub struct Evidence {
     pub portal: HashMap<(String, String), Value>,
     /// Ids that are in quarantine; `None` for a message without one.
     pub quarantine: Vec<Option<Uuid>>,
+    /// Whether business time jumped while jobs were under way.
+    pub jumped: bool,
     /// Attempts: job number and run.
     pub attempts: Vec<(i64, i64)>,
     /// What is left in tables that must be empty: name and count.
@@ -103,6 +108,7 @@ impl Evidence {
             came,
             jobs,
             portal,
+            jumped: world.jumped.load(Ordering::Relaxed),
             quarantine: quarantine.iter().map(|row| id(&row["job_id"])).collect(),
             attempts: attempts.iter().map(|a| (number(&a["job_seq"]), number(&a["run"]))).collect(),
             left,

@@ -6,7 +6,7 @@
 use std::{
     fmt::Write as _,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError},
+    sync::{Arc, PoisonError, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -120,6 +120,8 @@ pub struct World {
     pub destroyed_max: usize,
     /// Whether the portal reads events that no queue took, because its binding was deleted.
     pub reads_unheard: bool,
+    /// Whether business time jumped while jobs were under way.
+    pub(crate) jumped: AtomicBool,
     /// Hubs that ended although nobody killed them, and were started again.
     pub(crate) ended_by_themselves: Vec<String>,
     /// Rates that were not reached, with what was measured.
@@ -235,6 +237,7 @@ impl World {
             mesh,
             destroyed_max: 0,
             reads_unheard: false,
+            jumped: AtomicBool::new(false),
             ended_by_themselves: Vec::new(),
             slow: Vec::new(),
             name: wanted.name,

@@ -1,6 +1,9 @@
 //! What happens outside of the hub: business time jumps, systems flap, nobody works for days.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
@@ -95,6 +98,7 @@ impl Fault for Deserted {
 impl World {
     /// Moves business time. Connections that a fault of before has ended are met once each.
     pub async fn jump(&self, by: SignedDuration) -> Outcome<()> {
+        self.jumped.store(true, Ordering::Relaxed);
         let store = &self.stage.store;
         let began = Instant::now();
         let now = loop {

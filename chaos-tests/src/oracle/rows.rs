@@ -136,6 +136,8 @@ impl<'e> Owned<'e> {
                 return is_wrong.then(|| what.to_owned());
             }
             _ if !self.succeeded => "unknown".to_owned(),
+            // That it was sent is proven by its code; when, nobody ever said.
+            "mgov.send_code" if summary["evidence"] == "code_verified" => return None,
             "kpsisu.check" | "mzrk.check" => str_of(&summary["verdict"]).to_owned(),
             "mgov.send_code" => "sent".to_owned(),
             "eqyzmet.submit" => "taken".to_owned(),

@@ -34,10 +34,7 @@ async fn play(world: &mut World) -> Outcome<()> {
             .publish_while(jump * size..(jump + 1) * size, async |world| {
                 world.pass(world.drawn(20, 400)).await;
                 world.fault(format_args!("business time jumps by {JUMP_H} hours"));
-                let now = world.stage.store.business_now().await?;
-                let to = now.checked_add(jiff::SignedDuration::from_hours(JUMP_H));
-                let to = to.map_err(|error| Error::Told(error.to_string()))?;
-                Ok(world.stage.store.jump_to(to).await?)
+                world.jump(jiff::SignedDuration::from_hours(JUMP_H)).await
             })
             .await?;
     }
