@@ -555,7 +555,9 @@ impl Authority {
     async fn serve(&self, now: jiff::Timestamp, days: i32) -> u16 {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
-        let end = workers::policy::calendar::day_of(now) + jiff::Span::new().days(days);
+        // As certificates count: a day in Almaty begins five hours earlier.
+        let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+        let end = today + jiff::Span::new().days(days);
         let (month, day) = (end.month().unsigned_abs(), end.day().unsigned_abs());
         params.not_after = rcgen::date_time_ymd(end.year().into(), month, day);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
