@@ -2,7 +2,7 @@
 //!
 //! *Start*: settings → database (waited for) → schema → business time and calendar → identity → beats,
 //! relay, listeners, claims, consuming; beside them what came in is matched, then what waits is pulled,
-//! and only then timers run. A gateway that is slow to give its messages holds up nothing else.
+//! and only then timers run, or after a minute: a gateway that is slow holds up nobody else for longer.
 //!
 //! *Stop*: consuming ends → what may be called and is not goes to the others → running calls finish,
 //! within the limit → results are recorded → events are published, by the others where there are any →
@@ -14,7 +14,7 @@ use axum::Router;
 use contracts::topology;
 use tokio::{
     net::TcpListener,
-    sync::{mpsc, watch as channel},
+    sync::{mpsc, oneshot, watch as channel},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
@@ -43,6 +43,8 @@ use crate::{
 const DELIVERIES_MAX: usize = 64;
 /// How long events may still be published after the last record.
 const LAST_EVENTS_WAIT_MAX: Duration = Duration::from_secs(3);
+/// After a start timers wait for the answers of slow gateways no longer than this.
+const FIRST_PULL_WAIT_MAX: Duration = Duration::from_secs(60);
 /// Between two looks at the outbox while stopping.
 const OUTBOX_LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -278,15 +280,26 @@ impl Loops {
     }
 }
 
-/// Answers before timers: what waited for us is read before anything is given up.
+/// Answers before timers: what waited for us is read before anything is given up. A gateway that is slow
+/// holds up the timers of the others for [`FIRST_PULL_WAIT_MAX`] at most: its own jobs end only after a
+/// look that succeeded, whenever their timers run.
 async fn answers_then_timers(hub: Arc<Hub>, stop: CancellationToken) {
-    let read = async {
-        matching::catch_up(&hub).await;
-        tokio::spawn(matching::run(hub.clone(), stop.clone()));
-        pull::pull_due(&hub).await;
+    tokio::select! { () = stop.cancelled() => return, () = matching::catch_up(&hub) => {} }
+    tokio::spawn(matching::run(hub.clone(), stop.clone()));
+    let (read, is_read) = oneshot::channel::<()>();
+    let pulls = async {
+        tokio::select! { () = stop.cancelled() => return, () = pull::pull_due(&hub) => {} }
+        drop(read);
+        pull::run(hub.clone(), stop.clone()).await;
     };
-    tokio::select! { () = stop.cancelled() => return, () = read => {} }
-    tokio::join!(pull::run(hub.clone(), stop.clone()), timers::run(hub.clone(), stop));
+    let timers = async {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tokio::time::timeout(FIRST_PULL_WAIT_MAX, is_read) => {}
+        }
+        timers::run(hub.clone(), stop.clone()).await;
+    };
+    tokio::join!(pulls, timers);
 }
 
 /// Permits that nobody uses any more are the others' at once, not when the last call has ended.

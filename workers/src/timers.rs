@@ -5,8 +5,9 @@
 //! writes one in this process that is due within [`watch::LOOK_EVERY`], and from the watch, which also
 //! sees those of other processes.
 //!
-//! *Order after a downtime*: what came in is matched and what waits is pulled before any timer runs
-//! (see `run.rs`), so an answer that waited for us is never overtaken by its own expiry.
+//! *Order after a downtime*: what came in is matched and what waits is pulled before any timer runs, for
+//! a minute at most (see `run.rs`). An answer that waited for us is never overtaken by its own expiry,
+//! because that needs a pull that succeeded.
 //!
 //! *One last look*: past its give-up time a job ends only when its system cannot know better.
 //!

@@ -5,9 +5,9 @@
 //! well, and waits for the answer for as long as the system's TCP does: a quarter of an hour, in which the
 //! place in the pool stays taken. Here the answer has [`RETURN_WAIT_MAX`].
 //!
-//! *Guarantee*: whatever becomes of a call, its place is free again [`RETURN_WAIT_MAX`] after it ended. A
-//! transaction that was neither committed nor rolled back, whoever gave it up and wherever, is rolled
-//! back before anybody else gets its connection, or the connection is closed.
+//! *Guarantee*: whatever becomes of a call, its place is free again [`RETURN_WAIT_MAX`] after it ended, or
+//! twice as long where it left a transaction: that is rolled back first, whoever gave it up and
+//! wherever, before anybody else gets its connection, or the connection is closed.
 //!
 //! *Doubt*: one call without an answer says something about all connections that were idle then. Each has
 //! to prove itself within [`PROOF_WAIT_MAX`] before it is lent again; without a doubt nobody is asked.
