@@ -157,9 +157,10 @@ impl<'e> Owned<'e> {
         let values = &row["values"];
         let foreign = || Some("the portal's row holds what somebody else was asked about".into());
         match self.operation {
-            // Of a code that was never sent nobody says what for.
+            // Of a code that was never sent nobody says what for, nor of one that only its use proves.
             "mgov.send_code"
-                if (self.succeeded || !values["purpose"].is_null())
+                if (self.succeeded && job["summary"]["evidence"] != "code_verified"
+                    || !values["purpose"].is_null())
                     && values["purpose"] != input["check"] =>
             {
                 foreign()

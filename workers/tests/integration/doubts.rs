@@ -7,9 +7,9 @@ use uuid::Uuid;
 use workers::store::retry::retry_id;
 
 use crate::{
-    orders::{label, number_of},
+    orders::{QUICK_POST, label, number_of},
     press::{Person, check_by_code, press, verification_of, wrong},
-    protection::hub,
+    protection::{done, hub},
     servers::run,
     world::{Scene, World, check, common, id, iin, until},
 };
@@ -171,6 +171,24 @@ max_ms = 100
         let ended = world.ended(older).await;
         assert_eq!(ended["code"], "retry_budget_used_up");
         assert_eq!(world.attempts(older).await.len(), 3);
+        world.strike().await;
+    });
+}
+
+#[test]
+fn a_doubt_whose_time_is_over_ends_by_a_word_also_while_its_system_is_paused() {
+    run(async {
+        let world =
+            World::build(Scene { settings: QUICK_POST.to_owned(), ..Scene::default() }).await;
+        let name = "over and paused";
+        world.at_the_counter("order-over", &["slow_before"]).await;
+        world.send(&label("order-over", name)).await;
+        world.in_state(id(name), "in_doubt").await;
+        done(&world, &["pause", "kazpost", "--reason", "they asked us to"]).await;
+        world.pass(SignedDuration::from_hours(30)).await;
+        assert_eq!(resolve(&world, id(name), "not-done").await["done"], true);
+        let job = world.ended(id(name)).await;
+        assert_eq!((&job["state"], &job["code"]), (&json!("failed"), &json!("resolved_not_done")));
         world.strike().await;
     });
 }

@@ -171,6 +171,31 @@ fn a_label_in_doubt_is_asked_about_before_it_is_given_up() {
 }
 
 #[test]
+fn a_sending_past_the_give_up_time_is_no_question_what_became_of_it() {
+    run(async {
+        let scene = Scene { settings: QUICK_POST.to_owned(), ..Scene::default() };
+        let world = World::build(scene).await;
+        let name = "sent a day late";
+        world.at_the_counter("order-late", &["lost_after_issue"]).await;
+        let mut late = label("order-late", name);
+        let pressed = world.stage.store.business_now().await.unwrap();
+        let pressed = pressed.checked_sub(SignedDuration::from_hours(30)).unwrap();
+        late["requested_at"] = pressed.to_string().into();
+        world.send(&late).await;
+        // Its answer was lost, and its give-up time was over before it came.
+        world.live_until_ended(&[name.to_owned()]).await;
+        let job = world.ended(id(name)).await;
+        assert_eq!(job["state"], "succeeded", "{job}");
+        let delivery = world.delivery("order-late").await;
+        assert!(delivery["track_number"].is_string(), "{delivery}");
+        let attempts = world.attempts(id(name)).await;
+        let phases: Vec<&str> = attempts.iter().map(|a| a["phase"].as_str().unwrap()).collect();
+        assert_eq!(phases[..2], ["send", "ask"], "{phases:?}");
+        world.strike().await;
+    });
+}
+
+#[test]
 fn a_doubt_is_kept_while_its_system_cannot_be_asked_and_ends_when_it_can() {
     run(async {
         let scene = Scene { settings: QUICK_POST.to_owned(), ..Scene::default() };
