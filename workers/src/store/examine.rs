@@ -276,9 +276,8 @@ impl Examiner {
                  AS in_doubt,
                (SELECT count(*) FROM (SELECT FROM hub.callback WHERE state = 'stopped' LIMIT $1) c)
                  AS stopped,
-               ARRAY(SELECT p.name FROM generate_series(0, 1) n, unnest(
-                   ARRAY['job', 'attempt', 'exchange', 'unheard']) base,
-                 LATERAL (SELECT base || '_' || to_char((hub.now() + n * interval '1 month')
+               ARRAY(SELECT p.name FROM generate_series(0, 1) n, hub.history h,
+                 LATERAL (SELECT h.base || '_' || to_char((hub.now() + n * interval '1 month')
                    AT TIME ZONE 'UTC', 'YYYYMM') AS name) p
                  WHERE to_regclass('hub.' || p.name) IS NULL ORDER BY 1) AS missing",
         )
