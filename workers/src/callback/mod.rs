@@ -11,7 +11,8 @@
 //! (`hub callbacks`). Deliveries are at least once: the receiver tells repetitions by `webhook-id`.
 //!
 //! *Limits*: [`IN_FLIGHT_MAX`] deliveries at once, [`CALL_LIMIT`] each; while several hosts have something
-//! due, of one at most [`HOST_IN_FLIGHT_MAX`] in all processes; redirects are not followed; only hosts of `callbacks.hosts`, and no private addresses unless `callbacks.allow_private`.
+//! due, of one at most [`HOST_IN_FLIGHT_MAX`] in all processes; redirects are not followed; only hosts of
+//! `callbacks.hosts`, and no private addresses unless `callbacks.allow_private`.
 
 mod address;
 mod sign;

@@ -273,7 +273,8 @@ fn a_broker_that_goes_in_the_middle_of_a_batch_leaves_the_rest_kept_and_counted(
         let doctor = hub(&world, &["doctor", "--json"]).await.json().to_string();
         assert!(doctor.contains("3 messages that are no job"), "{doctor}");
         until("the scrape counts them too", async || {
-            (world.metric(0, "hub_quarantine_rows", &[]).await as i64 == 3).then_some(())
+            let rows = world.metric(0, "hub_quarantine_rows", &[]).await;
+            ((rows - 3.0).abs() < f64::EPSILON).then_some(())
         })
         .await;
         world.stage.services = Some(rabbitmq);
