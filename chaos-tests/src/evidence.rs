@@ -6,6 +6,7 @@ mod rows;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    ops::Range,
     sync::atomic::Ordering,
 };
 
@@ -39,10 +40,17 @@ pub struct Evidence {
     pub attempts: Vec<(i64, i64)>,
     /// What is left in tables that must be empty: name and count.
     pub left: Vec<(&'static str, i64)>,
-    /// The simulators' count.
+    /// The simulators' count, of all rounds.
     pub oracle: Value,
-    /// The simulators' journal, oldest first, without the looks at parcels.
+    /// What the books said when this round began.
+    pub before: Books,
+    /// The simulators' journal of this round, oldest first, without the looks at parcels; before it the
+    /// numbers that orders were given earlier.
     pub journal: Vec<Value>,
+    /// Entries of this round that the journal has dropped.
+    pub lost_entries: u64,
+    /// Where the next round's entries begin.
+    pub next_entry: u64,
     /// Request numbers of jobs of earlier rounds, which were judged then.
     pub earlier: HashSet<String>,
     /// How many jobs, of all rounds, asked for a label of each order.
@@ -51,6 +59,17 @@ pub struct Evidence {
     pub messages: HashMap<String, usize>,
     /// Rows of the view `portal.specialist_access`, with the verdicts that it is made of.
     pub access: Vec<Value>,
+}
+
+/// What the government's books say at the end of a round: the next one is judged by what comes on top.
+#[derive(Debug, Clone, Default)]
+pub struct Books {
+    /// The simulators' count.
+    pub counted: Value,
+    /// How many jobs asked for a label of each order.
+    pub label_jobs: HashMap<String, u64>,
+    /// Entries of orders that were given a number: a later job for the same order is given the same.
+    pub labels: Vec<Value>,
 }
 
 const LEFT: [(&str, &str); 5] = [
@@ -68,7 +87,7 @@ impl Evidence {
     /// Reads everything.
     pub async fn gather(world: &World) -> Outcome<Self> {
         let id = |value: &Value| value.as_str().and_then(|text| text.parse::<Uuid>().ok());
-        let Since { job: since, quarantine: kept_before } = world.since;
+        let Since { job: since, quarantine: kept_before, entry, ref books } = world.since;
         let jobs = format!(
             "SELECT id, seq, operation, subject, state, sla, run, attempts, events, code, begun_by,
                callback_url IS NOT NULL AS callback, verify_job, summary, requested_at
@@ -92,7 +111,8 @@ impl Evidence {
         for (name, sql) in LEFT {
             left.push((name, world.count(sql).await?));
         }
-        let journal = journal(world).await?;
+        let (kept, new) = journal(world, entry).await?;
+        let journal = books.labels.iter().cloned().chain(new).collect();
         let earlier = world.rows(&rows::earlier(since)).await?;
         let label_jobs = world.rows(rows::LABELS).await?.into_iter().filter_map(|row| {
             Some((order_number(row["subject"].as_str()?), row["jobs"].as_u64()?))
@@ -113,7 +133,10 @@ impl Evidence {
             attempts: attempts.iter().map(|a| (number(&a["job_seq"]), number(&a["run"]))).collect(),
             left,
             oracle: world.stage.control("oracle").await?,
+            before: books.clone(),
             journal,
+            lost_entries: kept.start.saturating_sub(entry),
+            next_entry: kept.end,
             earlier: earlier.iter().filter_map(|row| text(&row["number"])).collect(),
             label_jobs,
             messages,
@@ -128,7 +151,10 @@ impl Evidence {
             *states.entry(job["state"].as_str().unwrap_or("?")).or_default() += 1;
         }
         let states: Vec<String> = states.iter().map(|(s, n)| format!("{n} {s}")).collect();
-        let of = |system: &str, what: &str| self.oracle[system][what].as_u64().unwrap_or(0);
+        let at = |book: &Value, system: &str, what: &str| book[system][what].as_u64().unwrap_or(0);
+        let of = |system: &str, what: &str| {
+            at(&self.oracle, system, what) - at(&self.before.counted, system, what)
+        };
         let sum = |what: &str| crate::oracle::COMMANDED.map(|s| of(s, what)).iter().sum::<u64>();
         let without = crate::oracle::without_reason(self);
         let without: Vec<String> = without.iter().map(|(name, n)| format!("{n} {name}")).collect();
@@ -143,6 +169,16 @@ impl Evidence {
             sum("executed"),
             sum("requests"),
         )
+    }
+
+    /// What the books say now, for the next round.
+    pub fn books(&self) -> Books {
+        let given = |entry: &&Value| entry["system"] == "kazpost" && entry["executed"] == true;
+        Books {
+            counted: self.oracle.clone(),
+            label_jobs: self.label_jobs.clone(),
+            labels: self.journal.iter().filter(given).cloned().collect(),
+        }
     }
 
     /// The rows of one job, for a person who looks for the cause.
@@ -209,15 +245,19 @@ pub(crate) fn order_number(subject: &str) -> String {
     format!("SIM-{}", subject.trim_start_matches("order:"))
 }
 
-/// What the simulators wrote down, without the looks at parcels: those execute nothing.
-async fn journal(world: &World) -> Outcome<Vec<Value>> {
+/// What the simulators wrote down from this entry on, without the looks at parcels, which execute
+/// nothing; and the numbers of the entries that they keep, as they were before.
+async fn journal(world: &World, from: u64) -> Outcome<(Range<u64>, Vec<Value>)> {
+    let state = world.stage.control("state").await?;
+    let kept: Range<u64> = serde_json::from_value(state["journal"].clone())?;
     let mut journal = Vec::new();
     for system in adapters::systems::all() {
         let name = system.spec().name;
-        let entries = world.stage.control(&format!("journal?system={name}")).await?;
+        let page = format!("journal?system={name}&from={from}");
+        let entries = world.stage.control(&page).await?;
         journal.extend(entries.as_array().cloned().unwrap_or_default());
     }
-    Ok(journal)
+    Ok((kept, journal))
 }
 
 /// What people would read: one look at the phone of everybody who pressed.

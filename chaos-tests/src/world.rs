@@ -29,7 +29,7 @@ use workers::{
 use crate::{
     Error, Outcome,
     cluster::Mesh,
-    evidence::Evidence,
+    evidence::{Books, Evidence},
     fail_points::FailPoints,
     fault::disk::Disk,
     oracle,
@@ -72,12 +72,16 @@ pub struct Wanted {
 }
 
 /// Where a round begins: what came before was judged and is over.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Since {
     /// The last admission number before.
     pub job: i64,
     /// The last entry of the quarantine before.
     pub quarantine: i64,
+    /// The first entry of the simulators' journal that is this round's.
+    pub entry: u64,
+    /// What the government's books said before.
+    pub books: Books,
 }
 
 /// What a test wants besides; the default is nothing of it.

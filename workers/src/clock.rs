@@ -9,7 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -29,6 +29,32 @@ use crate::{
 pub const MAINTENANCE_EVERY: Duration = Duration::from_secs(600);
 /// A month that could not be made is tried again after this.
 pub const MONTHS_AGAIN: Duration = Duration::from_secs(15);
+
+/// When it is time to let go what is too old. Kept apart from the making of months: one that cannot be
+/// made, for however long, keeps no other from going.
+#[derive(Debug, Default)]
+struct Upkeep {
+    /// Year and month of business time that were looked at last, and when.
+    last: Option<((i16, i8), Instant)>,
+}
+
+impl Upkeep {
+    /// Whether it is time: a new month has begun, or the last time is long ago. Then it counts as done.
+    fn begins(&mut self, month: (i16, i8), now: Instant) -> bool {
+        // A jump within a month makes nothing too old.
+        let begins =
+            self.last.is_none_or(|(last, at)| last != month || now - at >= MAINTENANCE_EVERY);
+        if begins {
+            self.last = Some((month, now));
+        }
+        begins
+    }
+
+    /// Until then there is nothing to do.
+    fn rest(&self, now: Instant) -> Duration {
+        self.last.map_or(Duration::ZERO, |(_, at)| MAINTENANCE_EVERY.saturating_sub(now - at))
+    }
+}
 
 static SHIFT_MS: AtomicI64 = AtomicI64::new(0);
 
@@ -72,7 +98,7 @@ async fn hear(hub: &Hub, pause: &mut Pause) -> Result<(), crate::store::Error> {
     pause.reset();
     // What others said before was not heard: they may have given partitions to this worker.
     hub.wake.workers.notify_one();
-    let mut month = None;
+    let mut upkeep = Upkeep::default();
     loop {
         refresh(&hub.store).await?;
         // The partitions of the month that time may have moved into.
@@ -80,17 +106,15 @@ async fn hear(hub: &Hub, pause: &mut Pause) -> Result<(), crate::store::Error> {
         hub.wake.timers.now();
         hub.wake.pull.notify_one();
         hub.wake.look.notify_one();
-        let now = day_of(business_now());
-        // A jump within a month makes nothing too old.
-        if month.replace((now.year(), now.month())) != Some((now.year(), now.month())) {
+        let today = day_of(business_now());
+        if upkeep.begins((today.year(), today.month()), Instant::now()) {
             let_go(hub).await;
         }
         forget(hub).await;
-        let rest = if made { MAINTENANCE_EVERY } else { MONTHS_AGAIN };
-        match tokio::time::timeout(rest, jumped(hub, &mut jumps)).await {
-            Ok(jumped) => jumped?,
-            Err(_) if !made => {}
-            Err(_) => month = None,
+        let rest = upkeep.rest(Instant::now());
+        let rest = if made { rest } else { rest.min(MONTHS_AGAIN) };
+        if let Ok(jumped) = tokio::time::timeout(rest, jumped(hub, &mut jumps)).await {
+            jumped?;
         }
     }
 }
@@ -152,5 +176,28 @@ fn tell(done: &Maintained) {
     }
     if done.keys > 0 {
         tracing::info!(keys = done.keys, "ids of jobs that are long gone were forgotten");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn months_that_cannot_be_made_keep_no_old_month_from_going() {
+        let (began, mut upkeep) = (Instant::now(), Upkeep::default());
+        assert!(upkeep.begins((2026, 11), began), "at the start");
+        // As long as a month cannot be made, everything is looked at every few seconds.
+        let tries = MAINTENANCE_EVERY.as_secs() / MONTHS_AGAIN.as_secs();
+        for n in 1..u32::try_from(tries).expect("few") {
+            let now = began + MONTHS_AGAIN * n;
+            assert!(!upkeep.begins((2026, 11), now), "too often, {n}");
+            assert_eq!(upkeep.rest(now) + MONTHS_AGAIN * n, MAINTENANCE_EVERY);
+        }
+        let due = began + MAINTENANCE_EVERY;
+        assert_eq!(upkeep.rest(due), Duration::ZERO);
+        assert!(upkeep.begins((2026, 11), due), "old months stayed");
+        assert!(!upkeep.begins((2026, 11), due + MONTHS_AGAIN));
+        assert!(upkeep.begins((2026, 12), due + MONTHS_AGAIN), "a month has begun");
     }
 }

@@ -63,6 +63,7 @@ async fn state(State(simulation): World) -> Json<Value> {
         "next_due": simulation.post().next_due(now),
         "mailbox": simulation.post().mailbox_len(),
         "requests": simulation.journal().requests(),
+        "journal": simulation.journal().kept(),
     }))
 }
 
@@ -70,6 +71,9 @@ async fn state(State(simulation): World) -> Json<Value> {
 #[serde(deny_unknown_fields)]
 struct JournalQuery {
     system: Option<String>,
+    /// The number of the first entry that is wanted.
+    #[serde(default)]
+    from: u64,
 }
 
 async fn journal(
@@ -77,12 +81,12 @@ async fn journal(
     query: Result<Query<JournalQuery>, QueryRejection>,
 ) -> Result<Json<Value>, Wrong> {
     let Ok(Query(query)) = query else {
-        return Err(Wrong::new("unknown query", "use /control/journal?system=kpsisu"));
+        return Err(Wrong::new("unknown query", "use /control/journal?system=kpsisu&from=0"));
     };
     if let Some(system) = &query.system {
         known_system(&simulation, system)?;
     }
-    let entries = simulation.journal().entries(query.system.as_deref());
+    let entries = simulation.journal().entries(query.system.as_deref(), query.from);
     let entries: Vec<Value> = entries
         .into_iter()
         .map(|(entry, executed_count)| {

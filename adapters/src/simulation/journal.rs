@@ -8,7 +8,10 @@
 //! per system (then `numbers_cut` is set: totals stay right, repetitions of new numbers are not
 //! seen). Nothing here is about a person.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    ops::Range,
+};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -210,11 +213,18 @@ impl Journal {
         }
     }
 
-    /// The last requests, oldest first, with how often each number was executed.
-    pub fn entries(&self, system: Option<&str>) -> Vec<(Entry, u32)> {
+    /// The numbers of the requests that are kept: from the oldest to the next that will come.
+    pub fn kept(&self) -> Range<u64> {
+        self.first..self.first + self.entries.len() as u64
+    }
+
+    /// The last requests from this number on, oldest first, with how often each number was executed.
+    pub fn entries(&self, system: Option<&str>, from: u64) -> Vec<(Entry, u32)> {
         let wanted = |entry: &&Entry| system.is_none_or(|system| entry.system == system);
+        let skipped = usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX);
         self.entries
             .iter()
+            .skip(skipped)
             .filter(wanted)
             .map(|entry| (entry.clone(), self.executed(entry.system, &entry.request_number)))
             .collect()

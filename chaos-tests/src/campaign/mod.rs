@@ -427,7 +427,8 @@ impl Campaign {
         let newest = evidence.jobs.values().filter_map(|job| job["seq"].as_i64()).max();
         let kept = self.world.count("SELECT coalesce(max(id), 0) FROM hub.quarantine").await?;
         let job = newest.unwrap_or(0).max(self.world.since.job);
-        self.world.since = Since { job, quarantine: kept };
+        let (entry, books) = (evidence.next_entry, evidence.books());
+        self.world.since = Since { job, quarantine: kept, entry, books };
         self.world.portal.forget();
         Ok(())
     }

@@ -1,11 +1,13 @@
 //! The government's books against the jobs: what was executed how often, and for whom.
 //!
+//! The simulators count from the first round on: what the books said at the beginning of a round was judged
+//! then, and only what comes on top is judged now, be it for a job of an earlier round.
+//!
 //! *Limits*: two jobs for one order share its number, so each may send it once; what one of them sends
 //! blindly beyond that shows, what stays within does not.
 
 use std::collections::{HashMap, HashSet};
 
-use adapters::simulation::journal::ENTRIES_MAX;
 use contracts::state::State;
 use serde_json::Value;
 
@@ -16,7 +18,7 @@ use super::{
 use crate::evidence::{Evidence, order_number};
 
 pub(super) fn judge(e: &Evidence, journal: &Journal<'_>, findings: &mut Vec<Finding>) {
-    if e.journal.len() >= ENTRIES_MAX {
+    if e.lost_entries > 0 {
         let what = "the simulators' journal is full: what was executed cannot be compared".into();
         findings.push(Finding { what, job: None });
     }
@@ -34,17 +36,24 @@ fn of_number(number: &str, what: impl std::fmt::Display) -> Finding {
 /// By the simulators' own count.
 fn judge_counts(e: &Evidence, findings: &mut Vec<Finding>) {
     for system in COMMANDED {
-        let counted = &e.oracle[system];
-        let repeated = counted["executed_more_than_once"].as_array().map_or(&[][..], Vec::as_slice);
-        for number in repeated {
+        let (counted, before) = (&e.oracle[system], &e.before.counted[system]);
+        let told = list(&before["executed_more_than_once"]);
+        let repeated = list(&counted["executed_more_than_once"]);
+        let repeated: Vec<&Value> = repeated.iter().filter(|one| !told.contains(one)).collect();
+        for number in &repeated {
             findings.push(of_number(str_of(number), format_args!("{TWICE} by {system}")));
         }
         for (number, count) in counted["sent_again"].as_object().into_iter().flatten() {
-            let count = count.as_u64().unwrap_or(0);
+            let earlier = before["sent_again"][number].as_u64().unwrap_or(0);
+            let count = count.as_u64().unwrap_or(0).saturating_sub(earlier);
             // Each further job for an order may send it once.
-            let jobs = e.label_jobs.get(number).filter(|_| system == "kazpost");
-            let is_told = repeated.iter().any(|one| one == number.as_str());
-            if count > jobs.map_or(0, |jobs| jobs - 1) && !is_told {
+            let may = |jobs: &HashMap<String, u64>| match jobs.get(number) {
+                Some(jobs) if system == "kazpost" => jobs.saturating_sub(1),
+                _ => 0,
+            };
+            let used = earlier.min(may(&e.before.label_jobs));
+            let is_told = repeated.iter().any(|one| *one == number.as_str());
+            if count > may(&e.label_jobs).saturating_sub(used) && !is_told {
                 let what = format!("was sent to {system} again {count} times, and nobody asked");
                 findings.push(of_number(number, what));
             }
@@ -54,6 +63,10 @@ fn judge_counts(e: &Evidence, findings: &mut Vec<Finding>) {
             findings.push(Finding { what, job: None });
         }
     }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
 }
 
 /// Executed numbers and messages that belong to no job.

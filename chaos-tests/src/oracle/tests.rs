@@ -381,9 +381,46 @@ fn commands_that_were_doubled_or_that_nobody_asked_for_are_found() {
 #[test]
 fn a_full_journal_is_found() {
     let mut round = good();
-    let entry = round.journaled("SIM-1").clone();
-    round.e.journal.extend(std::iter::repeat_n(entry, 200_000));
+    round.e.lost_entries = 1;
     assert!(round.judged()[0].contains("journal is full"));
+}
+
+#[test]
+fn what_one_round_was_blamed_for_no_later_one_is() {
+    let press = id(PRESS).to_string();
+    let mut first = good();
+    first.e.oracle["kpsisu"]["executed_more_than_once"] = json!([id(KPSISU)]);
+    first.e.oracle["mgov"]["sent_again"] = json!({&press: 1});
+    first.e.oracle["kazpost"]["sent_again"] = json!({"SIM-1": 1});
+    assert_eq!(first.judged().len(), 3, "{:?}", first.judged());
+
+    // The simulators go on counting; SIM-1 has another job now, which sent it once.
+    let mut second = good();
+    second.e.before = first.e.books();
+    second.e.oracle = first.e.oracle.clone();
+    second.e.oracle["kazpost"]["sent_again"] = json!({"SIM-1": 2});
+    second.e.label_jobs = [("SIM-1".to_owned(), 2)].into();
+    assert_eq!(second.judged(), Vec::<String>::new());
+
+    // A command of the first round that comes again in the second is the second's.
+    let mut late = second.clone();
+    late.e.oracle["mgov"]["sent_again"] = json!({&press: 2});
+    late.e.oracle["kazpost"]["sent_again"] = json!({"SIM-1": 3});
+    late.e.oracle["eqyzmet"]["executed_more_than_once"] = json!([id(SUBMISSION)]);
+    let judged = late.judged();
+    assert_eq!(judged.len(), 3, "{judged:?}");
+    assert!(
+        judged.iter().any(|what| what.contains(TWICE) && what.contains("eqyzmet")),
+        "{judged:?}"
+    );
+
+    // Its order was given a number in the first round, and is given the same again.
+    let mut given = second.clone();
+    given.e.journal.retain(|entry| entry["request_number"] != "SIM-1");
+    assert_ne!(given.judged(), Vec::<String>::new());
+    let earlier = given.e.before.labels.clone();
+    given.e.journal.splice(0..0, earlier.into_iter().filter(|e| e["request_number"] == "SIM-1"));
+    assert_eq!(given.judged(), Vec::<String>::new());
 }
 
 #[test]

@@ -10,9 +10,9 @@
 //! (410) or [`TRIES_MAX`] tries are used up, and what stopped is visible and can be replayed
 //! (`hub callbacks`). Deliveries are at least once: the receiver tells repetitions by `webhook-id`.
 //!
-//! *Limits*: [`IN_FLIGHT_MAX`] deliveries at once, [`CALL_LIMIT`] each; of one host at most
-//! [`HOST_IN_FLIGHT_MAX`](crate::store::callback::HOST_IN_FLIGHT_MAX) in all processes; redirects are not followed;
-//! only hosts of `callbacks.hosts`, and no private addresses unless `callbacks.allow_private`.
+//! *Limits*: [`IN_FLIGHT_MAX`] deliveries at once, [`CALL_LIMIT`] each; while several hosts have something
+//! due, of one at most [`HOST_IN_FLIGHT_MAX`] in all processes; redirects are not followed; only hosts of
+//! `callbacks.hosts`, and no private addresses unless `callbacks.allow_private`.
 
 mod address;
 mod sign;
@@ -34,12 +34,14 @@ use crate::{
     fail_point::{self, Point},
     pipeline::Hub,
     policy::pause::jittered,
-    store::callback::{Due, Tried},
+    store::callback::{Due, HOST_IN_FLIGHT_MAX, Tried},
     telemetry::metric::Metric,
 };
 
 /// Deliveries under way at once, in one process.
-pub const IN_FLIGHT_MAX: usize = 32;
+pub const IN_FLIGHT_MAX: usize = 32 + HOST_IN_FLIGHT_MAX as usize;
+/// Another process takes just now: look again after about this.
+const TURN_PAUSE: Duration = Duration::from_millis(50);
 /// A delivery ends within this.
 pub const CALL_LIMIT: Duration = Duration::from_secs(15);
 /// A delivery without a result after this is tried by somebody else.
@@ -64,7 +66,7 @@ pub async fn run(hub: Arc<Hub>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = hub.wake.callbacks.notified() => {}
         }
-        while deliver_due(&hub, &client, &places).await {}
+        while !stop.is_cancelled() && deliver_due(&hub, &client, &places).await {}
     }
 }
 
@@ -75,7 +77,11 @@ async fn deliver_due(hub: &Arc<Hub>, client: &reqwest::Client, places: &Arc<Sema
         return false;
     }
     let due = match hub.store.take_callbacks(free, LEASE).await {
-        Ok(due) => due,
+        Ok(Some(due)) => due,
+        Ok(None) => {
+            tokio::time::sleep(jittered(TURN_PAUSE, &hub.chance)).await;
+            return true;
+        }
         Err(error) => {
             tracing::debug!(%error, "callbacks wait for the database");
             return false;

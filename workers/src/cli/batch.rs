@@ -1,8 +1,8 @@
 //! One act on many things: one commit each, at a bounded rate, with a report at the end.
 //!
 //! *Guarantee*: what could not be done is told with its reason and stops nobody else; only when the
-//! database goes away or Ctrl-C is pressed the batch ends, and the report says what was done and what
-//! was not tried. With `--json` there is always one array, also where nothing matched.
+//! database or the broker goes away, or Ctrl-C is pressed, the batch ends, and the report says what was
+//! done and what was not tried. With `--json` there is always one array, also where nothing matched.
 
 use std::{
     collections::BTreeMap,
@@ -16,9 +16,12 @@ use serde::Serialize;
 use tokio::time::MissedTickBehavior;
 
 use super::{DONE, FAILED, WRONG_USE, complain, print};
-use crate::store::{
-    Error, Kind,
-    audit::{Act, Outcome},
+use crate::{
+    broker,
+    store::{
+        Error, Kind,
+        audit::{Act, Outcome},
+    },
 };
 
 /// Things in one batch; what is left over is for the next one.
@@ -90,6 +93,17 @@ struct Row {
     outcome: Outcome,
 }
 
+/// Why one could not be done.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Halt {
+    /// The database: of this one alone, or of every one.
+    #[error(transparent)]
+    Store(#[from] Error),
+    /// The broker is gone: the next one would meet it as well.
+    #[error("{0}; nothing of it was published")]
+    Broker(#[from] broker::Error),
+}
+
 impl Acting {
     /// Who, why, and whether only to see.
     pub(super) fn act(&self) -> Act {
@@ -97,10 +111,10 @@ impl Acting {
     }
 
     /// Acts on each and reports; the exit code.
-    pub(super) async fn run<T: Copy + std::fmt::Display>(
+    pub(super) async fn run<T: Copy + std::fmt::Display, E: Into<Halt>>(
         &self,
         targets: &[T],
-        step: impl AsyncFn(T, &Act) -> Result<Outcome, Error>,
+        step: impl AsyncFn(T, &Act) -> Result<Outcome, E>,
     ) -> u8 {
         let began = Instant::now();
         let rows = self.act_on_each(targets, step).await;
@@ -116,10 +130,10 @@ impl Acting {
         DONE
     }
 
-    async fn act_on_each<T: Copy + std::fmt::Display>(
+    async fn act_on_each<T: Copy + std::fmt::Display, E: Into<Halt>>(
         &self,
         targets: &[T],
-        step: impl AsyncFn(T, &Act) -> Result<Outcome, Error>,
+        step: impl AsyncFn(T, &Act) -> Result<Outcome, E>,
     ) -> Vec<Row> {
         let act = self.act();
         let mut rows = Vec::with_capacity(targets.len());
@@ -135,13 +149,13 @@ impl Acting {
                     break;
                 }
             };
-            match outcome.or_else(|error| odd(&error).ok_or(error)) {
+            match outcome.or_else(|halt| odd(&halt).ok_or(halt)) {
                 Ok(outcome) => {
                     let target = target.to_string();
                     rows.push(Row { target, dry_run: self.dry_run, outcome });
                 }
-                Err(error) => {
-                    complain(&format!("{target}: {error}; what comes after it was not tried"));
+                Err(halt) => {
+                    complain(&format!("{target}: {halt}; what comes after it was not tried"));
                     break;
                 }
             }
@@ -193,7 +207,8 @@ pub(super) fn check_targets(named: bool, all_matching: bool, filtered: bool) -> 
 }
 
 /// What an error says of its target alone; `None` where the next one would meet it as well.
-fn odd(error: &Error) -> Option<Outcome> {
+fn odd(halt: &Halt) -> Option<Outcome> {
+    let Halt::Store(error) = halt else { return None };
     let refused = |code, text: &str| Some(Outcome::refused(code, format!("{error}: {text}")));
     match error.kind() {
         Kind::Data if error.outside_calendar().is_some() => {
@@ -205,13 +220,15 @@ fn odd(error: &Error) -> Option<Outcome> {
     }
 }
 
-async fn again_on_conflict<F: Future<Output = Result<Outcome, Error>>>(
+async fn again_on_conflict<E: Into<Halt>, F: Future<Output = Result<Outcome, E>>>(
     step: impl Fn() -> F,
-) -> Result<Outcome, Error> {
+) -> Result<Outcome, Halt> {
     let mut conflicts = 0;
     loop {
-        match step().await {
-            Err(error) if error.kind() == Kind::Conflict && conflicts < CONFLICTS_MAX => {
+        match step().await.map_err(Into::into) {
+            Err(Halt::Store(error))
+                if error.kind() == Kind::Conflict && conflicts < CONFLICTS_MAX =>
+            {
                 conflicts += 1;
             }
             done => return done,

@@ -3,7 +3,7 @@
 //! `requeue` marks the message, with its row in the audit, then publishes the bytes as they came, with
 //! their routing key, and notes what the broker said; a `reply_to` that the message had is not kept.
 //! A crash in between leaves the mark: the next `requeue` publishes it again, which the id inside makes
-//! harmless, and nobody drops it.
+//! harmless, and nobody drops it. A connection that is gone ends the batch before the next mark.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ use crate::{
     pipeline::decode::QUARANTINE,
     seal::Sealer,
     store::{
-        Error, Store,
+        Store,
         audit::{Act, Outcome},
         quarantine::{Filter, Kept, Requeue as Begun, Requeued},
     },
@@ -129,7 +129,7 @@ pub(super) async fn run(path: Option<&Path>, arguments: Arguments) -> u8 {
         Arguments::Show(show) => show_one(&config, &store, show).await,
         Arguments::Requeue(requeue) => publish_again(&config, &store, requeue).await,
         Arguments::Drop(targets) => {
-            let step = async |id, act: &_| store.drop_quarantined(id, act).await;
+            let step = async |id, act: &_| Ok(store.drop_quarantined(id, act).await?);
             act(&store, targets, &["kept"], step).await
         }
     };
@@ -251,7 +251,7 @@ async fn act(
     store: &Store,
     targets: Targets,
     states: &[&str],
-    step: impl AsyncFn(i64, &Act) -> Result<Outcome, Error>,
+    step: impl AsyncFn(i64, &Act) -> Result<Outcome, batch::Halt>,
 ) -> u8 {
     let Targets { ids, all_matching, narrow: Narrow { code, queue }, size, batch } = targets;
     let filtered = code.is_some() || queue.is_some();
@@ -300,7 +300,7 @@ struct Door<'a> {
 }
 
 impl Door<'_> {
-    async fn requeue(&self, id: i64, act: &Act) -> Result<Outcome, Error> {
+    async fn requeue(&self, id: i64, act: &Act) -> Result<Outcome, batch::Halt> {
         // What cannot be read is found before anything is marked.
         let seen = Act { dry_run: true, ..act.clone() };
         let Begun { kept, sealed, .. } = match self.store.begin_requeue(id, &seen).await? {
@@ -315,11 +315,19 @@ impl Door<'_> {
             let text = format!("would be published to {JOBS_EXCHANGE} as {}", kept.routing_key);
             return Ok(Outcome::done(code!("requeued"), text));
         }
+        // Marked without a broker, each further message would look as if it were on its way.
+        if !self.publisher.is_open() {
+            return Err(broker::Error::Ended("connection").into());
+        }
         let begun_before = match self.store.begin_requeue(id, act).await? {
             Ok(begun) => begun.begun_before,
             Err(refused) => return Ok(refused),
         };
-        let (came, outcome) = said(self.publish(&kept, &bytes).await, begun_before);
+        let (came, outcome) = if self.publisher.is_open() {
+            said(self.publish(&kept, &bytes).await, begun_before)
+        } else {
+            unsent(begun_before)
+        };
         self.store.end_requeue(id, begun_before, came, act).await?;
         Ok(outcome)
     }
@@ -340,13 +348,26 @@ impl Door<'_> {
     }
 }
 
-/// What the broker's word means for the message, and for whoever asked.
-fn said(answer: Result<Published, broker::Error>, begun_before: bool) -> (Requeued, Outcome) {
-    let twice = if begun_before {
+const fn told_twice(begun_before: bool) -> &'static str {
+    if begun_before {
         " (somebody had begun before, so it may have been published twice: the id inside tells)"
     } else {
         ""
-    };
+    }
+}
+
+/// The connection ended between the mark and the first byte.
+fn unsent(begun_before: bool) -> (Requeued, Outcome) {
+    let code = code!("broker");
+    let twice = told_twice(begun_before);
+    let text = format!("the connection ended before it was published{twice}");
+    (Requeued::NotPublished(code), Outcome::refused(code, text))
+}
+
+/// What the broker's word means for the message, and for whoever asked. An error once bytes may have
+/// left says nothing of whether they arrived.
+fn said(answer: Result<Published, broker::Error>, begun_before: bool) -> (Requeued, Outcome) {
+    let twice = told_twice(begun_before);
     let refused = |code, text: &str| {
         (Requeued::NotPublished(code), Outcome::refused(code, format!("{text}{twice}")))
     };

@@ -2,9 +2,13 @@
 //!
 //! *Guarantee*: a row is written in the commit that makes its event true. Of one job only the lowest
 //! open sequence is taken, by one process at a time, so deliveries keep the order; a process that
-//! dies between delivery and its note delivers again. All processes together make at most
-//! [`HOST_IN_FLIGHT_MAX`] deliveries to one host at a time, so that one that hangs leaves places to
-//! the others.
+//! dies between delivery and its note delivers again. While several hosts have something due, all
+//! processes together take at most [`HOST_IN_FLIGHT_MAX`] deliveries to each at a time; a host that is
+//! alone may have all places but as many of each process, which wait for the next host: one that hangs
+//! leaves places to the others.
+//!
+//! *Limits*: of one host [`SEEN_MAX`] due rows are looked at in one turn. A row that waits for an earlier
+//! one of its job is put off, so that a host that is down for days costs no more than that.
 
 use contracts::{code, code::Code};
 use std::time::Duration;
@@ -18,8 +22,16 @@ use super::{
     millis, within,
 };
 
-/// Deliveries to one host under way at once, in all processes together.
-pub const HOST_IN_FLIGHT_MAX: i64 = 8;
+/// Deliveries to one host under way at once, in all processes together, while another host has
+/// something due; so many places of each process are left to the others while none has.
+pub const HOST_IN_FLIGHT_MAX: u8 = 8;
+/// Due rows of one host that are looked at in one turn: the rest comes next time.
+pub const SEEN_MAX: i64 = 1_000;
+/// A row that waits for an earlier one of its job is looked at again after this at the soonest; the
+/// delivery of the earlier one makes it due at once.
+pub const BLOCKED_PAUSE: Duration = Duration::from_secs(600);
+/// Open rows that stop in the commit that disables their host; the rest stops when it is due.
+const STOP_MAX: i64 = 10_000;
 /// Why a delivery stopped whose host had no success for days.
 const HOST_DISABLED: Code = code!("host_disabled");
 /// A host without one success for so long is disabled.
@@ -121,80 +133,102 @@ pub(super) async fn insert(tx: Tx<'_>, rows: &[New]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Hosts are found one after the other in an index; of each, what is due is taken as far as it has room.
+/// Hosts are found one after the other in an index; of each the first due rows are seen. Those that
+/// nothing precedes are taken as far as there is room, the others stop, or wait for what precedes them.
 const TAKE: &str = "
-    WITH RECURSIVE ended AS (
-      UPDATE hub.callback c
-         SET state = 'stopped', why = e.why, ended_at = statement_timestamp()
-        FROM hub.callback e
-       WHERE c.state = 'open' AND c.due_at <= statement_timestamp()
-         AND e.job_seq = c.job_seq AND e.sequence < c.sequence AND e.state = 'stopped'),
-    disabled AS (
-      UPDATE hub.callback c
-         SET state = 'stopped', why = $3, ended_at = statement_timestamp()
-        FROM hub.callback_host h
-       WHERE c.state = 'open' AND c.due_at <= statement_timestamp()
-         AND h.host = c.host AND h.disabled_at IS NOT NULL
-         AND NOT EXISTS (SELECT 1 FROM hub.callback e WHERE e.job_seq = c.job_seq
-                            AND e.sequence < c.sequence AND e.state = 'stopped')),
-    hosts AS (
+    WITH RECURSIVE hosts AS (
       SELECT (SELECT min(c.host) FROM hub.callback c WHERE c.state = 'open') AS host
       UNION ALL
       SELECT (SELECT min(c.host) FROM hub.callback c WHERE c.state = 'open' AND c.host > h.host)
         FROM hosts h WHERE h.host IS NOT NULL),
-    room AS MATERIALIZED (
-      SELECT h.host, $4 - (SELECT count(*) FROM hub.callback l
-                            WHERE l.host = h.host AND l.state = 'open'
-                              AND l.leased_until > statement_timestamp()) AS places
+    seen AS MATERIALIZED (
+      SELECT h.host, c.job_seq, c.sequence, c.due_at, before.state, before.why,
+             before.due_at AS before_due, EXISTS (SELECT 1 FROM hub.callback_host d
+               WHERE d.host = h.host AND d.disabled_at IS NOT NULL) AS disabled
         FROM hosts h
-       WHERE h.host IS NOT NULL AND NOT EXISTS (SELECT 1 FROM hub.callback_host d
-                                                 WHERE d.host = h.host AND d.disabled_at IS NOT NULL)),
-    due AS MATERIALIZED (
-      SELECT one.job_seq, one.sequence
-        FROM room r CROSS JOIN LATERAL (
-          SELECT c.job_seq, c.sequence, c.due_at FROM hub.callback c
-           WHERE c.host = r.host AND c.state = 'open' AND c.due_at <= statement_timestamp()
-             AND NOT EXISTS (SELECT 1 FROM hub.callback e WHERE e.job_seq = c.job_seq
-                                AND e.sequence < c.sequence AND e.state <> 'delivered')
-           ORDER BY c.due_at LIMIT greatest(r.places, 0) FOR UPDATE OF c SKIP LOCKED) one
-       WHERE r.places > 0
-       ORDER BY one.due_at LIMIT $1)
-    UPDATE hub.callback c
-       SET due_at = statement_timestamp() + $2 * interval '1 millisecond',
-           leased_until = statement_timestamp() + $2 * interval '1 millisecond',
-           tries = c.tries + 1
-      FROM due WHERE c.job_seq = due.job_seq AND c.sequence = due.sequence
+       CROSS JOIN LATERAL (
+         SELECT o.job_seq, o.sequence, o.due_at FROM hub.callback o
+          WHERE o.host = h.host AND o.state = 'open' AND o.due_at <= statement_timestamp()
+          ORDER BY o.due_at LIMIT $5) c
+        LEFT JOIN LATERAL (
+         SELECT e.state, e.why, e.due_at FROM hub.callback e
+          WHERE e.job_seq = c.job_seq AND e.sequence < c.sequence AND e.state <> 'delivered'
+          ORDER BY (e.state = 'stopped') DESC, e.sequence LIMIT 1) before ON true
+       WHERE h.host IS NOT NULL),
+    free AS MATERIALIZED (
+      SELECT s.host, s.job_seq, s.sequence, s.due_at,
+             row_number() OVER (PARTITION BY s.host ORDER BY s.due_at) AS place
+        FROM seen s WHERE s.state IS NULL AND NOT s.disabled),
+    room AS MATERIALIZED (
+      SELECT f.host, CASE WHEN count(*) OVER () = 1 THEN $1 - $4
+               ELSE $4 - (SELECT count(*) FROM hub.callback l
+                           WHERE l.host = f.host AND l.state = 'open'
+                             AND l.leased_until > statement_timestamp()) END AS places
+        FROM (SELECT DISTINCT host FROM free) f),
+    chosen AS MATERIALIZED (
+      SELECT f.job_seq, f.sequence FROM free f JOIN room r ON r.host = f.host AND f.place <= r.places
+       ORDER BY f.due_at LIMIT $1),
+    fates AS MATERIALIZED (
+      SELECT h.job_seq, h.sequence, 'taken' AS fate, NULL AS why,
+             statement_timestamp() + $2 * interval '1 millisecond' AS due_at
+        FROM chosen h
+      UNION ALL
+      SELECT s.job_seq, s.sequence,
+             CASE WHEN s.disabled OR s.state = 'stopped' THEN 'stopped' ELSE 'put off' END,
+             CASE WHEN s.state = 'stopped' THEN s.why ELSE $3 END,
+             greatest(s.before_due, statement_timestamp() + $6 * interval '1 millisecond')
+        FROM seen s WHERE s.disabled OR s.state IS NOT NULL),
+    ours AS MATERIALIZED (
+      SELECT f.* FROM fates f
+        JOIN hub.callback c ON c.job_seq = f.job_seq AND c.sequence = f.sequence
+       WHERE c.state = 'open' AND c.due_at <= statement_timestamp()
+         FOR UPDATE OF c SKIP LOCKED),
+    ended AS (
+      UPDATE hub.callback c SET state = 'stopped', why = o.why, ended_at = statement_timestamp()
+        FROM ours o WHERE o.fate = 'stopped' AND c.job_seq = o.job_seq AND c.sequence = o.sequence),
+    waiting AS (
+      UPDATE hub.callback c SET due_at = o.due_at
+        FROM ours o WHERE o.fate = 'put off' AND c.job_seq = o.job_seq AND c.sequence = o.sequence)
+    UPDATE hub.callback c SET due_at = o.due_at, leased_until = o.due_at, tries = c.tries + 1
+      FROM ours o WHERE o.fate = 'taken' AND c.job_seq = o.job_seq AND c.sequence = o.sequence
     RETURNING c.job_seq, c.sequence, c.url, c.body, c.tries - 1 AS tries";
 
 impl Store {
     /// Takes deliveries that are due, for `lease`: whoever has not noted a result by then has died. An
-    /// event that was written after its job's callbacks had stopped stops as well.
-    pub async fn take_callbacks(&self, limit: i64, lease: Duration) -> Result<Vec<Due>, Error> {
+    /// event that was written after its job's callbacks had stopped stops as well. `None` where another
+    /// process takes just now: come again.
+    pub async fn take_callbacks(
+        &self,
+        limit: i64,
+        lease: Duration,
+    ) -> Result<Option<Vec<Due>>, Error> {
         within(async {
             let mut tx = super::begin(&self.pool).await?;
             // One process at a time counts what is under way and takes what still fits.
-            sqlx::query("SELECT pg_advisory_xact_lock(hashtext('hub.take_callbacks'))")
-                .execute(&mut *tx)
-                .await?;
+            let turn = "SELECT pg_try_advisory_xact_lock(hashtext('hub.take_callbacks'))";
+            if !sqlx::query_scalar::<_, bool>(turn).fetch_one(&mut *tx).await? {
+                return Ok(None);
+            }
             let rows = sqlx::query(TAKE)
                 .bind(limit)
                 .bind(millis(lease))
                 .bind(HOST_DISABLED.name())
-                .bind(HOST_IN_FLIGHT_MAX)
+                .bind(i64::from(HOST_IN_FLIGHT_MAX))
+                .bind(SEEN_MAX)
+                .bind(millis(BLOCKED_PAUSE))
                 .fetch_all(&mut *tx)
                 .await?;
             tx.commit().await?;
-            rows.iter()
-                .map(|row| {
-                    Ok(Due {
-                        job_seq: row.try_get("job_seq")?,
-                        sequence: row.try_get("sequence")?,
-                        url: row.try_get("url")?,
-                        body: row.try_get("body")?,
-                        tries: row.try_get("tries")?,
-                    })
+            let due = rows.iter().map(|row| {
+                Ok(Due {
+                    job_seq: row.try_get("job_seq")?,
+                    sequence: row.try_get("sequence")?,
+                    url: row.try_get("url")?,
+                    body: row.try_get("body")?,
+                    tries: row.try_get("tries")?,
                 })
-                .collect()
+            });
+            due.collect::<Result<_, Error>>().map(Some)
         })
         .await
     }
@@ -230,6 +264,9 @@ impl Store {
             .bind(pause)
             .execute(&mut *tx)
             .await?;
+            if tried == Tried::Delivered {
+                free_next(&mut tx, due).await?;
+            }
             let disabled = match tried {
                 Tried::Delivered => note_success(&mut tx, &host).await?,
                 Tried::Again(_) => note_failure(&mut tx, &host).await?,
@@ -335,12 +372,26 @@ impl Store {
     }
 }
 
+/// What waited for this one is due.
+async fn free_next(tx: Tx<'_>, due: &Due) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE hub.callback SET due_at = least(due_at, statement_timestamp())
+          WHERE job_seq = $1 AND state = 'open' AND sequence = (SELECT min(n.sequence)
+            FROM hub.callback n WHERE n.job_seq = $1 AND n.sequence > $2 AND n.state = 'open')",
+    )
+    .bind(due.job_seq)
+    .bind(due.sequence)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
 async fn note_success(tx: Tx<'_>, host: &str) -> Result<bool, Error> {
     sqlx::query("DELETE FROM hub.callback_host WHERE host = $1").bind(host).execute(tx).await?;
     Ok(false)
 }
 
-/// A host that fails for days is disabled: everything that is open for it stops, and can be replayed.
+/// A host that fails for days is disabled: what is open for it stops, and can be replayed.
 async fn note_failure(tx: Tx<'_>, host: &str) -> Result<bool, Error> {
     let disabled: bool = sqlx::query_scalar(
         "INSERT INTO hub.callback_host AS h (host, failing_since, failed_at)
@@ -362,12 +413,15 @@ async fn note_failure(tx: Tx<'_>, host: &str) -> Result<bool, Error> {
     .await?;
     if disabled {
         sqlx::query(
-            "UPDATE hub.callback SET state = 'stopped', why = $2,
+            "UPDATE hub.callback c SET state = 'stopped', why = $2,
                     ended_at = statement_timestamp()
-              WHERE host = $1 AND state = 'open'",
+               FROM (SELECT job_seq, sequence FROM hub.callback
+                      WHERE host = $1 AND state = 'open' LIMIT $3) o
+              WHERE c.job_seq = o.job_seq AND c.sequence = o.sequence AND c.state = 'open'",
         )
         .bind(host)
         .bind(HOST_DISABLED.name())
+        .bind(STOP_MAX)
         .execute(&mut *tx)
         .await?;
     }

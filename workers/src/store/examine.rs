@@ -105,7 +105,7 @@ pub struct Hub {
     pub outbox_oldest_s: f64,
     /// Unsent events.
     pub outbox: i64,
-    /// Kept messages that are no job.
+    /// Messages that are no job: kept, or somebody began to publish them again.
     pub quarantined: i64,
     /// Commands whose outcome is unknown.
     pub in_doubt: i64,
@@ -269,15 +269,15 @@ impl Examiner {
                (SELECT count(*) FROM (SELECT FROM hub.outbox LIMIT $1) o) AS outbox,
                coalesce((SELECT extract(epoch FROM statement_timestamp() - min(created_at))
                  FROM (SELECT created_at FROM hub.outbox LIMIT $1) o), 0)::float8 AS oldest,
-               (SELECT count(*) FROM (SELECT FROM hub.quarantine WHERE state = 'kept' LIMIT $1) q)
-                 AS quarantined,
+               (SELECT count(*) FROM (
+                 SELECT FROM hub.quarantine WHERE state = 'kept' UNION ALL
+                 SELECT FROM hub.quarantine WHERE state = 'requeueing' LIMIT $1) q) AS quarantined,
                (SELECT count(*) FROM (SELECT FROM hub.job_live WHERE state = 'in_doubt' LIMIT $1) j)
                  AS in_doubt,
                (SELECT count(*) FROM (SELECT FROM hub.callback WHERE state = 'stopped' LIMIT $1) c)
                  AS stopped,
-               ARRAY(SELECT p.name FROM generate_series(0, 1) n, unnest(
-                   ARRAY['job', 'attempt', 'exchange', 'unheard']) base,
-                 LATERAL (SELECT base || '_' || to_char((hub.now() + n * interval '1 month')
+               ARRAY(SELECT p.name FROM generate_series(0, 1) n, hub.history h,
+                 LATERAL (SELECT h.base || '_' || to_char((hub.now() + n * interval '1 month')
                    AT TIME ZONE 'UTC', 'YYYYMM') AS name) p
                  WHERE to_regclass('hub.' || p.name) IS NULL ORDER BY 1) AS missing",
         )

@@ -79,10 +79,11 @@ fn keeps(retention: &Retention) -> [Keep; 7] {
 }
 
 impl Store {
-    /// Makes the months to come, and lets go what has had its time.
+    /// Makes the months to come, and lets go what has had its time, also where one cannot be made.
     pub async fn maintain(&self, retention: &Retention) -> Result<Maintained, Error> {
-        self.make_months().await?;
-        self.let_go(retention).await
+        let made = self.make_months().await;
+        let done = self.let_go(retention).await?;
+        made.map(|_| done)
     }
 
     /// Makes the partitions of this month and the next two, in business time, each in a commit of its

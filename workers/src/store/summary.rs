@@ -41,7 +41,7 @@ pub struct Summary {
     pub outbox_oldest_s: f64,
     /// Unsent events.
     pub outbox: i64,
-    /// Kept messages that are no job.
+    /// Messages that are no job: kept, or somebody began to publish them again.
     pub quarantined: i64,
     /// Workers alive.
     pub workers: i64,
@@ -148,8 +148,10 @@ async fn figures(connection: &mut PgConnection, summary: &mut Summary) -> Result
              FROM hub.relay_partition p CROSS JOIN LATERAL (
                SELECT created_at FROM hub.outbox WHERE partition = p.partition
                 ORDER BY id LIMIT 1) o), 0)::float8 AS oldest,
-           (SELECT count(*) FROM (SELECT 1 FROM hub.quarantine WHERE state = 'kept'
-             ORDER BY id LIMIT $1) q) AS quarantined,
+           (SELECT count(*) FROM (
+             (SELECT 1 FROM hub.quarantine WHERE state = 'kept' ORDER BY id LIMIT $1) UNION ALL
+             (SELECT 1 FROM hub.quarantine WHERE state = 'requeueing' ORDER BY id LIMIT $1)
+             LIMIT $1) q) AS quarantined,
            (SELECT count(*) FROM hub.worker) AS workers,
            coalesce((SELECT extract(epoch FROM d.ends_at - hub.now()) FROM hub.calendar_day d
              ORDER BY d.starts_at DESC LIMIT 1), 0)::float8 AS calendar_left",

@@ -44,12 +44,13 @@ pub struct Rescued {
 }
 
 impl Store {
-    /// Makes a worker known; again, where the answer to the first commit was lost.
+    /// Makes a worker known; again, where the answer to the first commit was lost. Its relay has still to
+    /// connect: until a heartbeat says that it can publish, nobody gives it partitions.
     pub async fn register_worker(&self, worker: Uuid, name: &str) -> Result<(), Error> {
         within(async {
             sqlx::query(
-                "INSERT INTO hub.worker (id, name, build, started_at, seen_at)
-                 VALUES ($1, $2, $3, statement_timestamp(), statement_timestamp())
+                "INSERT INTO hub.worker (id, name, build, started_at, seen_at, publishes)
+                 VALUES ($1, $2, $3, statement_timestamp(), statement_timestamp(), false)
                  ON CONFLICT (id) DO NOTHING",
             )
             .bind(worker)

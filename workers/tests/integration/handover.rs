@@ -29,6 +29,7 @@ fn partitions_change_hands_when_a_worker_says_that_it_comes_or_goes() {
         let (old, new) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let all = usize::try_from(PARTITIONS).unwrap();
         store.register_worker(old, "old").await.unwrap();
+        store.beat(old, true).await.unwrap().expect("it is known");
         assert_eq!(store.balance_partitions(old, true).await.unwrap().len(), all);
         let mut news = store.listen_for_jumps().await.unwrap();
 
@@ -38,6 +39,10 @@ fn partitions_change_hands_when_a_worker_says_that_it_comes_or_goes() {
             store.balance_partitions(new, true).await.unwrap().is_empty(),
             "nothing is free yet"
         );
+        // Its relay is still connecting: nothing moves until it can publish.
+        assert_eq!(store.balance_partitions(old, true).await.unwrap().len(), all);
+        assert!(!store.has_company(old, HEAR_WAIT_MAX).await.unwrap(), "it cannot publish yet");
+        store.beat(new, true).await.unwrap().expect("it is known");
         // In the middle of a round it gives nothing, and takes what is free.
         assert_eq!(store.balance_partitions(old, false).await.unwrap().len(), all);
         let kept = store.balance_partitions(old, true).await.unwrap();
@@ -75,9 +80,6 @@ fn who_cannot_publish_leaves_its_partitions_to_those_who_can_and_gets_them_back(
             store.balance_partitions(worker, may_give).await.unwrap().len()
         };
         // At the start nobody has a broker yet: what is free is taken all the same.
-        for worker in [cut, well] {
-            beat(worker, false).await;
-        }
         for worker in [cut, well] {
             assert_eq!(holds(worker, true).await, all / 2, "what is free is not taken");
         }

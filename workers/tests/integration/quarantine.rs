@@ -231,3 +231,53 @@ fn what_certainly_was_not_published_is_kept_again() {
         }
     });
 }
+
+#[test]
+fn a_broker_that_goes_in_the_middle_of_a_batch_leaves_the_rest_kept_and_counted() {
+    run(async {
+        let mut world = World::build(Scene { private: true, ..Scene::default() }).await;
+        let mut numbers = Vec::new();
+        for name in ["before it goes", "after it went", "never reached", "begun by another"] {
+            numbers.push(mistyped(&world, name).await);
+        }
+        let [first, second, third, begun] = numbers[..] else { unreachable!() };
+        let store = &world.stage.store;
+        assert!(store.begin_requeue(begun, &colleague()).await.unwrap().is_ok());
+
+        // The second message waits until the broker is gone.
+        let lock = format!("SELECT 1 FROM hub.quarantine WHERE id = {second} FOR UPDATE");
+        let held = world.hold(&lock).await;
+        let texts = [first, second, third].map(|number| number.to_string());
+        let command = ["quarantine", "requeue", &texts[0], &texts[1], &texts[2], "--json"];
+        let command = [&command[..], &["--reason", "mended", "--rate", "0.2/s"]].concat();
+        let command = [&command[..], &["--content-type", "application/json"]].concat();
+        let mut rabbitmq = world.stage.services.take().unwrap();
+        let lose = async {
+            until("the first is published", async || {
+                (state(&world, first).await == "requeued").then_some(())
+            })
+            .await;
+            rabbitmq.rabbitmq.kill().await;
+            held.rollback().await.unwrap();
+        };
+        let (said, ()) = tokio::join!(hub(&world, &command), lose);
+        assert_eq!((said.code, said.row()["code"].clone()), (1, json!("requeued")));
+        let told = "nothing of it was published; what comes after it was not tried";
+        assert!(said.err.contains(told), "{}", said.err);
+        for number in [second, third] {
+            assert_eq!(state(&world, number).await, "kept");
+            assert_eq!(done_to(&world, number).await, Vec::<Value>::new());
+        }
+
+        // Two that are kept, and one that is marked, are three to be decided about.
+        let doctor = hub(&world, &["doctor", "--json"]).await.json().to_string();
+        assert!(doctor.contains("3 messages that are no job"), "{doctor}");
+        until("the scrape counts them too", async || {
+            let rows = world.metric(0, "hub_quarantine_rows", &[]).await;
+            ((rows - 3.0).abs() < f64::EPSILON).then_some(())
+        })
+        .await;
+        world.stage.services = Some(rabbitmq);
+        world.strike().await;
+    });
+}

@@ -17,6 +17,7 @@ use workers::{
 };
 
 use crate::{
+    ops::hub,
     servers::run,
     world::{Scene, World, id, person, until},
 };
@@ -319,6 +320,30 @@ fn a_month_whose_table_somebody_reads_is_made_later_and_holds_nobody_up() {
         assert_eq!(months, world.months_of("attempt").await);
         let reader = world.hold(reading).await;
         assert!(store.make_months().await.unwrap().is_empty(), "nothing is left to make");
+        drop(reader);
+        world.strike().await;
+    });
+}
+
+#[test]
+fn a_month_of_audit_that_cannot_be_made_is_told_and_keeps_no_old_month_of_jobs() {
+    run(async {
+        let world = World::build(Scene::default()).await;
+        world.end_jobs(1).await;
+        let reader = world.hold("LOCK TABLE hub.audit_other IN ACCESS SHARE MODE").await;
+        let store = &world.stage.store;
+        let now = store.business_now().await.unwrap();
+        let later = now.checked_add(jiff::SignedDuration::from_hours(430 * 24)).unwrap();
+        store.jump_to(later).await.unwrap();
+        until("the old month has gone", async || {
+            world.rows("SELECT 1 FROM hub.job").await.is_empty().then_some(())
+        })
+        .await;
+        let month = "SELECT to_char(hub.now() AT TIME ZONE 'UTC', 'YYYYMM') AS month";
+        let month = world.row(month).await["month"].as_str().unwrap().to_owned();
+        let doctor = hub(&world, &["doctor", "--json"]).await.json().to_string();
+        assert!(doctor.contains(&format!("audit_{month}")), "{doctor}");
+        assert!(!doctor.contains(&format!("job_{month}")), "{doctor}");
         drop(reader);
         world.strike().await;
     });

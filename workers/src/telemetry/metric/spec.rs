@@ -248,7 +248,7 @@ impl Metric {
                 "hub_quarantine_rows",
                 "messages",
                 &[],
-                "Messages kept in quarantine, counted up to 10000",
+                "Messages in quarantine that are not decided about, counted up to 10000",
             ),
             Self::Workers => {
                 service("hub_workers", "processes", &[], "Workers that are registered")
