@@ -9,7 +9,7 @@ use workers::store::retry::retry_id;
 use crate::{
     orders::{label, number_of},
     press::{Person, check_by_code, press, verification_of, wrong},
-    protection::hub,
+    protection::{self, hub},
     servers::run,
     world::{Scene, World, check, common, id, iin, until},
 };
@@ -171,6 +171,67 @@ max_ms = 100
         let ended = world.ended(older).await;
         assert_eq!(ended["code"], "retry_budget_used_up");
         assert_eq!(world.attempts(older).await.len(), 3);
+        world.strike().await;
+    });
+}
+
+#[test]
+fn an_answer_to_what_a_person_held_for_not_done_is_applied_and_warns_who_repeats() {
+    run(async {
+        let settings = "
+[operations.kpsisu.check]
+at_risk_s = 60
+deadline_s = 120
+give_up_s = 300
+call_timeout_ms = 2000
+"
+        .to_owned();
+        let world = World::build(Scene { settings, ..Scene::default() }).await;
+        let (done, fenced) = (id("was done"), id("was fenced"));
+        world.play(&check("was done"), &["ack_lost"]).await;
+        world.play(&check("was fenced"), &["ack_lost_never"]).await;
+        for job in [done, fenced] {
+            world.in_state(job, "in_doubt").await;
+        }
+        protection::done(&world, &["pause", "kpsisu", "--reason", "their night"]).await;
+        for job in [done, fenced] {
+            assert_eq!(resolve(&world, job, "not-done").await["code"], "resolved_not_done");
+        }
+        world.pass(SignedDuration::from_secs(301)).await;
+        for job in [done, fenced] {
+            let ended = world.ended(job).await;
+            assert_eq!((&ended["state"], &ended["code"]), (&json!("failed"), &json!("time_used_up")));
+        }
+        let tried = act(&world, "retry", fenced, &["--dry-run"]).await;
+        assert_eq!(tried["code"], "retried", "nothing speaks against the person's word");
+        let of_fenced = format!("SELECT seq FROM hub.job_key WHERE id = '{fenced}'");
+        let seq = &world.row(&of_fenced).await["seq"];
+        let thawed = format!(
+            "INSERT INTO hub.attempt (job_seq, run, fenced, started_at, answered_at, recorded_at)
+             VALUES ({seq}, 99, true, hub.now(), hub.now(), hub.now())"
+        );
+        world.execute(&thawed).await;
+        assert_eq!(act(&world, "retry", fenced, &[]).await["code"], "may_be_done");
+
+        protection::done(&world, &["resume", "kpsisu", "--reason", "morning"]).await;
+        // Somebody waits for an answer, so the mailbox is looked into.
+        world.play(&check("waits"), &["never"]).await;
+        until("their answer comes too late", async || {
+            workers::demo::time::advance(&world.stage).await.unwrap();
+            let late = world.rows("SELECT 1 FROM hub.inbound WHERE state = 'late'").await;
+            (!late.is_empty()).then_some(())
+        })
+        .await;
+        let said = act(&world, "retry", done, &[]).await;
+        assert_eq!((&said["done"], &said["code"]), (&json!(false), &json!("may_be_done")));
+        let said = act(&world, "apply-late", done, &[]).await;
+        assert_eq!((&said["done"], &said["code"]), (&json!(true), &json!("applied")), "{said}");
+        let row = world.portal("specialist_check", &check("was done")).await;
+        assert_eq!((&row["status"], &row["verdict"]), (&json!("succeeded"), &json!("clear")));
+        assert_eq!(world.job(done).await.unwrap()["state"], "failed", "terminal is terminal");
+        let said = act(&world, "retry", done, &[]).await;
+        assert_eq!((&said["done"], &said["code"]), (&json!(false), &json!("may_be_done")));
+        assert_eq!(world.journal(done).await.len(), 1, "it was not sent again");
         world.strike().await;
     });
 }
