@@ -7,7 +7,7 @@ use uuid::Uuid;
 use workers::store::retry::retry_id;
 
 use crate::{
-    orders::{label, number_of},
+    orders::{QUICK_POST, label, number_of},
     press::{Person, check_by_code, press, verification_of, wrong},
     protection::{self, hub},
     servers::run,
@@ -98,6 +98,34 @@ fn d15_a_number_that_was_issued_is_asked_for_by_a_persons_word() {
         assert_eq!(world.executed("kazpost").await[&number_of("issued")], 1);
         let acts = format!("SELECT result FROM hub.audit WHERE target = '{job}'");
         assert_eq!(world.row(&acts).await["result"], "asked_now");
+    });
+}
+
+#[test]
+fn nobody_is_said_to_be_asked_while_a_system_is_paused() {
+    run(async {
+        let settings = QUICK_POST.to_owned();
+        let world = World::build(Scene { settings, ..Scene::default() }).await;
+        world.at_the_counter("asked-later", &["lost_after_issue"]).await;
+        let job = world.send(&label("asked-later", "later label")).await;
+        world.in_state(job, "in_doubt").await;
+        protection::done(&world, &["pause", "kazpost", "--reason", "their night"]).await;
+        let said = resolve(&world, job, "done").await;
+        assert_eq!((&said["done"], &said["code"]), (&json!(true), &json!("asked_later")), "{said}");
+        let text = said["text"].as_str().unwrap();
+        assert!(text.contains("its system is not called now: pause by tester"), "{text}");
+        until("its question waits", async || {
+            let now = world.job(job).await?;
+            (now["state"] == "accepted" && now["phase"] == "ask").then_some(())
+        })
+        .await;
+        let said = resolve(&world, job, "done").await;
+        assert_eq!((&said["done"], &said["code"]), (&json!(false), &json!("asked_later")), "{said}");
+        assert!(said["text"].as_str().unwrap().contains("pause by tester"), "{said}");
+        protection::done(&world, &["resume", "kazpost", "--reason", "morning"]).await;
+        assert_eq!(world.ended(job).await["state"], "succeeded");
+        assert_eq!(world.executed("kazpost").await[&number_of("asked-later")], 1);
+        world.strike().await;
     });
 }
 
