@@ -27,7 +27,7 @@ use crate::{
     config::Config,
     doctor::expiry,
     fail_point::{self, Point},
-    inbound::{self, matching, pull},
+    inbound::{self, again, matching, pull},
     pipeline::{BuildError, Hub, admit, claim, decode, decode::Candidate, record, retries},
     policy::{
         calendar::{MissingYear, day_of},
@@ -281,6 +281,7 @@ impl Loops {
 /// Answers before timers: what waited for us is read before anything is given up.
 async fn answers_then_timers(hub: Arc<Hub>, stop: CancellationToken) {
     let read = async {
+        again::read_again(&hub).await;
         matching::catch_up(&hub).await;
         tokio::spawn(matching::run(hub.clone(), stop.clone()));
         pull::pull_due(&hub).await;

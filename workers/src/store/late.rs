@@ -35,13 +35,8 @@ use crate::{
 };
 
 /// With these codes the hub ended a job itself: none is an answer of theirs.
-const OURS: [Code; 5] = [
-    code!("outcome_unknown"),
-    code!("time_used_up"),
-    code!("not_done"),
-    TOO_OLD,
-    DISABLED,
-];
+const OURS: [Code; 5] =
+    [code!("outcome_unknown"), code!("time_used_up"), code!("not_done"), TOO_OLD, DISABLED];
 
 /// A job that ended without its answer, with what came later.
 #[derive(Debug, Clone)]

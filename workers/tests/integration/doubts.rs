@@ -120,7 +120,11 @@ fn nobody_is_said_to_be_asked_while_a_system_is_paused() {
         })
         .await;
         let said = resolve(&world, job, "done").await;
-        assert_eq!((&said["done"], &said["code"]), (&json!(false), &json!("asked_later")), "{said}");
+        assert_eq!(
+            (&said["done"], &said["code"]),
+            (&json!(false), &json!("asked_later")),
+            "{said}"
+        );
         assert!(said["text"].as_str().unwrap().contains("pause by tester"), "{said}");
         protection::done(&world, &["resume", "kazpost", "--reason", "morning"]).await;
         assert_eq!(world.ended(job).await["state"], "succeeded");
@@ -228,7 +232,10 @@ call_timeout_ms = 2000
         world.pass(SignedDuration::from_secs(301)).await;
         for job in [done, fenced] {
             let ended = world.ended(job).await;
-            assert_eq!((&ended["state"], &ended["code"]), (&json!("failed"), &json!("time_used_up")));
+            assert_eq!(
+                (&ended["state"], &ended["code"]),
+                (&json!("failed"), &json!("time_used_up"))
+            );
         }
         let tried = act(&world, "retry", fenced, &["--dry-run"]).await;
         assert_eq!(tried["code"], "retried", "nothing speaks against the person's word");
