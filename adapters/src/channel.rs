@@ -64,6 +64,8 @@ pub struct Page {
 pub struct Unreadable {
     /// The gateway's id of it, where that much can be read: then it can be confirmed.
     pub message_id: Option<String>,
+    /// Its conversation, where that much can be read.
+    pub correlation_id: Option<String>,
     /// As it came. Personal.
     pub raw: contracts::personal::Personal<Bytes>,
 }

@@ -30,6 +30,7 @@ impl Code {
         "answered",
         "applied",
         "applied_before",
+        "asked_later",
         "asked_now",
         "attachment_missing",
         "attachment_too_large",

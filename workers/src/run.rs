@@ -27,7 +27,7 @@ use crate::{
     config::Config,
     doctor::expiry,
     fail_point::{self, Point},
-    inbound::{self, matching, pull},
+    inbound::{self, again, matching, pull},
     pipeline::{BuildError, Hub, admit, claim, decode, decode::Candidate, record, retries},
     policy::{
         calendar::{MissingYear, day_of},
@@ -284,7 +284,11 @@ impl Loops {
 /// holds up the timers of the others for [`FIRST_PULL_WAIT_MAX`] at most: its own jobs end only after a
 /// look that succeeded, whenever their timers run.
 async fn answers_then_timers(hub: Arc<Hub>, stop: CancellationToken) {
-    tokio::select! { () = stop.cancelled() => return, () = matching::catch_up(&hub) => {} }
+    let look = async {
+        again::read_again(&hub).await;
+        matching::catch_up(&hub).await;
+    };
+    tokio::select! { () = stop.cancelled() => return, () = look => {} }
     tokio::spawn(matching::run(hub.clone(), stop.clone()));
     let (read, is_read) = oneshot::channel::<()>();
     let pulls = async {

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 
 pub use self::{
     mailbox::Mailbox,
-    pull::{AMOUNT_MAX, confirm, pull},
+    pull::{AMOUNT_MAX, confirm, pull, read_kept},
     push::{
         MessageState, Push, PushError, StatusChange, read_push, write_fault, write_push_ack,
         write_status_ack,

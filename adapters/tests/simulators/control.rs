@@ -39,7 +39,7 @@ async fn the_state_of_a_fresh_world_is_empty() {
     let state = world.get("/control/state").await;
     let expected = json!({
         "now": "2026-03-02T05:00:00Z", "in_flight": 0, "next_due": null, "mailbox": 0,
-        "requests": 0,
+        "requests": 0, "journal": {"start": 0, "end": 0},
     });
     assert_eq!(state, expected);
     assert_eq!(world.get("/control/journal").await, json!([]));

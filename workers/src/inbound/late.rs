@@ -48,7 +48,7 @@ fn read(hub: &Hub, id: Uuid, late: &Late) -> Vec<(i64, Answer)> {
     let Some(channel) = destination.and_then(|d| d.adapter.channel()) else { return Vec::new() };
     let call = Call::first(late.operation, id, late.input.clone(), late.now, Duration::ZERO);
     let read = |stored: &LateMessage| {
-        let message = matching::open(hub, &stored.source, &stored.sealed)?;
+        let message = matching::open(hub, &stored.source, &stored.sealed).ok()?;
         match channel.judge(&message, &call) {
             Reading::Answered(answer) => Some((stored.id, answer)),
             Reading::Progress { .. } | Reading::Failed(_) | Reading::NotOurs(_) => None,

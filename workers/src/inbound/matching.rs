@@ -7,6 +7,7 @@
 //! | either, for a job that we hold for unsent | evidence that it left: the same, and it is not sent again |
 //! | the job waits for its consent, so it was not sent | parked as long as the job lives |
 //! | it does not open: another seal key | parked as long as its job lives, or nobody knows whose it is |
+//! | it opens, and this build does not read its form | parked for one that does; after [`LOOKS_MAX`] looks `refused`, and read again at a start |
 //! | no conversation yet, but our request number, and the job has none | the same: evidence for `in_doubt` |
 //! | the job has ended | kept as `late`, shown, changes nothing |
 //! | number or person do not match | `refused`, counted, alert |
@@ -93,15 +94,24 @@ async fn look(hub: &Hub, which: Which) -> Option<i64> {
     }
 }
 
+/// Why a stored message cannot be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// The key that sealed it is not here.
+    Key,
+    /// It opens, and this build does not read the form in which it is kept.
+    Form,
+}
+
 /// Opens a stored message again.
-pub(super) fn open(hub: &Hub, source: &str, sealed: &Sealed) -> Option<Message> {
-    let raw = hub.sealer.open(INBOUND, sealed).ok()?;
+pub(super) fn open(hub: &Hub, source: &str, sealed: &Sealed) -> Result<Message, Closed> {
+    let raw = hub.sealer.open(INBOUND, sealed).map_err(|_| Closed::Key)?;
     if source == "pull" {
-        return pull::decode(&raw);
+        return pull::decode(&raw).ok_or(Closed::Form);
     }
-    match shep_async::read_push(&raw).ok()? {
-        Push::Message(message) => Some(message),
-        Push::StatusChange(_) => None,
+    match shep_async::read_push(&raw) {
+        Ok(Push::Message(message)) => Ok(message),
+        Ok(Push::StatusChange(_)) | Err(_) => Err(Closed::Form),
     }
 }
 
@@ -109,13 +119,16 @@ async fn place(hub: &Hub, stored: &Stored) -> Result<(), Error> {
     let destination = hub.destinations.get(stored.system.as_str());
     let channel = destination.and_then(|d| d.adapter.channel());
     let Some(channel) = channel else { return Ok(()) };
-    let Some(message) = open(hub, &stored.source, &stored.sealed) else {
-        // Most likely this process has another key than the one that stored it: it is kept.
-        tracing::error!(
-            inbound_id = stored.id,
-            "a stored message does not open; check seal.key_file"
-        );
-        return keep(hub, stored, "unreadable", None).await;
+    let message = match open(hub, &stored.source, &stored.sealed) {
+        Ok(message) => message,
+        Err(Closed::Key) => {
+            tracing::error!(
+                inbound_id = stored.id,
+                "a stored message does not open: it was sealed with another key; check seal.key_file"
+            );
+            return keep(hub, stored, "unreadable", None).await;
+        }
+        Err(Closed::Form) => return leave_to_another_build(hub, stored).await,
     };
     if let Some(read) = channel.receive(&message) {
         return receive(hub, stored, read).await;
@@ -183,6 +196,25 @@ async fn park(hub: &Hub, stored: &Stored, result: &'static str) -> Result<(), Er
     }
     if stored.looks == 0 {
         count(&stored.system, result);
+    }
+    hub.store.park_message(stored.id, pause_ms(stored.looks)).await
+}
+
+/// Whoever stored it reads it, if that build still runs; else the next start of one that can.
+async fn leave_to_another_build(hub: &Hub, stored: &Stored) -> Result<(), Error> {
+    if stored.looks >= LOOKS_MAX {
+        count(&stored.system, "given_up");
+        let why = code!("other_build").name();
+        return hub.store.close_message(stored.id, "refused", why, None).await;
+    }
+    if stored.looks == 0 {
+        count(&stored.system, "unreadable");
+        tracing::error!(
+            system = stored.system,
+            inbound_id = stored.id,
+            "a stored message opens, and this build does not read its form: another build kept it; run \
+             that one, or a newer one, which reads it at its start"
+        );
     }
     hub.store.park_message(stored.id, pause_ms(stored.looks)).await
 }

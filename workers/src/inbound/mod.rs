@@ -13,6 +13,7 @@
 //! *Limits*: `inbound.body_bytes_max`; of strangers so many rows a minute ([`strangers`]);
 //! [`MATCHES_MAX`] messages are matched at once, the rest by the sweeper.
 
+pub mod again;
 pub mod kazpost;
 pub mod late;
 pub mod matching;

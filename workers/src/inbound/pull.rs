@@ -3,7 +3,9 @@
 //! *Guarantee*: a pulled message is stored before it is confirmed to the gateway, so a crash between
 //! the two only brings it again. A drain that ended well is noted with the business time at which it
 //! began: what has a give-up time before that may end. One message that cannot be read does not stop
-//! that: it is kept as `refused`, counted, and confirmed where it has an id. Behind an open breaker a pull is the probe
+//! that: it is kept as `refused`, counted, and confirmed where it has an id. Where nothing of a drain can
+//! be read, the fault is not in one message: more than [`UNREADABLE_MAX`] of them are kept, stay at the
+//! gateway, and end nothing, until a build that reads them comes ([`super::again`]). Behind an open breaker a pull is the probe
 //! when one is due, so a quiet system whose jobs only wait for answers comes back.
 
 use std::{sync::Arc, time::Duration};
@@ -30,6 +32,9 @@ use crate::{
 
 /// Pages in one drain.
 pub const PAGES_MAX: usize = 1_000;
+/// Broken messages on a page without any other that are still taken for single faults: they are
+/// confirmed, and jobs may expire. One more, and jobs are kept: better than an answer that is lost.
+pub const UNREADABLE_MAX: usize = 2;
 
 #[derive(Debug, thiserror::Error)]
 enum Error {
@@ -144,6 +149,15 @@ async fn drain(
             return Ok(total);
         }
         let ids = keep_page(hub, system, &page).await?;
+        if total == 0 && page.messages.is_empty() && page.unreadable.len() > UNREADABLE_MAX {
+            tracing::error!(
+                system,
+                unreadable = page.unreadable.len(),
+                "nothing that waits at the gateway can be read by this build: it stays there, and open \
+                 jobs do not expire"
+            );
+            return Ok(total);
+        }
         // What has no id cannot be confirmed and comes again. It is kept; where nothing else is left,
         // and nothing can hide behind it, this was a look at everything that can be read.
         if ids.is_empty() && !page.is_full {
@@ -200,7 +214,7 @@ async fn keep_unreadable(
         verified: true,
         why: Some(code!("unreadable").name()),
         message_id,
-        correlation_id: String::new(),
+        correlation_id: unreadable.correlation_id.as_deref().map_or_else(String::new, printable),
         kind: "UNREADABLE",
         sealed: hub.sealer.seal(INBOUND, raw),
     };
@@ -230,7 +244,12 @@ async fn keep(hub: &Hub, system: &'static str, message: &Message) -> Result<(), 
         kind: kind_name(message.kind),
         sealed: hub.sealer.seal(INBOUND, &encode(message)),
     };
-    match hub.store.store_arrival(&arrival).await? {
+    let stored = match hub.store.store_arrival(&arrival).await? {
+        // It may be one that an older reader could not read, and that was not confirmed.
+        None => hub.store.give_back_unread(&arrival).await?,
+        stored => stored,
+    };
+    match stored {
         Some(id) => matching::look_at(hub, id).await,
         None => count(system, "duplicate"),
     }
@@ -248,7 +267,7 @@ struct Kept {
     data: String,
 }
 
-fn encode(message: &Message) -> Vec<u8> {
+pub(super) fn encode(message: &Message) -> Vec<u8> {
     let kept = Kept {
         message_id: message.message_id.clone(),
         correlation_id: message.correlation_id.clone(),

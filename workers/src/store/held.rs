@@ -33,7 +33,23 @@ pub(super) struct Held {
     pub(super) trace: Option<TraceContext>,
     /// Whether they acknowledged it once.
     pub(super) acknowledged: bool,
+    /// Whether something is kept that says that they had it, and that did not end it: a late message,
+    /// also one that was applied, or an answer to a call that had lost the job.
+    pub(super) evidence: bool,
+    /// Whether its code is that of a call that did not reach them, or of a defect of ours.
+    pub(super) unreached: bool,
 }
+
+/// Whether job `j` has the code of a call that brought no answer of theirs.
+pub(super) const UNREACHED: &str = "EXISTS (SELECT 1 FROM hub.attempt a
+   WHERE a.job_seq = j.seq AND a.code = j.code AND NOT a.fenced
+     AND a.class IN ('unreachable', 'defect'))";
+/// Whether something says of job `j` that they had it, and did not end it.
+const EVIDENCE: &str = "(EXISTS (SELECT 1 FROM hub.inbound i
+   WHERE i.job_seq = j.seq
+     AND (i.state = 'late' OR i.state = 'applied' AND i.why = 'by an operator'))
+   OR EXISTS (SELECT 1 FROM hub.attempt a
+   WHERE a.job_seq = j.seq AND a.fenced AND a.class IS NULL))";
 
 /// What holding a job came to.
 #[derive(Debug)]
@@ -48,16 +64,15 @@ pub(super) enum Hold {
 /// Locks a job. A worker that records it meanwhile comes first, and what it wrote is seen; where that
 /// moved the row to another partition, the call fails with a conflict and is made again.
 pub(super) async fn hold(tx: Tx<'_>, id: Uuid) -> Result<Hold, Error> {
-    let row = sqlx::query(
+    let statement = format!(
         "SELECT j.seq, j.operation, j.subject, j.state, j.phase, j.attempts, j.events, j.code,
                 j.requested_by, j.priority, j.input, j.consent, j.callback_url, j.traceparent, j.tracestate,
+                {EVIDENCE} AS evidence, {UNREACHED} AS unreached,
                 EXISTS (SELECT 1 FROM hub.correlation c WHERE c.job_seq = k.seq) AS acknowledged
            FROM hub.job_key k JOIN hub.job j ON j.seq = k.seq
           WHERE k.id = $1 FOR UPDATE OF j",
-    )
-    .bind(id)
-    .fetch_optional(&mut *tx)
-    .await?;
+    );
+    let row = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(id).fetch_optional(&mut *tx).await?;
     let Some(row) = row else { return Ok(Hold::Unknown) };
     let text = |column: &str| row.try_get::<String, _>(column);
     let Some(operation) = of_build(&text("operation")?) else { return Ok(Hold::OtherBuild) };
@@ -78,5 +93,7 @@ pub(super) async fn hold(tx: Tx<'_>, id: Uuid) -> Result<Hold, Error> {
         callback_url: row.try_get("callback_url")?,
         trace: trace_of(&row)?,
         acknowledged: row.try_get("acknowledged")?,
+        evidence: row.try_get("evidence")?,
+        unreached: row.try_get("unreached")?,
     })))
 }

@@ -1,7 +1,8 @@
 //! An answer that came after its job had ended, applied by an operator.
 //!
-//! Three ends are honest because nobody knew better: `expired`, `failed` with `outcome_unknown`, and
-//! `succeeded` by a person's word. An answer that came later is kept in `hub.inbound` as `late`.
+//! Some ends are honest because nobody knew better: `expired`, `succeeded` by a person's word, and
+//! `failed` by the hub's own decision ([`OURS`]) or because they could not be reached. An answer that
+//! came later is kept in `hub.inbound` as `late`.
 //!
 //! *Guarantee*: the job keeps its state: terminal is terminal. The portal's row gets the answer, with
 //! `status` = `succeeded` (it has one) and `late`, only while it still belongs to this job
@@ -9,6 +10,7 @@
 
 use contracts::{
     code,
+    code::Code,
     event::{EventData, EventName},
     operation::OperationSpec,
     state::{Sla, State},
@@ -22,12 +24,19 @@ use super::{
     Error, NOW_MICROS, Store, Tx, admission,
     audit::{self, Act, Outcome},
     file,
-    held::{self, Held, Hold},
+    held::{self, Held, Hold, UNREACHED},
     instant, of_build, outbox, portal,
     record::Change,
     resolve, within,
 };
-use crate::seal::Sealed;
+use crate::{
+    policy::retry::{DISABLED, TOO_OLD},
+    seal::Sealed,
+};
+
+/// With these codes the hub ended a job itself: none is an answer of theirs.
+const OURS: [Code; 5] =
+    [code!("outcome_unknown"), code!("time_used_up"), code!("not_done"), TOO_OLD, DISABLED];
 
 /// A job that ended without its answer, with what came later.
 #[derive(Debug, Clone)]
@@ -60,7 +69,8 @@ impl Store {
     pub async fn late_messages(&self, id: Uuid) -> Result<Result<Late, Outcome>, Error> {
         within(async {
             let statement = format!(
-                "SELECT j.seq, j.operation, j.state, j.code, j.input, {NOW_MICROS} AS now
+                "SELECT j.seq, j.operation, j.state, j.code, j.input, {NOW_MICROS} AS now,
+                        {UNREACHED} AS unreached
                    FROM hub.job_key k JOIN hub.job j ON j.seq = k.seq WHERE k.id = $1"
             );
             let job = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(id);
@@ -70,7 +80,8 @@ impl Store {
             let state: String = job.try_get("state")?;
             let state = State::from_name(&state).unwrap_or(State::Succeeded);
             let code: Option<String> = job.try_get("code")?;
-            if let Some(refused) = objection(state, code.as_deref()) {
+            let unreached = job.try_get("unreached")?;
+            if let Some(refused) = objection(state, code.as_deref(), unreached) {
                 return Ok(Err(refused));
             }
             let name: String = job.try_get("operation")?;
@@ -127,7 +138,7 @@ async fn apply(
     change: &Change,
     act: &Act,
 ) -> Result<Outcome, Error> {
-    if let Some(refused) = objection(job.state, job.code.as_deref()) {
+    if let Some(refused) = objection(job.state, job.code.as_deref(), job.unreached) {
         return Ok(refused);
     }
     if let Some(newer) = portal::newer_owner(tx, job).await? {
@@ -217,10 +228,11 @@ async fn write(tx: Tx<'_>, job: &Held, change: &Change) -> Result<(), Error> {
 }
 
 /// Why a late answer is not applied to a job that stands so; `None` where it may be. Pure.
-fn objection(state: State, code: Option<&str>) -> Option<Outcome> {
+fn objection(state: State, code: Option<&str>, unreached: bool) -> Option<Outcome> {
+    let is_ours = || code.is_some_and(|code| OURS.iter().any(|one| one.name() == code));
     match state {
         State::Expired => None,
-        State::Failed if code == Some("outcome_unknown") => None,
+        State::Failed if unreached || is_ours() => None,
         State::Succeeded if code == Some(resolve::DONE.name()) => None,
         State::Accepted | State::Calling | State::Waiting | State::Pending | State::InDoubt => {
             let text = "it has not ended: what comes is applied by itself";
@@ -232,7 +244,7 @@ fn objection(state: State, code: Option<&str>) -> Option<Outcome> {
         }
         State::Cancelled | State::Rejected => Some(Outcome::refused(
             code!("never_sent"),
-            "nothing of it was sent, so nothing answers it",
+            "it was withdrawn or turned down as one that was not sent: what comes is kept and shown",
         )),
     }
 }
@@ -241,17 +253,29 @@ fn objection(state: State, code: Option<&str>) -> Option<Outcome> {
 mod tests {
     use super::*;
 
+    fn refusal(state: State, code: Option<&str>, unreached: bool) -> Option<&'static str> {
+        objection(state, code, unreached).map(|refused| refused.code.name())
+    }
+
     #[test]
     fn only_an_end_without_knowledge_takes_a_late_answer() {
-        let code = |state, code| objection(state, code).map(|refused| refused.code.name());
-        assert_eq!(code(State::Expired, Some("no_answer")), None);
-        assert_eq!(code(State::Failed, Some("outcome_unknown")), None);
-        assert_eq!(code(State::Succeeded, Some(resolve::DONE.name())), None);
-        assert_eq!(code(State::Failed, Some("contradiction")), Some("answered"));
-        assert_eq!(code(State::Succeeded, None), Some("answered"));
-        assert_eq!(code(State::Refused, None), Some("answered"));
+        assert_eq!(refusal(State::Expired, Some("no_answer"), false), None);
+        assert_eq!(refusal(State::Succeeded, Some(resolve::DONE.name()), false), None);
+        assert_eq!(refusal(State::Failed, Some("contradiction"), false), Some("answered"));
+        assert_eq!(refusal(State::Succeeded, None, false), Some("answered"));
+        assert_eq!(refusal(State::Refused, None, false), Some("answered"));
+        assert_eq!(refusal(State::Cancelled, None, false), Some("never_sent"));
         for state in State::ALL.into_iter().filter(|state| !state.is_terminal()) {
-            assert_eq!(code(state, Some("outcome_unknown")), Some("live"), "{state:?}");
+            assert_eq!(refusal(state, Some("outcome_unknown"), false), Some("live"), "{state:?}");
         }
+    }
+
+    #[test]
+    fn an_end_that_the_hub_decided_is_no_answer_of_theirs() {
+        for code in OURS {
+            assert_eq!(refusal(State::Failed, Some(code.name()), false), None, "{code:?}");
+        }
+        let unreached = refusal(State::Failed, Some("connection_refused"), true);
+        assert_eq!(unreached, None, "a second sending that did not reach them");
     }
 }

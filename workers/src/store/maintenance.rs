@@ -9,7 +9,8 @@
 //! *Guarantee*: a row of a month without a partition goes to the default partition and is moved when
 //! the month is made. A month leaves whole, one process at a time, and what a process that dies leaves
 //! half done is done by the next. Nobody waits longer than a quarter of a second for a step: it gives
-//! up and comes again. A key is never deleted before its job is.
+//! up and comes again. A key is never deleted before its job is. A look that is owed ([`super::parcel`])
+//! does not outlive its job, whichever build ended that.
 //!
 //! *Limits*: [`KEYS_PER_COMMIT`] numbers a commit, [`COMMITS_MAX`] commits a run.
 
@@ -130,6 +131,7 @@ impl Store {
             done.keys += keys;
         }
         self.forget_inbound_keys().await?;
+        self.forget_looks().await?;
         Ok(done)
     }
 
@@ -243,6 +245,24 @@ impl Store {
                 .await?;
             tx.commit().await?;
             Ok(Some(gone.rows_affected()))
+        })
+        .await
+    }
+
+    /// Deletes looks that are owed to jobs that have ended: a worker of the version before pays none.
+    /// The table holds parcels that are being called, so it is small.
+    async fn forget_looks(&self) -> Result<(), Error> {
+        within(async {
+            sqlx::query(
+                "DELETE FROM hub.look_owed o WHERE o.job_seq IN (
+                   SELECT l.job_seq FROM hub.look_owed l
+                    WHERE NOT EXISTS (SELECT 1 FROM hub.job_live j WHERE j.seq = l.job_seq)
+                    LIMIT $1)",
+            )
+            .bind(KEYS_PER_COMMIT)
+            .execute(&self.pool)
+            .await?;
+            Ok(())
         })
         .await
     }

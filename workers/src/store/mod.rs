@@ -47,6 +47,7 @@ mod sla;
 pub mod story;
 pub mod summary;
 pub mod timer;
+pub mod unread;
 pub mod watch;
 pub mod worker;
 

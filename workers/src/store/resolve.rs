@@ -11,7 +11,7 @@
 //! | `done` of a command | means |
 //! |---|---|
 //! | whose answer comes by a channel | it was started: the job is theirs (`pending`) until that answer |
-//! | whose answer can be asked for | they are asked now, and their answer ends the job |
+//! | whose answer can be asked for | they are asked now, or when they are called again, and their answer ends the job |
 //! | that checks a code | nothing (D4): that it was checked does not say that the digits are right |
 //! | any other | the job succeeds |
 //!
@@ -46,6 +46,7 @@ use super::{
     Error, Store, Tx,
     audit::{self, Act, Outcome},
     held::{self, Held, Hold},
+    protection::BLOCKED_BY,
     record::{self, Change, Guard},
     timer, within,
 };
@@ -57,6 +58,8 @@ pub const NOT_DONE: Code = code!("resolved_not_done");
 
 /// The code of a job whose question a person brought forward.
 pub const ASKED: Code = code!("asked_now");
+/// The same, where its system is not called at the moment.
+pub const ASKED_LATER: Code = code!("asked_later");
 
 /// What a person knows of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,16 +191,45 @@ async fn sent_again(tx: Tx<'_>, id: Uuid) -> Result<bool, Error> {
     Ok(before.bind(id.to_string()).bind(NOT_DONE.name()).fetch_one(&mut *tx).await?)
 }
 
-/// Brings the question forward.
+/// Brings the question forward. Whose system is not called is told so, and when it will be asked.
 async fn ask(tx: Tx<'_>, job: &Held, act: &Act) -> Result<Outcome, Error> {
+    let blocked = if job.state == State::Calling {
+        None
+    } else {
+        not_called(tx, job.operation.system).await?
+    };
     if job.state != State::InDoubt {
-        return Ok(being_asked());
+        return Ok(blocked.map_or_else(being_asked, |text| Outcome::refused(ASKED_LATER, text)));
     }
     timer::postpone(tx, &[job.seq], "wake", 0).await?;
-    audit::note(tx, act, "jobs.resolve", &job.id.to_string(), ASKED.name()).await?;
-    let text = "they are asked now what it brought, and their answer ends it: look at the job again \
-                in a few seconds";
-    Ok(Outcome::done(ASKED, text))
+    let (code, text) = blocked.map_or_else(
+        || {
+            let text = "they are asked now what it brought, and their answer ends it: look at the \
+                        job again in a few seconds";
+            (ASKED, text.to_owned())
+        },
+        |text| (ASKED_LATER, text),
+    );
+    audit::note(tx, act, "jobs.resolve", &job.id.to_string(), code.name()).await?;
+    Ok(Outcome::done(code, text))
+}
+
+/// What keeps a system from being asked, in words; `None` where nothing does.
+async fn not_called(tx: Tx<'_>, system: &str) -> Result<Option<String>, Error> {
+    let statement = format!(
+        "SELECT {BLOCKED_BY} AS blocked, d.paused_by FROM hub.destination d WHERE d.system = $1"
+    );
+    let row = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(system);
+    let Some(row) = row.fetch_optional(&mut *tx).await? else { return Ok(None) };
+    let Some(blocked) = row.try_get::<Option<String>, _>("blocked")? else { return Ok(None) };
+    let by = match row.try_get::<Option<String>, _>("paused_by")? {
+        Some(by) if blocked == "pause" => format!(" by {by}"),
+        _ => String::new(),
+    };
+    Ok(Some(format!(
+        "its system is not called now: {blocked}{by} (`hub systems list` says until when); it is \
+         asked when that ends, and their answer ends the job"
+    )))
 }
 
 fn change(job: &Held, meaning: Meaning, guard: Guard) -> Change {

@@ -172,6 +172,9 @@ fn may_be_done(job: &Held) -> bool {
     if job.operation.effect == Effect::Query {
         return false;
     }
+    if job.evidence {
+        return true;
+    }
     match job.state {
         State::Failed => {
             job.acknowledged
@@ -215,6 +218,8 @@ mod tests {
             callback_url: None,
             trace: None,
             acknowledged: false,
+            evidence: false,
+            unreached: false,
         }
     }
 
@@ -235,7 +240,10 @@ mod tests {
         let unknown = Held { code: Some("outcome_unknown".into()), ..ended(State::Failed) };
         let asked = Held { phase: Phase::Ask, ..ended(State::Failed) };
         let contradicted = Held { acknowledged: true, ..ended(State::Failed) };
-        for job in [unknown, asked, contradicted, ended(State::Expired)] {
+        let answered_late = Held { evidence: true, ..ended(State::Failed) };
+        let withdrawn = Held { evidence: true, ..ended(State::Cancelled) };
+        let unanswered = ended(State::Expired);
+        for job in [unknown, asked, contradicted, answered_late, withdrawn, unanswered] {
             assert_eq!(refusal(&job, false), Some("may_be_done"), "{job:?}");
             assert_eq!(refusal(&job, true), None);
             let query = Held { operation: &gbdfl::PERSON, ..job };

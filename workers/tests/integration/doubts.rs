@@ -9,7 +9,7 @@ use workers::store::retry::retry_id;
 use crate::{
     orders::{QUICK_POST, label, number_of},
     press::{Person, check_by_code, press, verification_of, wrong},
-    protection::{done, hub},
+    protection::{self, done, hub},
     servers::run,
     world::{Scene, World, check, common, id, iin, until},
 };
@@ -102,6 +102,38 @@ fn d15_a_number_that_was_issued_is_asked_for_by_a_persons_word() {
 }
 
 #[test]
+fn nobody_is_said_to_be_asked_while_a_system_is_paused() {
+    run(async {
+        let settings = QUICK_POST.to_owned();
+        let world = World::build(Scene { settings, ..Scene::default() }).await;
+        world.at_the_counter("asked-later", &["lost_after_issue"]).await;
+        let job = world.send(&label("asked-later", "later label")).await;
+        world.in_state(job, "in_doubt").await;
+        protection::done(&world, &["pause", "kazpost", "--reason", "their night"]).await;
+        let said = resolve(&world, job, "done").await;
+        assert_eq!((&said["done"], &said["code"]), (&json!(true), &json!("asked_later")), "{said}");
+        let text = said["text"].as_str().unwrap();
+        assert!(text.contains("its system is not called now: pause by tester"), "{text}");
+        until("its question waits", async || {
+            let now = world.job(job).await?;
+            (now["state"] == "accepted" && now["phase"] == "ask").then_some(())
+        })
+        .await;
+        let said = resolve(&world, job, "done").await;
+        assert_eq!(
+            (&said["done"], &said["code"]),
+            (&json!(false), &json!("asked_later")),
+            "{said}"
+        );
+        assert!(said["text"].as_str().unwrap().contains("pause by tester"), "{said}");
+        protection::done(&world, &["resume", "kazpost", "--reason", "morning"]).await;
+        assert_eq!(world.ended(job).await["state"], "succeeded");
+        assert_eq!(world.executed("kazpost").await[&number_of("asked-later")], 1);
+        world.strike().await;
+    });
+}
+
+#[test]
 fn a_command_that_was_sent_again_by_a_word_needs_another_word_for_the_next_doubt() {
     run(async {
         let world = common().await;
@@ -189,6 +221,70 @@ fn a_doubt_whose_time_is_over_ends_by_a_word_also_while_its_system_is_paused() {
         assert_eq!(resolve(&world, id(name), "not-done").await["done"], true);
         let job = world.ended(id(name)).await;
         assert_eq!((&job["state"], &job["code"]), (&json!("failed"), &json!("resolved_not_done")));
+        world.strike().await;
+    });
+}
+
+#[test]
+fn an_answer_to_what_a_person_held_for_not_done_is_applied_and_warns_who_repeats() {
+    run(async {
+        let settings = "
+[operations.kpsisu.check]
+at_risk_s = 60
+deadline_s = 120
+give_up_s = 300
+call_timeout_ms = 2000
+"
+        .to_owned();
+        let world = World::build(Scene { settings, ..Scene::default() }).await;
+        let (done, fenced) = (id("was done"), id("was fenced"));
+        world.play(&check("was done"), &["ack_lost"]).await;
+        world.play(&check("was fenced"), &["ack_lost_never"]).await;
+        for job in [done, fenced] {
+            world.in_state(job, "in_doubt").await;
+        }
+        protection::done(&world, &["pause", "kpsisu", "--reason", "their night"]).await;
+        for job in [done, fenced] {
+            assert_eq!(resolve(&world, job, "not-done").await["code"], "resolved_not_done");
+        }
+        world.pass(SignedDuration::from_secs(301)).await;
+        for job in [done, fenced] {
+            let ended = world.ended(job).await;
+            assert_eq!(
+                (&ended["state"], &ended["code"]),
+                (&json!("failed"), &json!("time_used_up"))
+            );
+        }
+        let tried = act(&world, "retry", fenced, &["--dry-run"]).await;
+        assert_eq!(tried["code"], "retried", "nothing speaks against the person's word");
+        let of_fenced = format!("SELECT seq FROM hub.job_key WHERE id = '{fenced}'");
+        let seq = &world.row(&of_fenced).await["seq"];
+        let thawed = format!(
+            "INSERT INTO hub.attempt (job_seq, run, fenced, started_at, answered_at, recorded_at)
+             VALUES ({seq}, 99, true, hub.now(), hub.now(), hub.now())"
+        );
+        world.execute(&thawed).await;
+        assert_eq!(act(&world, "retry", fenced, &[]).await["code"], "may_be_done");
+
+        protection::done(&world, &["resume", "kpsisu", "--reason", "morning"]).await;
+        // Somebody waits for an answer, so the mailbox is looked into.
+        world.play(&check("waits"), &["never"]).await;
+        until("their answer comes too late", async || {
+            workers::demo::time::advance(&world.stage).await.unwrap();
+            let late = world.rows("SELECT 1 FROM hub.inbound WHERE state = 'late'").await;
+            (!late.is_empty()).then_some(())
+        })
+        .await;
+        let said = act(&world, "retry", done, &[]).await;
+        assert_eq!((&said["done"], &said["code"]), (&json!(false), &json!("may_be_done")));
+        let said = act(&world, "apply-late", done, &[]).await;
+        assert_eq!((&said["done"], &said["code"]), (&json!(true), &json!("applied")), "{said}");
+        let row = world.portal("specialist_check", &check("was done")).await;
+        assert_eq!((&row["status"], &row["verdict"]), (&json!("succeeded"), &json!("clear")));
+        assert_eq!(world.job(done).await.unwrap()["state"], "failed", "terminal is terminal");
+        let said = act(&world, "retry", done, &[]).await;
+        assert_eq!((&said["done"], &said["code"]), (&json!(false), &json!("may_be_done")));
+        assert_eq!(world.journal(done).await.len(), 1, "it was not sent again");
         world.strike().await;
     });
 }

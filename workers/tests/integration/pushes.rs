@@ -259,6 +259,33 @@ fn a_message_that_does_not_open_is_kept_as_long_as_its_job_lives() {
 }
 
 #[test]
+fn a_message_that_another_build_kept_is_not_taken_for_one_with_another_key() {
+    run(async {
+        let world = World::build(Scene::default()).await;
+        let (key_id, sealed) = world.seal("inbound", b"{\"version\": 2}");
+        let of_another = format!(
+            "INSERT INTO hub.inbound (received_at, system, source, verified, message_id,
+               correlation_id, kind, key_id, sealed, state, looks, look_at)
+             SELECT hub.now(), 'kpsisu', 'pull', true, 'form ' || looks, 'c', 'RESPONSE', '{key_id}',
+                    decode('{sealed}', 'hex'), 'parked', looks, statement_timestamp()
+               FROM UNNEST(ARRAY[0, 30]) looks"
+        );
+        world.execute(&of_another).await;
+        let rows = "SELECT state, why, looks FROM hub.inbound ORDER BY message_id";
+        let rows = until("both are looked at", async || {
+            let rows = world.rows(rows).await;
+            (rows[0]["looks"] == 1 && rows[1]["state"] != "parked").then_some(rows)
+        })
+        .await;
+        assert_eq!(rows[0], json!({"state": "parked", "why": null, "looks": 1}));
+        assert_eq!(rows[1], json!({"state": "refused", "why": "other_build", "looks": 30}));
+        let labels = [("system", "kpsisu"), ("result", "unreadable")];
+        assert!(world.metric(0, "hub_inbound_messages_total", &labels).await > 0.5);
+        world.strike().await;
+    });
+}
+
+#[test]
 fn an_answer_to_a_job_that_is_held_for_unsent_ends_it_and_nothing_is_sent_again() {
     run(async {
         let world = World::build(Scene::default()).await;

@@ -369,3 +369,20 @@ fn an_id_whose_key_is_kept_is_still_answered_after_its_job_has_gone() {
         world.strike().await;
     });
 }
+
+#[test]
+fn a_look_that_is_owed_does_not_outlive_its_job() {
+    run(async {
+        let world = quiet().await;
+        let store = &world.stage.store;
+        started(&world).await;
+        world.end_jobs(1).await;
+        // As a worker of the version before leaves it: it ends the job and pays nothing.
+        world.execute("INSERT INTO hub.look_owed SELECT seq FROM hub.job").await;
+        assert_eq!(world.rows("SELECT 1 FROM hub.look_owed").await.len(), 2);
+        store.maintain(&KEPT).await.unwrap();
+        let owed = "SELECT k.id FROM hub.look_owed o JOIN hub.job_key k ON k.seq = o.job_seq";
+        assert_eq!(world.row(owed).await["id"], json!(id("a started command")), "the live one");
+        world.strike().await;
+    });
+}

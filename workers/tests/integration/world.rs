@@ -323,6 +323,12 @@ impl World {
         self.sealer().open(purpose, &sealed(row)).unwrap()
     }
 
+    /// Seals as the hub does: the id of the key, and the bytes as hexadecimal digits.
+    pub fn seal(&self, purpose: &str, raw: &[u8]) -> (String, String) {
+        let Sealed { key_id, bytes } = self.sealer().seal(purpose, raw);
+        (key_id, bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
     /// Request and answer of a kept exchange.
     pub fn exchange(&self, row: &Value) -> (Bytes, Bytes) {
         exchange::open(&self.sealer(), &sealed(row)).unwrap()

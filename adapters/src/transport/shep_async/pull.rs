@@ -12,14 +12,18 @@ use bytes::Bytes;
 use contracts::personal::Personal;
 use jiff::Timestamp;
 
-use super::{close, open, push::read_message, response};
+use super::{
+    close, open,
+    push::{PushError, read_message},
+    response,
+};
 use crate::{
-    channel::{Page, Unreadable},
+    channel::{Message, Page, Unreadable},
     transport::{
         dates::write_moment,
         gateway::{Gateway, Outgoing},
         trouble::Trouble,
-        xml::Element,
+        xml::{self, Element},
     },
 };
 
@@ -51,14 +55,26 @@ pub async fn pull(
 }
 
 fn unreadable(holder: Element<'_>, bytes: &[u8]) -> Unreadable {
-    let mut ids = holder.descendants().filter(|element| element.local() == "messageId");
     // Two ids are none: the wrong message would be confirmed.
-    let message_id = match (ids.next(), ids.next()) {
-        (Some(only), None) => only.value().map(str::to_owned),
-        _ => None,
+    let only = |local: &str| {
+        let mut found = holder.descendants().filter(|element| element.local() == local);
+        match (found.next(), found.next()) {
+            (Some(only), None) => only.value().map(str::to_owned),
+            _ => None,
+        }
     };
     let raw = Bytes::copy_from_slice(holder.content_of(bytes));
-    Unreadable { message_id, raw: Personal::new(raw) }
+    Unreadable {
+        message_id: only("messageId"),
+        correlation_id: only("correlationId"),
+        raw: Personal::new(raw),
+    }
+}
+
+/// Reads a waiting message again that was kept as it came ([`Unreadable::raw`]).
+pub fn read_kept(raw: &[u8]) -> Result<Message, PushError> {
+    let document = xml::fragment(raw)?;
+    read_message(document.root(), raw)
 }
 
 /// Tells the gateway that one message is stored.
