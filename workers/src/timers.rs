@@ -15,7 +15,7 @@
 //! |---|---|
 //! | they hold it, or it is in doubt, and answers are pulled | one successful pull that began past its give-up time |
 //! | it is in doubt, and they can be asked | one question past its give-up time that reached them |
-//! | its answer comes in parts | one more poll that reached them; parts that come within [`decide::PART_SOON_MAX_MS`] are read on |
+//! | its answer comes in parts | one more poll that reached them; parts within [`decide::PART_SOON_MAX_MS`] go on |
 //! | it was never tried | one try, where a call comes free within a minute (`LAST_TRY_MS`) |
 //! | it is between two tries, or nobody can be asked | nothing: its time is used up |
 //!

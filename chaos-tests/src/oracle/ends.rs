@@ -7,7 +7,7 @@
 //! | `failed`, attempts used up | as many requests without an answer as the operation has attempts |
 //! | `failed`, outcome unknown or time used up; `expired` | a request without an answer, or with a part of it |
 //! | the same, of KPSiSU | also a request that is never answered |
-//! | `failed`, outcome unknown, of a command that nobody can be asked about | a worker died around its call, as its event of the doubt says |
+//! | `failed`, outcome unknown, nobody can be asked | a worker died around its call: the event of the doubt says so |
 //! | `failed`, time used up, never tried | business time jumped while it was stored, and not many are such |
 //! | `failed`, the consent was not proven | its verification did not succeed |
 //!

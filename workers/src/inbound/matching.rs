@@ -7,7 +7,7 @@
 //! | either, for a job that we hold for unsent | evidence that it left: the same, and it is not sent again |
 //! | the job waits for its consent, so it was not sent | parked as long as the job lives |
 //! | it does not open: another seal key | parked as long as its job lives, or nobody knows whose it is |
-//! | it opens, and this build does not read its form | parked for one that does; after [`LOOKS_MAX`] looks `refused`, and read again at a start |
+//! | it opens, its form is not read by this build | parked; `refused` after [`LOOKS_MAX`], till a start reads it |
 //! | no conversation yet, but our request number, and the job has none | the same: evidence for `in_doubt` |
 //! | the job has ended | kept as `late`, shown, changes nothing |
 //! | number or person do not match | `refused`, counted, alert |

@@ -5,8 +5,8 @@
 //! began: what has a give-up time before that may end. One message that cannot be read does not stop
 //! that: it is kept as `refused`, counted, and confirmed where it has an id. Where nothing of a drain can
 //! be read, the fault is not in one message: more than [`UNREADABLE_MAX`] of them are kept, stay at the
-//! gateway, and end nothing, until a build that reads them comes ([`super::again`]). Behind an open breaker a pull is the probe
-//! when one is due, so a quiet system whose jobs only wait for answers comes back.
+//! gateway, and end nothing, until a build that reads them comes ([`super::again`]). Behind an open breaker a
+//! pull is the probe when one is due, so a quiet system whose jobs only wait for answers comes back.
 
 use std::{sync::Arc, time::Duration};
 
