@@ -41,8 +41,9 @@ BEGIN
                  one.base, made, low, high);
   RETURN 'made';
 EXCEPTION
-  -- Somebody reads or writes the default partition, or has just written a row of this month to it.
-  WHEN lock_not_available OR check_violation THEN
+  -- Somebody reads or writes the default partition, or has just written a row of this month to it; or
+  -- another process has just made the month, and this session's cache does not know it yet.
+  WHEN lock_not_available OR check_violation OR duplicate_table THEN
     RETURN 'busy';
 END $$;
 COMMENT ON FUNCTION hub.make_month(text, date) IS
