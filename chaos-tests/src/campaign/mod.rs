@@ -283,7 +283,7 @@ impl Campaign {
         };
         self.watched = Instant::now();
         (self.plan.say)(&struck.line());
-        self.look_for_violations(&struck);
+        self.look_for_violations(&struck, ended);
         self.report.faults.push(struck);
         Ok(())
     }
@@ -357,7 +357,7 @@ impl Campaign {
         None
     }
 
-    fn look_for_violations(&mut self, struck: &Struck) {
+    fn look_for_violations(&mut self, struck: &Struck, ended: Instant) {
         let name = struck.told();
         let number = struck.number;
         if struck.back.is_none_or(|back| back > BACK_MAX) {
@@ -367,6 +367,8 @@ impl Campaign {
                 }
                 None => format!("fault {number} ({name}): not back after {BACK_WAIT_MAX:?}"),
             };
+            let seconds = self.sampler.seconds(ended).join("\n    ");
+            let what = format!("{what}\n    {seconds}");
             self.violate("a worker is not back at its full rate within 10 s", what);
         }
         let fault = format!("fault {number} ({name})");

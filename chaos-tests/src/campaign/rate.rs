@@ -150,6 +150,36 @@ impl Sampler {
         grown
     }
 
+    /// A line a second since an instant: what each hub admitted, recorded and what the portal heard.
+    pub fn seconds(&self, since: Instant) -> Vec<String> {
+        let looks = self.looks();
+        let mut lines = Vec::new();
+        let mut from: Option<&Look> = None;
+        for look in looks.iter().filter(|look| look.at >= since) {
+            let Some(start) = from else {
+                from = Some(look);
+                continue;
+            };
+            if look.at - start.at < Duration::from_secs(1) {
+                continue;
+            }
+            let each = |counter: Counter| -> Vec<i64> {
+                let hubs = 0..look.hubs.len();
+                #[expect(clippy::cast_possible_truncation, reason = "a rate of jobs")]
+                hubs.map(|hub| rate(start, look, hub, counter).round() as i64).collect()
+            };
+            lines.push(format!(
+                "+{:>4.1} s  admitted {:?}  recorded {:?}  heard {}",
+                (look.at - since).as_secs_f64(),
+                each(ADMITTED),
+                each(ENDED),
+                look.heard.saturating_sub(start.heard)
+            ));
+            from = Some(look);
+        }
+        lines
+    }
+
     /// The moment after `since` from which everybody worked as before, if that moment has come.
     pub fn back_at(&self, since: Instant, before: &Baseline) -> Option<Instant> {
         let looks = self.looks();
