@@ -18,6 +18,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::operation::Effect;
+
 /// Where a job stands.
 #[derive(
     Debug,
@@ -208,6 +210,15 @@ impl Phase {
             Self::Send => "send",
             Self::Continue => "continue",
             Self::Ask => "ask",
+        }
+    }
+
+    /// What a call in this phase can change out there, for a job of this effect: only the sending of a
+    /// command does. The next part of an answer is fetched, and a question asked, as often as needed.
+    pub const fn effect(self, of: Effect) -> Effect {
+        match self {
+            Self::Send => of,
+            Self::Consent | Self::Continue | Self::Ask => Effect::Query,
         }
     }
 

@@ -25,6 +25,7 @@ pub mod fail_point;
 pub mod inbound;
 pub mod pipeline;
 pub mod policy;
+pub mod process;
 pub mod relay;
 pub mod rescue;
 pub mod run;

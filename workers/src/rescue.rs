@@ -2,15 +2,16 @@
 //!
 //! ```text
 //! every BEATS_PER_LEASE-th of a lease: raise my beat, read everybody's
-//!   same beat for one whole lease on my own monotonic clock ∧ my own beats succeeded that long
+//!   same beat for one whole lease on my own monotonic clock ∧ my own beats succeeded that long,
+//!   or its process was on this machine and the kernel knows it no more
 //!     → take its jobs: queries back to the store, commands to in_doubt, runs raised (fencing)
 //!   my own row is gone → others declared me dead: continue under a new identity
 //! a worker comes, goes or gives partitions away, and says so: balance them at once
 //! I lost my broker, or have one again → a heartbeat that says so, then balance
 //! ```
 //!
-//! *Guarantee*: no clock of another machine is read, and after a database outage nobody is rescued
-//! until a whole lease of own successful heartbeats has passed, because until then every beat looks
+//! *Guarantee*: no clock of another machine is read, and after a database outage nobody who may live is
+//! rescued until a whole lease of own successful heartbeats has passed, because until then every beat looks
 //! old. A job that the database says is mine and whose call was never begun goes back to the store.
 
 use std::{
@@ -55,7 +56,13 @@ impl Observations {
         *self = Self::default();
     }
 
-    /// Notes everybody's beats; returns those that stood still for a whole lease.
+    /// When the first of those that stand still will have stood a whole lease, if nobody beats.
+    fn next_end(&self, lease: Duration) -> Option<Instant> {
+        let first = self.seen.values().map(|(_, since)| *since).min()?;
+        Some(first.max(self.steady_since?) + lease)
+    }
+
+    /// Notes everybody's beats; returns those that are gone, or stood still for a whole lease.
     pub fn note(&mut self, me: Uuid, beats: &[Beat], now: Instant, lease: Duration) -> Vec<Beat> {
         let steady_since = *self.steady_since.get_or_insert(now);
         self.seen.retain(|worker, _| beats.iter().any(|beat| beat.worker == *worker));
@@ -64,9 +71,8 @@ impl Observations {
             let (last, since) = self.seen.entry(beat.worker).or_insert((beat.beat, now));
             if *last != beat.beat {
                 (*last, *since) = (beat.beat, now);
-            } else if now.duration_since(*since) >= lease
-                && now.duration_since(steady_since) >= lease
-            {
+            }
+            if beat.gone || now.duration_since((*since).max(steady_since)) >= lease {
                 still.push(*beat);
             }
         }
@@ -114,6 +120,13 @@ pub async fn run(hub: Arc<Hub>, partitions: watch::Sender<Vec<i16>>, stop: Cance
                 beats += 1;
                 let tended = tend_within(&hub, &partitions, (balance, compare), every).await;
                 owed = balance && !tended;
+                // Whoever is dead is not left alone until the next heartbeat.
+                let end =
+                    observations.next_end(hub.config.lease).map(tokio::time::Instant::from_std);
+                let now = tokio::time::Instant::now();
+                if let Some(end) = end.filter(|end| now < *end && *end < now + every) {
+                    tick.reset_at(end);
+                }
             }
             Ok(Err(error)) => {
                 observations.interrupted();
@@ -317,7 +330,7 @@ mod tests {
     fn beats(of_other: i64) -> Vec<Beat> {
         let (me, other) = ids();
         [(me, 9), (other, of_other)]
-            .map(|(worker, beat)| Beat { worker, beat, publishes: true })
+            .map(|(worker, beat)| Beat { worker, beat, publishes: true, gone: false })
             .into()
     }
 
@@ -329,7 +342,28 @@ mod tests {
             assert!(seen.note(ids().0, &beats(5), now, LEASE).is_empty(), "{second}");
         }
         let still = seen.note(ids().0, &beats(5), start + LEASE, LEASE);
-        assert_eq!(still, [Beat { worker: ids().1, beat: 5, publishes: true }]);
+        assert_eq!(still, [Beat { worker: ids().1, beat: 5, publishes: true, gone: false }]);
+    }
+
+    #[test]
+    fn whoever_is_gone_is_dead_at_once_also_after_an_outage() {
+        let (mut seen, start) = (Observations::default(), Instant::now());
+        let mut beats = beats(5);
+        beats[1].gone = true;
+        assert_eq!(seen.note(ids().0, &beats, start, LEASE), [beats[1]]);
+        seen.interrupted();
+        assert_eq!(seen.note(ids().0, &beats, start, LEASE), [beats[1]]);
+    }
+
+    #[test]
+    fn the_next_look_comes_when_the_first_lease_is_over() {
+        let (mut seen, start) = (Observations::default(), Instant::now());
+        assert_eq!(seen.next_end(LEASE), None);
+        let after = |ms| start + Duration::from_millis(ms);
+        seen.note(ids().0, &beats(5), start, LEASE);
+        seen.note(ids().0, &beats(6), after(1_700), LEASE);
+        seen.note(ids().0, &beats(6), after(3_000), LEASE);
+        assert_eq!(seen.next_end(LEASE), Some(after(1_700) + LEASE));
     }
 
     #[test]

@@ -200,8 +200,7 @@ async fn bounded(hub: &Hub, call: &Call, phase: Phase) -> Attempt {
     let Some(destination) = hub.destination(call.operation) else {
         return Attempt::unsent(Failure::new(Class::NotNow, code!("system_not_configured")));
     };
-    // A question changes nothing, whatever became of it: it is asked again.
-    let effect = if phase == Phase::Ask { Effect::Query } else { call.operation.effect };
+    let effect = phase.effect(call.operation.effect);
     let attempt = async {
         match phase {
             Phase::Ask => destination.adapter.reconcile(call).await,

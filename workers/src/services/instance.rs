@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use super::account::is_root;
 use super::error::Error;
 use super::{ports, processes};
+use crate::process;
 
 /// How long claims of other processes are waited for; a claim may sweep, which takes its time.
 const CLAIM_WAIT_MAX: Duration = Duration::from_mins(1);
@@ -170,7 +171,7 @@ fn has_owner(folder: &Path) -> bool {
     let mut words = text.split_ascii_whitespace();
     let pid = words.next().and_then(|word| word.parse().ok());
     let start_time = words.next().and_then(|word| word.parse::<u64>().ok());
-    start_time.is_some() && pid.and_then(processes::start_time) == start_time
+    start_time.is_some() && pid.and_then(process::start_time) == start_time
 }
 
 /// Makes a folder and marks it as this process's. Call with the root's lock held.
@@ -186,7 +187,7 @@ fn create(root: &Path) -> Result<Instance, Error> {
     let path = folder.join(OWNER_FILE);
     let mut owner = open(&path)?;
     owner.lock().map_err(Error::io("lock", &path))?;
-    let start_time = processes::start_time(pid).unwrap_or_default();
+    let start_time = process::start_time(pid).unwrap_or_default();
     writeln!(owner, "{pid} {start_time}").map_err(Error::io("write", &path))?;
     Ok(Instance { folder, name, _owner: owner })
 }

@@ -51,15 +51,6 @@ pub(super) fn signal_inside(folder: &Path, signal: Signal) {
     }
 }
 
-/// When a process started, in clock ticks since boot: with the pid this names it for good.
-pub(super) fn start_time(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is the command in brackets and may itself hold spaces and brackets.
-    let after_command = &stat[stat.rfind(')')? + 1..];
-    // Field 22 of the whole is the twentieth after the command.
-    after_command.split_ascii_whitespace().nth(19)?.parse().ok()
-}
-
 fn signal_if_inside(pid: Pid, folder: &Path, signal: Signal) {
     // The pidfd comes first: what is checked is then what is signalled.
     let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { return };
@@ -92,12 +83,6 @@ mod tests {
         assert!(is_server(Path::new("/usr/lib/postgresql/15/bin/postgres")));
         assert!(is_server(Path::new("/usr/lib/postgresql/15/bin/postgres (deleted)")));
         assert!(!is_server(Path::new("/bin/bash")));
-    }
-
-    #[test]
-    fn start_time_names_this_process_and_no_dead_one() {
-        assert!(start_time(std::process::id()).is_some_and(|ticks| ticks > 0));
-        assert_eq!(start_time(u32::MAX), None);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Workers: who is alive, what they own, and what happens to the jobs of one that is not.
 //!
 //! *Guarantee*: a rescue raises the run of every job it takes, so that whatever the old worker still
-//! reports is not recorded. A query goes back to the store; a command that may have left goes to
-//! `in_doubt` (invariants 2 and 3).
+//! reports is not recorded. A query goes back to the store, and so does a command whose answer was only
+//! fetched further; a command that may have left, or that was in doubt, goes to `in_doubt` (invariants 2
+//! and 3).
 
 use std::{collections::HashMap, time::Duration};
 
@@ -10,7 +11,7 @@ use contracts::{
     class::Class,
     code,
     operation::{Effect, OperationSpec},
-    state::State,
+    state::{Phase, State},
 };
 use serde_json::Map;
 use sqlx::Row;
@@ -21,7 +22,10 @@ use super::{
     record::{self, Change, Guard},
     timer, within,
 };
-use crate::fail_point::{self, Point};
+use crate::{
+    fail_point::{self, Point},
+    process,
+};
 
 /// A worker as others see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +36,8 @@ pub struct Beat {
     pub beat: i64,
     /// Whether it can publish.
     pub publishes: bool,
+    /// Its process was on this machine, and is no more.
+    pub gone: bool,
 }
 
 /// What a rescue did.
@@ -49,13 +55,14 @@ impl Store {
     pub async fn register_worker(&self, worker: Uuid, name: &str) -> Result<(), Error> {
         within(async {
             sqlx::query(
-                "INSERT INTO hub.worker (id, name, build, started_at, seen_at, publishes)
-                 VALUES ($1, $2, $3, statement_timestamp(), statement_timestamp(), false)
+                "INSERT INTO hub.worker (id, name, build, process, started_at, seen_at, publishes)
+                 VALUES ($1, $2, $3, $4, statement_timestamp(), statement_timestamp(), false)
                  ON CONFLICT (id) DO NOTHING",
             )
             .bind(worker)
             .bind(name)
             .bind(crate::build::BUILD)
+            .bind(process::own())
             .execute(&self.pool)
             .await?;
             self.tell_of_workers().await;
@@ -73,7 +80,7 @@ impl Store {
                    UPDATE hub.worker
                       SET beat = beat + 1, seen_at = statement_timestamp(), publishes = $2
                     WHERE id = $1 RETURNING id)
-                 SELECT w.id, w.beat, w.publishes, EXISTS (SELECT 1 FROM mine) AS alive
+                 SELECT w.id, w.beat, w.publishes, w.process, EXISTS (SELECT 1 FROM mine) AS alive
                    FROM hub.worker w",
             )
             .bind(me)
@@ -84,10 +91,12 @@ impl Store {
             let mut alive = false;
             for row in rows {
                 alive |= row.try_get::<bool, _>("alive")?;
+                let process: Option<&str> = row.try_get("process")?;
                 beats.push(Beat {
                     worker: row.try_get("id")?,
                     beat: row.try_get("beat")?,
                     publishes: row.try_get("publishes")?,
+                    gone: process.is_some_and(process::is_gone),
                 });
             }
             Ok(alive.then_some(beats))
@@ -267,7 +276,7 @@ async fn rescue_jobs(
     operations: &HashMap<&'static str, &'static OperationSpec>,
 ) -> Result<Rescued, Error> {
     let rows = sqlx::query(
-        "SELECT seq, operation, run FROM hub.job_live WHERE state = 'calling' AND owner = $1
+        "SELECT seq, operation, phase, run FROM hub.job_live WHERE state = 'calling' AND owner = $1
           ORDER BY seq FOR UPDATE SKIP LOCKED",
     )
     .bind(owner)
@@ -278,11 +287,16 @@ async fn rescue_jobs(
     for row in rows {
         let (seq, run): (i64, i32) = (row.try_get("seq")?, row.try_get("run")?);
         let name: String = row.try_get("operation")?;
-        match operations.get(name.as_str()).map(|spec| (spec.effect, *spec)) {
-            Some((Effect::Command, spec)) => commands.push(in_doubt(seq, run, spec)),
-            Some((Effect::Query, _)) => queries.push(seq),
+        let phase = Phase::from_name(&row.try_get::<String, _>("phase")?);
+        match (operations.get(name.as_str()), phase) {
+            (Some(spec), Some(Phase::Send | Phase::Ask) | None)
+                if spec.effect == Effect::Command =>
+            {
+                commands.push(in_doubt(seq, run, spec));
+            }
+            (Some(_), _) => queries.push(seq),
             // Another build's operation: it stays with its unknown owner until somebody knows it.
-            None => {}
+            (None, _) => {}
         }
     }
     sqlx::query(

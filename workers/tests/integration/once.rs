@@ -413,6 +413,9 @@ fn d15_a_hub_killed_while_it_fetches_the_label_again_loses_neither_number_nor_la
         assert_eq!(delivery["track_number"], number);
         assert!(delivery["label_link"].is_string());
         assert_eq!(world.executed("kazpost").await[&number_of("refetched")], 1);
+        let told = world.events.of(id("refetched label"));
+        let doubts = told.iter().filter(|heard| heard.key.ends_with("in_doubt")).count();
+        assert_eq!(doubts, 0, "the number was known: nothing was in doubt");
         world.strike().await;
     });
 }

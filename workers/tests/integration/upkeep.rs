@@ -63,7 +63,7 @@ async fn started(world: &World) -> Uuid {
 fn a_command_that_this_build_does_not_know_is_not_returned_by_a_rescue() {
     run(async {
         let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
-        let seen = Beat { worker: started(&world).await, beat: 0, publishes: true };
+        let seen = Beat { worker: started(&world).await, beat: 0, publishes: true, gone: false };
         let rescued = world.stage.store.rescue(seen, &HashMap::new()).await.unwrap();
         assert_eq!(rescued, Some(Rescued::default()));
         assert_eq!(world.job(id("a started command")).await.unwrap()["state"], "calling");
