@@ -4,4 +4,5 @@
 
 ALTER TABLE hub.worker ADD COLUMN process text;
 COMMENT ON COLUMN hub.worker.process IS
-  'Boot, pid namespace, pid and start of its process, for workers of the same machine. NULL: not known.';
+  'Host, boot, pid namespace, pid and start of its process, for workers of the same machine. NULL: only its '
+  'heartbeat counts.';

@@ -155,7 +155,8 @@ impl Answer {
     }
 }
 
-/// A part of an answer, with the wish to come again. The job is `pending` in between.
+/// A part of an answer, with the wish to come again. The job is `pending` in between. Whatever `carry`
+/// leads to is a question: it changes nothing out there, however often it is asked.
 #[derive(Debug)]
 pub struct Interim {
     /// For the event `progress`; an empty one tells nobody. No personal data.

@@ -107,6 +107,11 @@ mod inert {
     #[inline]
     pub const fn reach(_point: super::Point) {}
 
+    /// No: this program sees the processes of its machine.
+    pub const fn is_apart() -> bool {
+        false
+    }
+
     /// Nothing: this program has no fail points.
     pub const fn permit(_is_test: bool) -> Result<(), &'static str> {
         Ok(())
@@ -117,6 +122,6 @@ mod inert {
 mod live;
 
 #[cfg(not(feature = "fail-points"))]
-pub use inert::{permit, reach};
+pub use inert::{is_apart, permit, reach};
 #[cfg(feature = "fail-points")]
-pub use live::{permit, reach};
+pub use live::{is_apart, permit, reach};

@@ -1,7 +1,7 @@
 //! Processes of this machine: the name that a worker gives itself, and whether whoever has it still lives.
 //!
-//! *Guarantee*: [`is_gone`] says yes only where this kernel knows: same boot, same pid namespace, and no
-//! process of that number, or one that began at another time. Its sockets are closed then.
+//! *Guarantee*: [`is_gone`] says yes only where this kernel knows: same host name, same boot, same pid
+//! namespace, and no process of that number, or one that began at another time. Its sockets are closed then.
 //!
 //! *Limits*: another machine, another container and a container that was started again cannot be seen;
 //! they are not gone, and their lease decides. So is whoever is dead and not yet reaped.
@@ -13,17 +13,20 @@ use rustix::{
     process::{Pid, test_kill_process},
 };
 
+use crate::fail_point;
+
 /// This process, as others of its machine can look it up; `None` where the kernel does not tell.
 pub fn own() -> Option<&'static str> {
     static OWN: OnceLock<Option<String>> = OnceLock::new();
-    OWN.get_or_init(|| {
+    let look = || {
+        (!fail_point::is_apart()).then_some(())?;
         let pid = std::process::id();
         // A `/proc` of another namespace numbers processes otherwise.
         let seen = fs::read_link("/proc/self").ok()?;
         (seen.to_str()? == pid.to_string()).then_some(())?;
         Some(format!("{} {pid} {}", surroundings()?, start_time(pid)?))
-    })
-    .as_deref()
+    };
+    OWN.get_or_init(look).as_deref()
 }
 
 /// Whether the process of this name exists no more. `false` where nobody here can know.
@@ -45,11 +48,14 @@ pub fn is_gone(theirs: &str) -> bool {
     }
 }
 
-/// The boot and the pid namespace in which a pid means something.
+/// Where a pid means something. Machines that were cloned while they ran share a boot, not a name.
 fn surroundings() -> Option<String> {
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    let space = fs::read_link("/proc/self/ns/pid").ok()?;
-    Some(format!("{} {}", boot.trim(), space.to_str()?))
+    let kernel = |file: &str| fs::read_to_string(format!("/proc/sys/kernel/{file}")).ok();
+    let (host, boot) = (kernel("hostname")?, kernel("random/boot_id")?);
+    let space = |file: &str| fs::read_link(format!("/proc/self/ns/{file}")).ok();
+    // What started when is told by the reader's own clock.
+    let (pids, time) = (space("pid")?, space("time").unwrap_or_default());
+    Some(format!("{} {} {} {}", host.trim(), boot.trim(), pids.display(), time.display()))
 }
 
 /// When a process started, in clock ticks since boot: with the pid this names it for good.
@@ -87,7 +93,7 @@ mod tests {
         assert!(is_gone(&of_child));
         assert!(is_gone(&name(pid, "1")), "the number is another's by now");
         for elsewhere in [
-            of_child.replacen(around, "another-boot pid:[1]", 1),
+            of_child.replacen(around, "another-host boot pid:[1]", 1),
             format!("{} {started}", &around[..around.len() - 1]),
             format!("{} {pid} {started}", &around[..around.len() - 1]),
             String::new(),

@@ -46,6 +46,8 @@ const ROUND_WAIT_MAX: Duration = Duration::from_secs(1);
 pub struct Observations {
     seen: HashMap<Uuid, (i64, Instant)>,
     steady_since: Option<Instant>,
+    /// The last look.
+    noted: Option<Instant>,
     /// Who can publish.
     publishing: HashSet<Uuid>,
 }
@@ -64,6 +66,11 @@ impl Observations {
 
     /// Notes everybody's beats; returns those that are gone, or stood still for a whole lease.
     pub fn note(&mut self, me: Uuid, beats: &[Beat], now: Instant, lease: Duration) -> Vec<Beat> {
+        // Whoever looked away for that long may have been stopped together with those that it watches.
+        if self.noted.replace(now).is_some_and(|noted| now.duration_since(noted) > lease / 2) {
+            self.interrupted();
+            self.noted = Some(now);
+        }
         let steady_since = *self.steady_since.get_or_insert(now);
         self.seen.retain(|worker, _| beats.iter().any(|beat| beat.worker == *worker));
         let mut still = Vec::new();
@@ -158,7 +165,8 @@ async fn beat(hub: &Hub, observations: &mut Observations, publishes: bool) -> Re
     let Some(beats) = hub.store.beat(me, publishes).await? else {
         observations.interrupted();
         let fresh = hub.chance.uuid();
-        hub.store.register_worker(fresh, &worker_name()).await?;
+        // Once taken for dead while it lives: from now on only its heartbeat counts.
+        hub.store.register_worker(fresh, &worker_name(), None).await?;
         hub.become_worker(fresh);
         tracing::warn!(
             old = %me, new = %fresh,
@@ -181,13 +189,14 @@ async fn beat(hub: &Hub, observations: &mut Observations, publishes: bool) -> Re
     Ok(Seen { changed, fresh: false, still })
 }
 
-/// Takes over from the dead; `true` where there was one. A failure says nothing about my own
-/// heartbeat: they are still dead at the next one.
+/// Takes over from the dead, all within `wait_max`; `true` where there was one. A failure says nothing
+/// about my own heartbeat: they are still dead at the next one.
 async fn take_over(hub: &Hub, still: &[Beat], wait_max: Duration) -> bool {
     let mut changed = false;
+    let until = tokio::time::Instant::now() + wait_max;
     for dead in still {
         let rescued = hub.store.rescue(*dead, &hub.operations);
-        match tokio::time::timeout(wait_max, rescued).await {
+        match tokio::time::timeout_at(until, rescued).await {
             Ok(Ok(Some(rescued))) => {
                 tell(hub, dead.worker, &rescued);
                 changed = true;
@@ -356,6 +365,19 @@ mod tests {
     }
 
     #[test]
+    fn whoever_was_stopped_itself_begins_to_count_anew() {
+        let (mut seen, start) = (Observations::default(), Instant::now());
+        seen.note(ids().0, &beats(5), start, LEASE);
+        let thawed = start + LEASE + Duration::from_secs(2);
+        assert!(seen.note(ids().0, &beats(5), thawed, LEASE).is_empty());
+        let after = |second| thawed + Duration::from_secs(second);
+        for second in [2, 4, 6] {
+            assert!(seen.note(ids().0, &beats(5), after(second), LEASE).is_empty(), "{second}");
+        }
+        assert_eq!(seen.note(ids().0, &beats(5), after(8), LEASE).len(), 1);
+    }
+
+    #[test]
     fn the_next_look_comes_when_the_first_lease_is_over() {
         let (mut seen, start) = (Observations::default(), Instant::now());
         assert_eq!(seen.next_end(LEASE), None);
@@ -382,8 +404,10 @@ mod tests {
         seen.interrupted();
         let back = start + Duration::from_secs(60);
         assert!(seen.note(ids().0, &beats(5), back, LEASE).is_empty());
-        let later = (back + LEASE).checked_sub(Duration::from_secs(1)).unwrap();
-        assert!(seen.note(ids().0, &beats(5), later, LEASE).is_empty());
+        for second in [2, 4, 6, 7] {
+            let later = back + Duration::from_secs(second);
+            assert!(seen.note(ids().0, &beats(5), later, LEASE).is_empty(), "{second}");
+        }
         assert_eq!(seen.note(ids().0, &beats(5), back + LEASE, LEASE).len(), 1);
     }
 

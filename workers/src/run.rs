@@ -33,7 +33,7 @@ use crate::{
         calendar::{MissingYear, day_of},
         pause::Pause,
     },
-    relay, rescue,
+    process, relay, rescue,
     store::{Store, calendar::Conflict},
     telemetry::metric,
     timers, watch,
@@ -186,7 +186,7 @@ async fn introduce(hub: &Hub) -> Result<(), Introduce> {
         .map(|d| (d.spec.name, d.settings.in_flight_max, d.protection.rate))
         .collect();
     hub.store.set_limits(&limits).await?;
-    hub.store.register_worker(hub.worker(), &rescue::worker_name()).await?;
+    hub.store.register_worker(hub.worker(), &rescue::worker_name(), process::own()).await?;
     Ok(())
 }
 

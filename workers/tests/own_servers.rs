@@ -78,7 +78,7 @@ mod tests {
             .await
             .expect("may make and drop partitions");
         worker.ensure_destinations(&["gbdfl"], &[false]).await.expect("may write");
-        worker.register_worker(Uuid::from_u128(1), "a test").await.expect("may write");
+        worker.register_worker(Uuid::from_u128(1), "a test", None).await.expect("may write");
 
         let portal = store(&url, "portal_backend:change-me");
         assert!(may(&portal, "SELECT count(*) FROM portal.person").await);

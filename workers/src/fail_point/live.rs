@@ -13,6 +13,9 @@ use super::Point;
 /// Names the folder.
 const VARIABLE: &str = "HUB_FAIL_POINTS";
 
+/// Set: this process takes itself for one of another machine, as containers do.
+const APART: &str = "HUB_FAIL_POINTS_APART";
+
 static FOLDER: LazyLock<Option<PathBuf>> =
     LazyLock::new(|| std::env::var_os(VARIABLE).map(PathBuf::from));
 /// How often each armed point was passed.
@@ -24,6 +27,11 @@ pub fn permit(is_test: bool) -> Result<(), &'static str> {
         return Ok(());
     }
     Err("HUB_FAIL_POINTS is set, and clock.allow_shift is false: fail points are for tests")
+}
+
+/// Whether this process does not look at others of its machine, nor shows itself.
+pub fn is_apart() -> bool {
+    std::env::var_os(APART).is_some()
 }
 
 /// Ends or stops this process here, where somebody armed the point.

@@ -138,7 +138,7 @@ async fn change(hub: &Hub, finished: Finished) -> Change {
         ..Change::to(State::Succeeded, seq, operation, Guard::Run(run))
     };
     let spent = Spent { attempts, strikes };
-    let tried = Tried { job_id: id, spent, probe, told: exchange.retry_after };
+    let tried = Tried { job_id: id, phase, spent, probe, told: exchange.retry_after };
     let mut keep = hub.config.pipeline.keep_all_exchanges;
     match outcome {
         Outcome::Answered(answer) => answered(hub, &mut change, answer),
@@ -239,6 +239,7 @@ pub fn answered(hub: &Hub, change: &mut Change, answer: Answer) {
 #[derive(Clone, Copy)]
 struct Tried {
     job_id: Uuid,
+    phase: Phase,
     spent: Spent,
     probe: bool,
     /// When they told us to come again.
@@ -248,8 +249,9 @@ struct Tried {
 async fn fail(hub: &Hub, change: &mut Change, failure: &Failure, tried: Tried) {
     let operation = change.operation;
     let policy = protect::policy(hub, operation);
-    let Tried { job_id, spent, probe, told: retry_after } = tried;
-    let failed = Failed { failure, retry_after, effect: operation.effect, spent, probe };
+    let Tried { job_id, phase, spent, probe, told: retry_after } = tried;
+    let effect = phase.effect(operation.effect);
+    let failed = Failed { failure, retry_after, effect, spent, probe };
     let decision = retry::decide(failed, &policy, &hub.chance);
     change.to = decision.to;
     change.delay_ms = decision.delay_ms;

@@ -123,7 +123,7 @@ pub(super) async fn one(
         "WITH picked AS MATERIALIZED (
            SELECT seq FROM hub.job_live
             WHERE state = 'accepted' AND system = $2 AND phase <> 'consent'
-              AND ($3::text[] IS NULL OR phase = 'ask' OR operation <> ALL($3))
+              AND ($3::text[] IS NULL OR phase IN ('ask', 'continue') OR operation <> ALL($3))
             ORDER BY priority, seq LIMIT 1 FOR UPDATE SKIP LOCKED)
          UPDATE hub.job_live j SET state = 'calling', owner = $1, run = j.run + 1
            FROM picked WHERE j.seq = picked.seq

@@ -22,10 +22,7 @@ use super::{
     record::{self, Change, Guard},
     timer, within,
 };
-use crate::{
-    fail_point::{self, Point},
-    process,
-};
+use crate::fail_point::{self, Point};
 
 /// A worker as others see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +48,14 @@ pub struct Rescued {
 
 impl Store {
     /// Makes a worker known; again, where the answer to the first commit was lost. Its relay has still to
-    /// connect: until a heartbeat says that it can publish, nobody gives it partitions.
-    pub async fn register_worker(&self, worker: Uuid, name: &str) -> Result<(), Error> {
+    /// connect: until a heartbeat says that it can publish, nobody gives it partitions. `process`: how others
+    /// of its machine look it up ([`own`](crate::process::own)).
+    pub async fn register_worker(
+        &self,
+        worker: Uuid,
+        name: &str,
+        process: Option<&str>,
+    ) -> Result<(), Error> {
         within(async {
             sqlx::query(
                 "INSERT INTO hub.worker (id, name, build, process, started_at, seen_at, publishes)
@@ -62,7 +65,7 @@ impl Store {
             .bind(worker)
             .bind(name)
             .bind(crate::build::BUILD)
-            .bind(process::own())
+            .bind(process)
             .execute(&self.pool)
             .await?;
             self.tell_of_workers().await;
@@ -96,7 +99,7 @@ impl Store {
                     worker: row.try_get("id")?,
                     beat: row.try_get("beat")?,
                     publishes: row.try_get("publishes")?,
-                    gone: process.is_some_and(process::is_gone),
+                    gone: process.is_some_and(crate::process::is_gone),
                 });
             }
             Ok(alive.then_some(beats))

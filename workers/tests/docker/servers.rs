@@ -138,7 +138,7 @@ async fn the_logins_migrate_work_and_read_and_may_do_no_more() {
     migrator.load_calendar(&Calendar::built_in()).await.unwrap().unwrap();
     let worker = store("hub_worker");
     worker.maintain(&Retention::default()).await.unwrap();
-    worker.register_worker(uuid::Uuid::from_u128(1), "a test").await.unwrap();
+    worker.register_worker(uuid::Uuid::from_u128(1), "a test", None).await.unwrap();
     assert!(!may(&worker, "CREATE TABLE hub.mine (id int)").await);
     assert!(!may(&worker, "CREATE TABLE public.mine (id int)").await);
     let portal = store("portal_backend");

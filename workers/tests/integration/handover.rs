@@ -28,12 +28,12 @@ fn partitions_change_hands_when_a_worker_says_that_it_comes_or_goes() {
         let store = &world.stage.store;
         let (old, new) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let all = usize::try_from(PARTITIONS).unwrap();
-        store.register_worker(old, "old").await.unwrap();
+        store.register_worker(old, "old", None).await.unwrap();
         store.beat(old, true).await.unwrap().expect("it is known");
         assert_eq!(store.balance_partitions(old, true).await.unwrap().len(), all);
         let mut news = store.listen_for_jumps().await.unwrap();
 
-        store.register_worker(new, "new").await.unwrap();
+        store.register_worker(new, "new", None).await.unwrap();
         assert!(hears_of_workers(&mut news).await, "nobody heard that a worker came");
         assert!(
             store.balance_partitions(new, true).await.unwrap().is_empty(),
@@ -70,7 +70,7 @@ fn who_cannot_publish_leaves_its_partitions_to_those_who_can_and_gets_them_back(
         let (cut, well) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let all = usize::try_from(PARTITIONS).unwrap();
         for worker in [cut, well] {
-            store.register_worker(worker, "a worker").await.unwrap();
+            store.register_worker(worker, "a worker", None).await.unwrap();
         }
         let beat = async |worker, publishes| {
             let beats = store.beat(worker, publishes).await.unwrap().expect("it is known");

@@ -14,7 +14,7 @@ use crate::{
     press::{Person, press},
     protection::done,
     servers::{plain, run},
-    world::{QUICK, Scene, World, common, id, iin, person, properties, until},
+    world::{QUICK, Scene, World, common, id, iin, person, properties, until, within},
 };
 
 #[test]
@@ -72,6 +72,33 @@ fn invariant_2_a_result_of_a_run_that_was_taken_over_is_not_recorded() {
         // The end of the lost run did not make the new one look as if it had never begun.
         assert_eq!(world.journal(id("taken over")).await.len(), 3);
         assert_ne!(world.row("SELECT id FROM hub.worker").await, before, "a new identity");
+        world.strike().await;
+    });
+}
+
+#[test]
+fn what_a_killed_process_held_is_taken_over_before_its_lease_is_over() {
+    run(async {
+        let settings = format!("{QUICK}\n[worker]\nlease_ms = 9000");
+        let slow = ("HUB_OPERATIONS__GBDFL__PERSON__CALL_TIMEOUT_MS", "4000");
+        let scene = Scene { hubs: 2, settings, environment: vec![slow], ..Scene::default() };
+        let mut world = World::build(scene).await;
+        let names: Vec<String> = (0..8).map(|nth| format!("held by somebody {nth}")).collect();
+        for name in &names {
+            world.play(&person(name), &["slow", "found"]).await;
+        }
+        let owners = "SELECT DISTINCT owner FROM hub.job_live WHERE state = 'calling'";
+        until("both call", async || (world.rows(owners).await.len() == 2).then_some(())).await;
+        world.stage.kill_hub(0).await;
+        // A lease of its last heartbeat would be over after 6.75 s at the earliest.
+        within(Duration::from_secs(6), "the kernel knows it no more", async || {
+            (world.rows("SELECT 1 FROM hub.worker").await.len() == 1).then_some(())
+        })
+        .await;
+        assert!(world.metric(1, "hub_jobs_rescued_total", &[]).await > 0.5);
+        for name in &names {
+            assert_eq!(world.ended(id(name)).await["state"], "succeeded");
+        }
         world.strike().await;
     });
 }
@@ -315,7 +342,7 @@ fn invariant_10_an_older_job_that_commits_last_leaves_the_row_to_the_newer_one()
     run(async {
         let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
         let worker = Uuid::from_u128(10);
-        world.stage.store.register_worker(worker, "admits").await.unwrap();
+        world.stage.store.register_worker(worker, "admits", None).await.unwrap();
         // The older one has its number, and waits before it writes anything else.
         world
             .execute(&format!(

@@ -41,7 +41,10 @@ fn a_transaction_whose_begin_was_given_up_is_not_met_by_the_next_user_of_its_con
         let worker = uuid::Uuid::from_u128(7);
         for _ in 0..GIVEN_UP {
             give_up_after_one_poll(store.begin()).await;
-            store.register_worker(worker, "written after a begin that was given up").await.unwrap();
+            store
+                .register_worker(worker, "written after a begin that was given up", None)
+                .await
+                .unwrap();
             let seen = format!("SELECT 1 FROM hub.worker WHERE id = '{worker}'");
             assert_eq!(world.rows(&seen).await.len(), 1, "a write that returned is not there");
             store.remove_worker(worker).await.unwrap();

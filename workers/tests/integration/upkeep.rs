@@ -53,7 +53,7 @@ async fn command(world: &World) -> Entry {
 async fn started(world: &World) -> Uuid {
     let worker = id("a worker that died");
     let store = &world.stage.store;
-    store.register_worker(worker, "test").await.unwrap();
+    store.register_worker(worker, "test", None).await.unwrap();
     let admitted = store.admit(worker, &[command(world).await], &[]).await.unwrap();
     assert!(matches!(admitted[..], [Admitted::Job { .. }]), "{admitted:?}");
     worker
