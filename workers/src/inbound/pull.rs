@@ -5,7 +5,8 @@
 //! began: what has a give-up time before that may end. One message that cannot be read does not stop
 //! that: it is kept as `refused`, counted, and confirmed where it has an id. Where nothing of a drain can
 //! be read, the fault is not in one message: more than [`UNREADABLE_MAX`] of them are kept, stay at the
-//! gateway, and end nothing, until a build that reads them comes ([`super::again`]). Behind an open breaker a
+//! gateway, and end nothing, until a build that reads them comes ([`super::again`]). A whole page of them
+//! is confirmed all the same, because what can be read may lie behind it. Behind an open breaker a
 //! pull is the probe when one is due, so a quiet system whose jobs only wait for answers comes back.
 
 use std::{sync::Arc, time::Duration};
@@ -140,19 +141,24 @@ async fn drain(
     channel: &dyn AsyncChannel,
 ) -> Result<usize, Error> {
     let began = hub.store.business_now().await?;
-    let mut total = 0;
+    let (mut total, mut unreadable, mut is_read) = (0, 0, false);
     let mut last: Vec<String> = Vec::new();
     for _ in 0..PAGES_MAX {
         let page = channel.pull(hub.store.business_now().await?).await.map_err(Error::Gateway)?;
         if page.messages.is_empty() && page.unreadable.is_empty() {
-            hub.store.pulled(system, began).await?;
+            if is_read || unreadable <= UNREADABLE_MAX {
+                hub.store.pulled(system, began).await?;
+            }
             return Ok(total);
         }
         let ids = keep_page(hub, system, &page).await?;
-        if total == 0 && page.messages.is_empty() && page.unreadable.len() > UNREADABLE_MAX {
+        is_read |= !page.messages.is_empty();
+        unreadable += page.unreadable.len();
+        let is_foreign = !is_read && unreadable > UNREADABLE_MAX;
+        if is_foreign && !page.is_full {
             tracing::error!(
                 system,
-                unreadable = page.unreadable.len(),
+                unreadable,
                 "nothing that waits at the gateway can be read by this build: it stays there, and open \
                  jobs do not expire"
             );

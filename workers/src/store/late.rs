@@ -35,8 +35,14 @@ use crate::{
 };
 
 /// With these codes the hub ended a job itself: none is an answer of theirs.
-const OURS: [Code; 5] =
-    [code!("outcome_unknown"), code!("time_used_up"), code!("not_done"), TOO_OLD, DISABLED];
+const OURS: [Code; 6] = [
+    code!("outcome_unknown"),
+    code!("time_used_up"),
+    code!("not_done"),
+    resolve::NOT_DONE,
+    TOO_OLD,
+    DISABLED,
+];
 
 /// A job that ended without its answer, with what came later.
 #[derive(Debug, Clone)]
@@ -168,8 +174,13 @@ async fn apply(
 async fn write(tx: Tx<'_>, job: &Held, change: &Change) -> Result<(), Error> {
     let mut summary = change.summary.clone();
     summary.insert("late".to_owned(), true.into());
+    // The end is not the last event any more: it is kept with the others.
+    let end = outbox::entry("j.events", "j.event", "j.ended_at");
+    let applied = outbox::entry("j.events + 1", "'progress'", "hub.now()");
+    let told = outbox::kept(&format!("ARRAY[{end}, {applied}]"));
     let statement = format!(
-        "UPDATE hub.job j SET events = j.events + 1, event = 'progress', summary = $2
+        "UPDATE hub.job j SET events = j.events + 1, event = 'progress', summary = $2,
+                told = {told}
           WHERE j.seq = $1 RETURNING j.events, j.sla,
            {NOW_MICROS} AS now"
     );

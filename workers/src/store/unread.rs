@@ -37,7 +37,7 @@ impl Store {
             let rows = sqlx::query(
                 "SELECT id, system, source, key_id, sealed FROM hub.inbound
                   WHERE state = 'refused' AND why IN ('unreadable', 'other_build') AND verified
-                    AND (kind = 'UNREADABLE' OR why = 'other_build') AND system = ANY($1)
+                    AND system = ANY($1)
                     AND id < $2 AND received_at > hub.now() - make_interval(days => $4)
                   ORDER BY id DESC LIMIT $3",
             )
@@ -75,7 +75,7 @@ impl Store {
                    FROM hub.inbound_key k
                   WHERE k.system = $1 AND k.message_id = $2 AND i.id = k.inbound_id
                     AND i.state = 'refused' AND i.why IN ('unreadable', 'other_build')
-                    AND (i.kind = 'UNREADABLE' OR i.why = 'other_build') AND i.verified
+                    AND i.verified
                  RETURNING i.id",
             )
             .bind(read.system)

@@ -24,6 +24,9 @@ give_up_s = 300
 call_timeout_ms = 2000
 ";
 
+/// Messages in one answer of the gateway.
+const PAGE: usize = 100;
+
 /// A gateway that acknowledges, and whose mailbox holds one broken message with an id, one without; or
 /// so many with an id.
 struct Gateway {
@@ -50,8 +53,9 @@ impl Gateway {
             }
             let many = holds.load(Ordering::SeqCst);
             if body.contains("getMessages") && many > 0 {
-                let page = (0..many).map(|n| {
-                    format!("<messages><messageInfo><messageId>b-{n}</messageId></messageInfo></messages>")
+                let ids = (0..many).map(|n| format!("b-{n}")).filter(|id| !confirmed.contains(id));
+                let page = ids.take(PAGE).map(|id| {
+                    format!("<messages><messageInfo><messageId>{id}</messageId></messageInfo></messages>")
                 });
                 return envelope("getMessages", &page.collect::<String>());
             }
@@ -133,6 +137,25 @@ fn where_nothing_can_be_read_nothing_is_confirmed_and_no_job_ends() {
         assert_eq!(world.job(job).await.unwrap()["state"], "pending", "its answer may be there");
         assert!(gateway.confirmed.lock().unwrap().is_empty(), "they stay at the gateway");
         assert_eq!(world.rows("SELECT 1 FROM hub.inbound").await.len(), 3, "each is kept once");
+        gateway.broken.store(PAGE + 3, Ordering::SeqCst);
+        until("a whole page is taken: what can be read may lie behind it", async || {
+            let soon =
+                "UPDATE hub.destination SET next_pull_at = hub.now() WHERE system = 'kpsisu'";
+            world.execute(soon).await;
+            (gateway.confirmed.lock().unwrap().len() == PAGE).then_some(())
+        })
+        .await;
+        let seen = world.metric(0, "hub_inbound_messages_total", &labels).await;
+        until("the rest was looked at, twice", async || {
+            let soon =
+                "UPDATE hub.destination SET next_pull_at = hub.now() WHERE system = 'kpsisu'";
+            world.execute(soon).await;
+            let now = world.metric(0, "hub_inbound_messages_total", &labels).await;
+            (now > seen + 5.5).then_some(())
+        })
+        .await;
+        assert_eq!(gateway.confirmed.lock().unwrap().len(), PAGE, "the rest stays");
+        assert_eq!(world.job(job).await.unwrap()["state"], "pending", "its answer may be there");
         gateway.broken.store(0, Ordering::SeqCst);
         assert_eq!(world.ended(job).await["code"], "no_answer", "single faults keep nobody");
         gateway.server.abort();
@@ -145,39 +168,59 @@ fn an_answer_that_an_older_build_could_not_read_is_read_at_the_next_start() {
     run(async {
         let mut world =
             World::build(Scene { settings: HASTY.to_owned(), ..Scene::default() }).await;
-        world.play(&check("read later"), &["clear"]).await;
+        // The first could not be read at all, the second only by its adapter.
+        let both = ["read later", "understood later"];
+        for name in both {
+            world.play(&check(name), &["clear"]).await;
+        }
         world.play(&check("opens the box"), &["never"]).await;
-        for name in ["read later", "opens the box"] {
+        for name in [both[0], both[1], "opens the box"] {
             world.in_state(id(name), "pending").await;
         }
-        let row = "SELECT id, state, source, why, kind, key_id, sealed, message_id, correlation_id
-                     FROM hub.inbound";
+        let row = "SELECT i.id, i.state, i.source, i.why, i.kind, i.key_id, i.sealed, i.message_id,
+                          i.correlation_id, j.id::text AS job
+                     FROM hub.inbound i LEFT JOIN hub.job j ON j.seq = i.job_seq";
         let late = async |world: &World| {
             workers::demo::time::advance(&world.stage).await.unwrap();
-            world.rows(row).await.into_iter().find(|row| row["state"] == "late")
+            let mut rows = world.rows(row).await;
+            rows.retain(|row| row["state"] == "late");
+            (rows.len() == 2).then_some(rows)
         };
-        let came = until("the answer came too late", async || late(&world).await).await;
+        let came = until("the answers came too late", async || late(&world).await).await;
+        let of = |rows: &[Value], name: &str| {
+            let job = id(name).to_string();
+            rows.iter().find(|row| row["job"] == job).cloned().unwrap()
+        };
         world.stage.kill_hub(0).await;
+        let first = of(&came, both[0]);
         // As a build leaves it that could not read it: as it came, refused, of no conversation.
-        let (key_id, sealed) = world.seal("inbound", as_it_came(&world, &came).as_bytes());
+        let (key_id, sealed) = world.seal("inbound", as_it_came(&world, &first).as_bytes());
         let refuse = format!(
             "UPDATE hub.inbound SET state = 'refused', why = 'unreadable', kind = 'UNREADABLE',
                source = 'pull', correlation_id = '', job_seq = NULL, key_id = '{key_id}',
                sealed = decode('{sealed}', 'hex') WHERE id = {}",
-            came["id"]
+            first["id"]
+        );
+        world.execute(&refuse).await;
+        // And as one whose adapter did not know its content.
+        let refuse = format!(
+            "UPDATE hub.inbound SET state = 'refused', why = 'unreadable' WHERE id = {}",
+            of(&came, both[1])["id"]
         );
         world.execute(&refuse).await;
         world.stage.start_hub(0).unwrap();
         world.stage.ready(0).await.unwrap();
-        let read = until("it is read", async || late(&world).await).await;
-        assert_eq!(read["correlation_id"], came["correlation_id"]);
-        assert_eq!(read["kind"], "RESPONSE");
-        let job = id("read later").to_string();
-        let act = ["jobs", "apply-late", &job, "--reason", "it is read now", "--json"];
-        let (code, text) = hub(&world, &act).await;
-        assert!(code == 0 && text.contains("\"applied\""), "{text}");
-        let row = world.portal("specialist_check", &check("read later")).await;
-        assert_eq!((&row["status"], &row["verdict"]), (&json!("succeeded"), &json!("clear")));
+        let read = until("they are read", async || late(&world).await).await;
+        assert_eq!(of(&read, both[0])["correlation_id"], first["correlation_id"]);
+        assert_eq!(of(&read, both[0])["kind"], "RESPONSE");
+        for name in both {
+            let job = id(name).to_string();
+            let act = ["jobs", "apply-late", &job, "--reason", "it is read now", "--json"];
+            let (code, text) = hub(&world, &act).await;
+            assert!(code == 0 && text.contains("\"applied\""), "{text}");
+            let row = world.portal("specialist_check", &check(name)).await;
+            assert_eq!((&row["status"], &row["verdict"]), (&json!("succeeded"), &json!("clear")));
+        }
         world.strike().await;
     });
 }
