@@ -28,6 +28,24 @@ const SHARE: &str = "
                    coalesce(bool_or(publishes) FILTER (WHERE id = $1), false) AS i_can
               FROM hub.worker) w";
 
+/// Events between a job's first and last that are kept by name: the first of them, and in all.
+const KEPT_FIRST: u8 = 8;
+const KEPT_MAX: u8 = 40;
+
+/// SQL: what is kept of one event of a job (`hub.job.told`). Its end is kept by the job itself.
+pub(super) fn entry(number: &str, name: &str, time: &str) -> String {
+    format!("({number}) || ' ' || {name} || ' ' || (extract(epoch FROM {time}) * 1000)::bigint")
+}
+
+/// SQL: what was told of job `j`, with this array of entries.
+pub(super) fn kept(news: &str) -> String {
+    format!(
+        "CASE WHEN cardinality({news}) = 0 THEN j.told
+              WHEN coalesce(cardinality(j.told), 0) < {KEPT_MAX} THEN j.told || {news}
+              ELSE j.told[:{KEPT_FIRST}] || j.told[{KEPT_FIRST} + 1 + cardinality({news}):] || {news} END"
+    )
+}
+
 /// An event to be published.
 #[derive(Debug, Clone)]
 pub struct Row {

@@ -307,8 +307,8 @@ fn update_statement() -> String {
              spends int, strikes smallint, code text, summary jsonb, delay_ms bigint, phase text,
              carry jsonb, tells int, errors jsonb, pays_back boolean, age_max_ms bigint)),
          held AS MATERIALIZED (
-           SELECT j.seq, j.sla AS sla_before, n.now, u.spends, u.strikes, u.summary, u.run, u.event,
-                  u.phase, u.carry, u.tells, u.errors, u.pays_back,
+           SELECT j.seq, j.sla AS sla_before, j.events AS told_before, n.now, u.spends, u.strikes,
+                  u.summary, u.run, u.event, u.phase, u.carry, u.tells, u.errors, u.pays_back,
                   CASE WHEN n.now >= j.deadline_at THEN 'breached'
                        WHEN n.now >= j.at_risk_at THEN 'at_risk' ELSE 'on_time' END AS sla,
                   u.state = 'waiting'
@@ -342,18 +342,29 @@ fn update_statement() -> String {
            attempts = CASE WHEN x.pays_back THEN 0 ELSE j.attempts + x.spends END,
            strikes = CASE WHEN x.pays_back THEN 0 ELSE j.strikes + x.strikes END,
            events = j.events + greatest(x.tells, over::int) + (x.sla <> x.sla_before)::int,
+           told = {told},
            ended_at = CASE WHEN t.terminal THEN x.now END,
            ended_on = CASE WHEN t.terminal THEN (x.now AT TIME ZONE 'UTC')::date
                            ELSE 'infinity'::date END
           FROM next x
          CROSS JOIN LATERAL (SELECT x.next IN ('succeeded', 'refused', 'failed', 'expired',
            'cancelled', 'rejected') AS terminal) t
+         CROSS JOIN LATERAL (SELECT array_remove(ARRAY[
+           CASE WHEN x.sla <> x.sla_before THEN {moved} END,
+           CASE WHEN greatest(x.tells, over::int) = 1 AND NOT t.terminal THEN {news} END], NULL) AS news) s
          WHERE j.ended_on = 'infinity' AND j.seq = x.seq
         RETURNING j.seq, j.id, j.subject, j.state, j.sla, x.sla_before,
           CASE WHEN x.over THEN j.summary END AS summary, j.events, j.reply_to,
           j.correlation_id, j.callback_url, j.traceparent, j.tracestate,
           {NOW_MICROS} AS now, x.now >= j.deadline_at AS late,
-          (extract(epoch FROM x.now - j.requested_at) * 1000)::bigint AS age_ms"
+          (extract(epoch FROM x.now - j.requested_at) * 1000)::bigint AS age_ms",
+        told = outbox::kept("s.news"),
+        moved = outbox::entry("x.told_before + 1", "'sla_' || x.sla", "x.now"),
+        news = outbox::entry(
+            "x.told_before + 1 + (x.sla <> x.sla_before)::int",
+            "x.next_event",
+            "x.now"
+        ),
     )
 }
 

@@ -77,9 +77,10 @@ async fn advance_jobs(
     seqs: &[i64],
     operations: &HashMap<&'static str, &'static OperationSpec>,
 ) -> Result<Vec<PgRow>, Error> {
+    let news = format!("ARRAY[{}]", outbox::entry("j.events + 1", "n.event", "n.now"));
     let statement = format!(
-        "UPDATE hub.job_live j SET sla = n.sla, events = j.events + 1, event = n.event
-           FROM (SELECT o.seq, o.sla AS sla_before, p.sla, CASE p.sla WHEN 'breached' THEN 'sla_breached'
+        "UPDATE hub.job_live j SET sla = n.sla, events = j.events + 1, event = n.event, told = {told}
+           FROM (SELECT o.seq, o.sla AS sla_before, p.sla, c.now, CASE p.sla WHEN 'breached' THEN 'sla_breached'
                                                 ELSE 'sla_at_risk' END AS event
                    FROM hub.job_live o CROSS JOIN (SELECT hub.now() AS now) c
                   CROSS JOIN LATERAL (SELECT CASE WHEN c.now >= o.deadline_at THEN 'breached'
@@ -88,7 +89,8 @@ async fn advance_jobs(
                   ORDER BY o.seq) n
           WHERE j.seq = n.seq
          RETURNING j.seq, j.id, j.operation, j.subject, j.state, j.sla, n.sla_before, j.events,
-                   j.callback_url, j.traceparent, j.tracestate, {NOW_MICROS} AS now"
+                   j.callback_url, j.traceparent, j.tracestate, {NOW_MICROS} AS now",
+        told = outbox::kept(&news),
     );
     // What this build does not know it could not tell of either: another one moves it.
     let known: Vec<&str> = operations.keys().copied().collect();

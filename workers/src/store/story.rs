@@ -32,9 +32,9 @@ pub struct Story {
     pub timers: Vec<Timer>,
     /// Events, in their order.
     pub events: Vec<Event>,
-    /// Messages that came in about it.
+    /// Messages that came in about it, the newest hundred.
     pub messages: Vec<Message>,
-    /// Deliveries by HTTP.
+    /// Deliveries by HTTP, the newest hundred.
     pub callbacks: Vec<Callback>,
     /// The portal's row of its subject.
     pub portal: Option<portal::Owned>,
@@ -96,6 +96,9 @@ pub struct Job {
     pub events: i32,
     /// The last of them.
     pub event: Option<String>,
+    /// Those before it, as they are kept; [`Story::events`] has them.
+    #[serde(skip_serializing)]
+    pub told: Option<Vec<String>>,
     /// The worker that calls now.
     pub worker: Option<String>,
     /// How the person agreed: `eds`, `sms_code`, `verified_by`.
@@ -157,8 +160,11 @@ pub struct Timer {
 pub struct Event {
     /// Its number within the job.
     pub sequence: i32,
-    /// Its name, where it is still known: that of a confirmed one is forgotten.
+    /// Its name. Of a job with more than 40 events, those in the middle have lost it, and so have those
+    /// of a build before migration 41.
     pub name: Option<String>,
+    /// When what it tells happened, in business time, where the name is known.
+    pub at: Option<Timestamp>,
     /// `outbox` (not confirmed yet), `unheard` (no queue was bound) or `confirmed`.
     pub delivery: &'static str,
 }
@@ -260,11 +266,11 @@ const MESSAGES: &str = "SELECT to_jsonb(t) FROM (
      WHERE job_seq = $1 OR (state IN ('stored', 'parked') AND EXISTS (
        SELECT 1 FROM hub.correlation c WHERE c.job_seq = $1 AND c.system = inbound.system
           AND c.correlation_id = inbound.correlation_id))
-     ORDER BY id LIMIT 100) t";
+     ORDER BY id DESC LIMIT 100) t ORDER BY t.id";
 
 const CALLBACKS: &str = "SELECT to_jsonb(t) FROM (
     SELECT sequence, host, state, why, tries, http_status FROM hub.callback
-     WHERE job_seq = $1 ORDER BY sequence LIMIT 100) t";
+     WHERE job_seq = $1 ORDER BY sequence DESC LIMIT 100) t ORDER BY t.sequence";
 
 async fn rows<T: DeserializeOwned>(
     tx: Tx<'_>,
@@ -283,7 +289,7 @@ async fn job(tx: Tx<'_>, id: Uuid) -> Result<Option<Job>, Error> {
                     THEN ARRAY(SELECT jsonb_object_keys(j.input) ORDER BY 1)
                     ELSE '{{}}'::text[] END AS input_fields,
                   j.requested_at, j.admitted_at, j.at_risk_at, j.deadline_at, j.give_up_at,
-                  j.ended_at, j.run, j.attempts, j.strikes, j.events, j.event,
+                  j.ended_at, j.run, j.attempts, j.strikes, j.events, j.event, j.told,
                   coalesce(w.name, j.owner::text) AS worker,
                   j.consent ->> 'kind' AS consent, j.consent ->> 'accepted_at' AS consent_at,
                   j.verify_job, j.retry_of, j.begun_by, j.reply_to IS NOT NULL AS replies,
@@ -301,33 +307,48 @@ async fn job(tx: Tx<'_>, id: Uuid) -> Result<Option<Job>, Error> {
 /// Every number up to the last is an event; what is in neither table was confirmed.
 async fn events(tx: Tx<'_>, job: &Job) -> Result<Vec<Event>, Error> {
     let held = sqlx::query(
-        "SELECT sequence, routing_key, 'outbox' AS place FROM hub.outbox
+        "SELECT sequence, 'outbox' AS place FROM hub.outbox
           WHERE partition = ($1 % $2)::smallint AND job_seq = $1 AND reply_to IS NULL
          UNION ALL
-         SELECT sequence, routing_key, 'unheard' FROM hub.unheard WHERE job_seq = $1",
+         SELECT sequence, 'unheard' FROM hub.unheard WHERE job_seq = $1",
     )
     .bind(job.seq)
     .bind(super::outbox::PARTITIONS)
     .fetch_all(&mut *tx)
     .await?;
-    let mut known: HashMap<i32, (String, &'static str)> = HashMap::new();
+    let mut places: HashMap<i32, &'static str> = HashMap::new();
     for row in held {
-        let key: String = row.try_get("routing_key")?;
-        let place: String = row.try_get("place")?;
-        let delivery = if place == "outbox" { "outbox" } else { "unheard" };
-        let name = key.rsplit('.').next().unwrap_or_default().to_owned();
-        known.insert(row.try_get("sequence")?, (name, delivery));
+        let is_unsent = row.try_get::<&str, _>("place")? == "outbox";
+        places.insert(row.try_get("sequence")?, if is_unsent { "outbox" } else { "unheard" });
     }
-    let first = if job.state == "rejected" && job.events == 1 { "rejected" } else { "accepted" };
+    let mut known = names(job);
     let event = |sequence| {
-        if let Some((name, delivery)) = known.remove(&sequence) {
-            return Event { sequence, name: Some(name), delivery };
-        }
-        let last = job.event.clone().filter(|_| sequence == job.events);
-        let name = if sequence == 1 { Some(first.to_owned()) } else { last };
-        Event { sequence, name, delivery: "confirmed" }
+        let (name, at) =
+            known.remove(&sequence).map_or((None, None), |(name, at)| (Some(name), at));
+        let delivery = places.get(&sequence).copied().unwrap_or("confirmed");
+        Event { sequence, name, at, delivery }
     };
     Ok((1..=job.events).map(event).collect())
+}
+
+/// Names and moments of events: the first one's, those that were kept, and the end's.
+fn names(job: &Job) -> HashMap<i32, (String, Option<Timestamp>)> {
+    let mut known = HashMap::new();
+    let first = if job.state == "rejected" && job.events == 1 { "rejected" } else { "accepted" };
+    known.insert(1, (first.to_owned(), Some(job.admitted_at)));
+    for entry in job.told.iter().flatten() {
+        let mut words = entry.split(' ');
+        let number = words.next().and_then(|word| word.parse().ok());
+        let name = words.next().map(str::to_owned);
+        let at = words.next().and_then(|word| Timestamp::from_millisecond(word.parse().ok()?).ok());
+        if let (Some(number), Some(name)) = (number, name) {
+            known.entry(number).or_insert((name, at));
+        }
+    }
+    if let Some(name) = job.event.clone() {
+        known.entry(job.events).or_insert((name, job.ended_at));
+    }
+    known
 }
 
 async fn portal_row(tx: Tx<'_>, job: &Job) -> Result<Option<portal::Owned>, Error> {
@@ -370,9 +391,11 @@ async fn relatives(tx: Tx<'_>, job: &Job) -> Result<Vec<Relative>, Error> {
 
 async fn acts(tx: Tx<'_>, id: Uuid) -> Result<Vec<super::audit::Entry>, Error> {
     let query = sqlx::query_scalar(
-        "SELECT to_jsonb(a) FROM hub.audit a WHERE target = $1 ORDER BY id LIMIT $2",
+        "SELECT to_jsonb(a) FROM hub.audit a WHERE target = $1 ORDER BY id DESC LIMIT $2",
     )
     .bind(id.to_string())
     .bind(ROWS_MAX);
-    read_rows(query.fetch_all(&mut *tx).await?)
+    let mut newest = query.fetch_all(&mut *tx).await?;
+    newest.reverse();
+    read_rows(newest)
 }

@@ -190,7 +190,10 @@ fn a_story_shows_every_attempt_with_four_moments_and_nothing_personal() {
         }
         let names: Vec<&Value> =
             story["events"].as_array().unwrap().iter().map(|event| &event["name"]).collect();
-        assert_eq!(names, [&json!("accepted"), &Value::Null, &json!("succeeded")]);
+        assert_eq!(names, [&json!("accepted"), &json!("waiting"), &json!("succeeded")]);
+        let events = story["events"].as_array().unwrap().iter();
+        let moment = |event: &Value| event["at"].as_str().unwrap().parse::<jiff::Timestamp>();
+        assert!(events.map(|event| moment(event).unwrap()).is_sorted());
         assert_eq!(story["portal"]["table"], "portal.person");
         assert_eq!(story["portal"]["status"], "succeeded");
         assert_eq!(story["timers"], json!([]));

@@ -7,6 +7,10 @@ use uuid::Uuid;
 use super::super::{DONE, FAILED, complain, open, print, systems};
 use crate::store::story::{Attempt, Job, Story};
 
+/// Rows of a table that are shown where it has more than both together.
+const FIRST_ROWS: usize = 5;
+const LAST_ROWS: usize = 25;
+
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// The job.
@@ -73,8 +77,18 @@ fn section(title: &str, header: &[&str], rows: Vec<Vec<String>>) -> String {
         return String::new();
     }
     let mut table = print::table(header);
-    table.add_rows(rows);
+    table.add_rows(one_screen(rows));
     format!("{title}\n{table}")
+}
+
+/// A parcel that is looked at every hour has hundreds of attempts: the first and the last are shown.
+fn one_screen(mut rows: Vec<Vec<String>>) -> Vec<Vec<String>> {
+    let Some(left_out) = rows.len().checked_sub(FIRST_ROWS + LAST_ROWS).filter(|n| *n > 0) else {
+        return rows;
+    };
+    let gap = vec![format!("… {left_out} more: --json")];
+    rows.splice(FIRST_ROWS..FIRST_ROWS + left_out, [gap]);
+    rows
 }
 
 fn job(job: &Job) -> String {
@@ -163,9 +177,13 @@ fn events(story: &Story) -> String {
             "unheard" => "unheard: no queue was bound",
             other => other,
         };
-        vec![event.sequence.to_string(), name, delivery.to_owned()]
+        vec![event.sequence.to_string(), name, print::at_or_blank(event.at), delivery.to_owned()]
     };
-    section("events", &["event", "name", "delivery"], story.events.iter().map(row).collect())
+    section(
+        "events",
+        &["event", "name", "happened", "delivery"],
+        story.events.iter().map(row).collect(),
+    )
 }
 
 fn messages(story: &Story) -> String {
@@ -234,4 +252,19 @@ fn acts(story: &Story) -> String {
     };
     let header = ["at", "who", "did", "result", "why"];
     section("what people did", &header, story.acts.iter().map(row).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_table_shows_its_first_and_last_rows_and_how_many_are_left_out() {
+        let rows = |n: usize| (0..n).map(|row| vec![row.to_string()]).collect::<Vec<_>>();
+        assert_eq!(one_screen(rows(30)), rows(30));
+        let shown = one_screen(rows(150));
+        assert_eq!(shown.len(), 31);
+        assert_eq!(shown[4..7], [["4"], ["… 120 more: --json"], ["125"]]);
+        assert_eq!(shown[30], ["149"]);
+    }
 }
