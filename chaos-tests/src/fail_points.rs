@@ -24,6 +24,10 @@ pub enum Deed {
     Freeze,
 }
 
+/// A hub with this in its environment sees no process of its machine, as in a container: the lease alone
+/// tells who is dead.
+pub const APART: (&str, &str) = ("HUB_FAIL_POINTS_APART", "1");
+
 /// The folder that all hubs of a stage look into.
 #[derive(Debug)]
 pub struct FailPoints(TempDir);

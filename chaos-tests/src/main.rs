@@ -67,12 +67,12 @@ struct Rolling {
 
 #[derive(Debug, Args)]
 struct Campaign {
-    /// No more faults after this many minutes
-    #[arg(long, default_value_t = 60)]
-    minutes: u64,
-    /// Faults in all
-    #[arg(long, default_value_t = 200)]
-    faults: usize,
+    /// No more faults after this many minutes (default: 60, or none where --faults is given)
+    #[arg(long)]
+    minutes: Option<u64>,
+    /// Faults in all; fewer in the time are a failure (default: 200, or no end where --minutes is given)
+    #[arg(long)]
+    faults: Option<usize>,
     /// Decides the faults, their order and lengths (default: HUB_CHAOS_SEED, or a fixed one)
     #[arg(long)]
     seed: Option<u64>,
@@ -82,6 +82,9 @@ struct Campaign {
     /// Nodes of RabbitMQ: with 3, nodes are also killed and cut off from the others
     #[arg(long, default_value_t = 1)]
     nodes: usize,
+    /// Hubs that do not see each other's processes, as in containers: the lease alone tells who is dead
+    #[arg(long)]
+    apart: bool,
     /// Draw these kinds of faults only: worker_killed,database_killed
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -105,12 +108,22 @@ async fn campaign(arguments: Campaign) -> ExitCode {
         print(&wrong);
         return ExitCode::from(2);
     }
+    let demanded = match (arguments.faults, arguments.minutes) {
+        (None, None) => Some(200),
+        (faults, _) => faults,
+    };
+    let minutes = match (arguments.minutes, arguments.faults) {
+        (Some(minutes), _) => minutes,
+        (None, None) => 60,
+        (None, Some(_)) => 24 * 60,
+    };
     let plan = Plan {
         seed: arguments.seed.unwrap_or_else(world::seed),
-        wait_max: Duration::from_secs(arguments.minutes * 60),
-        faults: arguments.faults,
+        wait_max: Duration::from_secs(minutes.saturating_mul(60)),
+        faults: demanded.unwrap_or(usize::MAX),
         hubs: arguments.hubs.max(1),
         nodes: arguments.nodes.max(1),
+        apart: arguments.apart,
         only: arguments.only,
         say: print,
     };
@@ -122,7 +135,15 @@ async fn campaign(arguments: Campaign) -> ExitCode {
         }
     };
     print(&report.table());
-    end(arguments.json, &report.json(), report.violations.is_empty())
+    let missing = demanded.map_or(0, |demanded| demanded.saturating_sub(report.count()));
+    if missing > 0 || report.count() == 0 {
+        print(&format!(
+            "{} faults were played, {missing} are missing: give it more --minutes",
+            report.count()
+        ));
+    }
+    let is_good = report.violations.is_empty() && missing == 0 && report.count() > 0;
+    end(arguments.json, &report.json(), is_good)
 }
 
 async fn rolling(arguments: Rolling) -> ExitCode {

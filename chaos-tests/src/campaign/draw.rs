@@ -144,7 +144,7 @@ pub const KINDS: [Kind; 28] = [
         Box::new(database::Away { killed: true })
     }),
     of("database_killed_mid_commit", 8, Ground::Database, (20, 1_000), |_, _| {
-        Box::new(database::CommitsUnheard)
+        Box::new(database::CommitsUnheard::default())
     }),
     of("database_unreachable", 6, Ground::Database, (500, 20_000), |_, _| {
         Box::new(database::Silent)

@@ -31,6 +31,7 @@ use self::{
 use crate::{
     Error, Outcome,
     evidence::Evidence,
+    fail_points::APART,
     fault,
     load::Load,
     oracle,
@@ -70,6 +71,8 @@ pub struct Plan {
     pub hubs: usize,
     /// Nodes of RabbitMQ; some kinds need three.
     pub nodes: usize,
+    /// Hubs that do not see each other's processes, as in containers.
+    pub apart: bool,
     /// Names of the kinds that are drawn; empty: all.
     pub only: Vec<String>,
     /// Says what happens, to a person.
@@ -129,7 +132,8 @@ pub async fn run(plan: Plan) -> Outcome<Report> {
         latency: Duration::from_millis(40),
         fault_permille: 40,
     };
-    let scene = Scene { proxied: true, brokers: plan.nodes, environment: &[] };
+    let environment: &[_] = if plan.apart { &[APART] } else { &[] };
+    let scene = Scene { proxied: true, brokers: plan.nodes, environment };
     // Boxed, as whoever awaits a campaign would hold all that it takes to begin one.
     let mut world = Box::pin(World::seeded(wanted, scene, plan.seed)).await?;
     know_behaviours(&world).await?;

@@ -3,9 +3,13 @@
 //! *Guarantee*: the workers are back at the moment from which, over [`WINDOW`],
 //!
 //! - each admitted at least [`FULL`] of what it admitted before,
-//! - each recorded the end of a job, and all together [`ENDED_MIN`] of what the portal publishes: some
-//!   jobs wait for business time, which stands still,
-//! - the portal heard [`HEARD_MIN`] events for each message that it publishes.
+//! - each recorded the end of a job, and all together [`MOST`] of what they recorded over [`CALM`] before
+//!   (some jobs wait for business time, which stands still), and at least [`ENDED_MIN`] of what is published,
+//! - the portal heard [`MOST`] of the events that it heard before, and at least [`HEARD_MIN`] for each message
+//!   that it publishes.
+//!
+//! What was caught up before the fault is no measure: a baseline is at most [`ENDED_MAX`] and [`HEARD_MAX`] of
+//! what is published.
 //!
 //! A counter that began again (another process) or that could not be read counts as no work.
 
@@ -26,10 +30,18 @@ pub const LOOK_EVERY: Duration = Duration::from_millis(250);
 pub const WINDOW: Duration = Duration::from_secs(2);
 /// The part of the rate before that counts as full.
 pub const FULL: f64 = 0.9;
+/// The part of ends and events before that counts as full: in two seconds they are few, and vary.
+pub const MOST: f64 = 0.7;
+/// Ends and events before a fault are counted over this.
+pub const CALM: Duration = Duration::from_secs(8);
 /// Ends that are recorded, of what is published. In a calm campaign it is about three quarters.
 pub const ENDED_MIN: f64 = 0.4;
+/// The most that a baseline demands of them.
+pub const ENDED_MAX: f64 = 0.75;
 /// Events that are heard, of what is published. In a calm campaign there are more than two a message.
 pub const HEARD_MIN: f64 = 0.9;
+/// The most that a baseline demands of them.
+pub const HEARD_MAX: f64 = 2.0;
 /// Looks that are kept: a quarter of an hour.
 const LOOKS_MAX: usize = 3_600;
 /// One page of metrics; a hub whose database is away takes longer.
@@ -67,6 +79,10 @@ pub struct Baseline {
     pub admitted: Vec<f64>,
     /// Messages that the portal publishes.
     pub published: f64,
+    /// Ends that all recorded.
+    pub ended: f64,
+    /// Events that the portal heard.
+    pub heard: f64,
 }
 
 /// Looks at the hubs until it is dropped.
@@ -116,8 +132,18 @@ impl Sampler {
     /// owed is more than that, and no measure for what comes after.
     pub fn baseline(&self, share: f64) -> Baseline {
         let admitted: Vec<f64> = self.rates().iter().map(|rate| rate.min(share)).collect();
-        let published = admitted.iter().map(|_| share).sum();
-        Baseline { admitted, published }
+        let published: f64 = admitted.iter().map(|_| share).sum();
+        let looks = self.looks();
+        let calm = looks.back().and_then(|last| {
+            let from = looks.iter().rfind(|look| last.at - look.at >= CALM)?;
+            let ended = (0..last.hubs.len()).map(|hub| rate(from, last, hub, ENDED)).sum();
+            Some((ended, heard(from, last)))
+        });
+        // Where there was no calm yet, the least counts.
+        let (ended, heard) = calm.unwrap_or((0.0_f64, 0.0_f64));
+        let ended = ended.min(published * ENDED_MAX);
+        let heard = heard.min(published * HEARD_MAX);
+        Baseline { admitted, published, ended, heard }
     }
 
     /// Calls under way at the last look, at all hubs that answered.
@@ -197,12 +223,12 @@ impl Baseline {
     fn is_reached(&self, from: &Look, to: &Look) -> bool {
         let hubs = 0..self.admitted.len();
         let ended: Vec<f64> = hubs.clone().map(|hub| rate(from, to, hub, ENDED)).collect();
-        let events = u32::try_from(to.heard.saturating_sub(from.heard)).unwrap_or(u32::MAX);
-        let heard = f64::from(events) / (to.at - from.at).as_secs_f64();
+        let ended_min = (self.published * ENDED_MIN).max(self.ended * MOST);
+        let heard_min = (self.published * HEARD_MIN).max(self.heard * MOST);
         hubs.clone().all(|hub| rate(from, to, hub, ADMITTED) >= self.admitted[hub] * FULL)
             && ended.iter().all(|ended| *ended > 0.0)
-            && ended.iter().sum::<f64>() >= self.published * ENDED_MIN
-            && heard >= self.published * HEARD_MIN
+            && ended.iter().sum::<f64>() >= ended_min
+            && heard(from, to) >= heard_min
     }
 }
 
@@ -223,6 +249,12 @@ fn rate(from: &Look, to: &Look, hub: usize, counter: Counter) -> f64 {
         (Some(a), Some(b)) if b >= a && seconds > 0.0 => (b - a) / seconds,
         _ => 0.0,
     }
+}
+
+/// Events a second.
+fn heard(from: &Look, to: &Look) -> f64 {
+    let events = u32::try_from(to.heard.saturating_sub(from.heard)).unwrap_or(u32::MAX);
+    f64::from(events) / (to.at - from.at).as_secs_f64()
 }
 
 async fn read(http: &Http, url: &str) -> Option<Counters> {
@@ -263,7 +295,9 @@ mod tests {
     }
 
     fn before(admitted: &[f64]) -> Baseline {
-        Baseline { admitted: admitted.to_vec(), published: admitted.iter().sum() }
+        let published: f64 = admitted.iter().sum();
+        let (ended, heard) = (published / 1.5, published * 2.0);
+        Baseline { admitted: admitted.to_vec(), published, ended, heard }
     }
 
     #[tokio::test]
@@ -295,8 +329,12 @@ mod tests {
     async fn who_records_and_tells_nobody_is_not_back() {
         let start = Instant::now();
         let seen = sampler(vec![(0, vec![Some(0.0)]), (2_000, vec![Some(20.0)])], start);
-        seen.looks()[1].heard = 0;
-        assert_eq!(seen.back_at(start, &before(&[10.0])), None);
+        for heard in [0, 20] {
+            seen.looks()[1].heard = heard;
+            assert_eq!(seen.back_at(start, &before(&[10.0])), None, "{heard} of 40");
+        }
+        seen.looks()[1].heard = 30;
+        assert_eq!(seen.back_at(start, &before(&[10.0])), Some(start));
     }
 
     #[tokio::test]

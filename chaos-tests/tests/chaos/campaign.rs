@@ -18,6 +18,7 @@ async fn drawn_faults_break_no_promise() -> Outcome<()> {
         faults: FAULTS,
         hubs: 2,
         nodes: 1,
+        apart: false,
         only: Vec::new(),
         say: |line| println!("{line}"),
     })

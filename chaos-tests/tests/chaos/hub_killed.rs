@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use chaos_tests::{
     Error, Outcome,
-    world::{RESCUE_WAIT_MAX, Wanted, World},
+    fail_points::APART,
+    world::{RESCUE_WAIT_MAX, Scene, Wanted, World},
 };
 
 const JOBS: usize = 1_000;
@@ -23,14 +24,16 @@ const LATE_KILLS_MAX: usize = 2;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_doubled_when_hubs_are_killed() -> Outcome<()> {
-    let mut world = World::build(Wanted {
+    let wanted = Wanted {
         name: "hub_killed",
         jobs: JOBS,
         hubs: HUBS,
         latency: Duration::from_millis(150),
         fault_permille: 60,
-    })
-    .await?;
+    };
+    // As in containers: here the lease has to tell.
+    let scene = Scene { environment: &[APART], ..Scene::default() };
+    let mut world = World::build_in(wanted, scene).await?;
     let tested = play(&mut world).await;
     world.finish(tested).await
 }

@@ -1,17 +1,19 @@
-//! One broker in trouble: short of memory, robbed of both exchanges by an operator,
+//! One broker in trouble: robbed of an empty queue, short of memory, robbed of both exchanges by an operator,
 //! behind a line that is half open for one hub, then behind one that is slow for all.
 
 use std::{ops::Range, time::Duration};
 
 use chaos_tests::{
-    Outcome,
+    Error, Outcome,
     fault::{Deleted, Fault, Line, MemoryAlarm, Peer, Wrong},
     steady::Steady,
     world::{Scene, Wanted, World},
 };
 
 const HUBS: usize = 2;
-/// Of the cast, during each of five faults.
+/// What most of the cast goes through.
+const QUEUE: &str = "hub.jobs.gbdfl";
+/// Of the cast, during each of six faults.
 const JOBS: usize = 60;
 /// Probes in a second: far below what the hubs can do.
 const RATE: u32 = 30;
@@ -31,7 +33,7 @@ const SLOW: Duration = Duration::from_secs(5);
 async fn a_broker_in_trouble_loses_nothing_that_it_confirmed_and_kept() -> Outcome<()> {
     let wanted = Wanted {
         name: "one_broker",
-        jobs: 5 * JOBS,
+        jobs: 6 * JOBS,
         hubs: HUBS,
         latency: Duration::from_millis(50),
         fault_permille: 10,
@@ -43,9 +45,10 @@ async fn a_broker_in_trouble_loses_nothing_that_it_confirmed_and_kept() -> Outco
 }
 
 async fn play(world: &mut World) -> Outcome<()> {
-    let steady = world.begin_steady(RATE).await?;
-    let mut parts = (0..5).map(|number| number * JOBS..(number + 1) * JOBS);
+    let mut parts = (0..6).map(|number| number * JOBS..(number + 1) * JOBS);
     let mut next = || parts.next().unwrap_or_default();
+    queue_deleted(world, next()).await?;
+    let steady = world.begin_steady(RATE).await?;
     memory_alarm(world, &steady, next()).await?;
     for what in [Deleted::Events, Deleted::Jobs] {
         deleted(world, &steady, next(), what).await?;
@@ -53,6 +56,42 @@ async fn play(world: &mut World) -> Outcome<()> {
     half_open(world, &steady, next()).await?;
     slow(world, &steady, next()).await?;
     world.end_steady(steady).await
+}
+
+/// Nothing stands in it and nothing is on its way to a consumer, so nothing may be missing afterwards: what
+/// comes while it is gone goes another way.
+async fn queue_deleted(world: &mut World, cast: Range<usize>) -> Outcome<()> {
+    let before = declared(world).await?;
+    let mut deleted = Deleted::Queue(QUEUE);
+    deleted.begin(world).await?;
+    world.publish_while(cast, async |world| deleted.end(world).await).await?;
+    let after = declared(world).await?;
+    if before == after && before.len() > 1 {
+        return Ok(());
+    }
+    Err(Error::Told(format!("it was {before:?}, and is {after:?}")))
+}
+
+/// The queue and its bindings, as the broker lists them.
+async fn declared(world: &World) -> Outcome<Vec<String>> {
+    let broker = &world.stage.own()?.rabbitmq;
+    let mut lines = Vec::new();
+    for listing in [
+        &["list_queues", "--quiet", "--no-table-headers", "name", "durable", "arguments"][..],
+        &[
+            "list_bindings",
+            "--quiet",
+            "--no-table-headers",
+            "destination_name",
+            "source_name",
+            "routing_key",
+        ],
+    ] {
+        let text = broker.ctl(listing).await?;
+        lines.extend(text.lines().filter(|line| line.starts_with(QUEUE)).map(str::to_owned));
+    }
+    lines.sort_unstable();
+    Ok(lines)
 }
 
 async fn memory_alarm(world: &mut World, steady: &Steady, cast: Range<usize>) -> Outcome<()> {
