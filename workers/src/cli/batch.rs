@@ -41,8 +41,9 @@ pub(super) struct Acting {
     /// Why; kept in the audit. No personal data.
     #[arg(long, value_parser = reason)]
     reason: String,
-    /// Who; kept in the audit.
-    #[arg(long, env = "USER")]
+    /// Who; kept in the audit. Without it: USER, LOGNAME, or the user's number and the host.
+    #[arg(long, env = "USER", hide_env_values = true, hide_default_value = true,
+          default_value_t = nobody_named())]
     actor: String,
     /// Decide everything, change nothing.
     #[arg(long)]
@@ -53,6 +54,15 @@ pub(super) struct Acting {
     /// One JSON array instead of a table.
     #[arg(long)]
     json: bool,
+}
+
+/// Who acts where no `USER` is set, as in a container or a unit.
+pub(super) fn nobody_named() -> String {
+    let host = || std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    std::env::var("LOGNAME")
+        .ok()
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| format!("uid:{}@{}", rustix::process::getuid().as_raw(), host().trim()))
 }
 
 /// How many of those that match are in one batch.

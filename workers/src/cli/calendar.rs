@@ -56,7 +56,9 @@ pub(super) enum Command {
 
 fn parse_instant(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|_| {
-        "expected an instant with its offset from UTC, like 2026-11-16T09:00:00+05:00".to_owned()
+        "expected an instant from year 1 to 9999 with its offset from UTC, like \
+         2026-11-16T09:00:00+05:00"
+            .to_owned()
     })
 }
 
@@ -75,9 +77,13 @@ pub(super) fn run(path: Option<&Path>, command: &Command) -> u8 {
         }
     };
     if let Command::Check { from, to, .. } = *command {
+        if to < from {
+            complain(&format!("--to {to} lies before --from {from}"));
+            return WRONG_USE;
+        }
         let days = (to - from).get_days();
         if usize::try_from(days).map_or(true, |days| days >= DAYS_MAX) {
-            complain(&format!("--to {to}: expected {from} or up to {DAYS_MAX} days from it"));
+            complain(&format!("--to {to}: at most {DAYS_MAX} days can be listed at once"));
             return WRONG_USE;
         }
     }

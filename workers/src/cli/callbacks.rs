@@ -40,8 +40,9 @@ pub(super) enum Arguments {
         /// Why; kept in the audit. No personal data.
         #[arg(long, value_parser = super::batch::reason)]
         reason: String,
-        /// Who; kept in the audit.
-        #[arg(long, env = "USER")]
+        /// Who; kept in the audit. Without it: USER, LOGNAME, or the user's number and the host.
+        #[arg(long, env = "USER", hide_env_values = true, hide_default_value = true,
+              default_value_t = super::batch::nobody_named())]
         actor: String,
         /// Only say how many would be opened.
         #[arg(long)]

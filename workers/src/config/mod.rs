@@ -162,12 +162,16 @@ pub enum Error {
         text: String,
     },
     /// Settings are wrong: all of them are listed.
-    #[error("{} settings are wrong:\n{}", .0.len(), list(.0))]
+    #[error("{}", list(.0))]
     Problems(Vec<Problem>),
 }
 
 fn list(problems: &[Problem]) -> String {
-    problems.iter().map(|p| format!("  {p}")).collect::<Vec<_>>().join("\n")
+    let lines: String = problems.iter().map(|p| format!("\n  {p}")).collect();
+    match problems.len() {
+        1 => format!("1 setting is wrong:{lines}"),
+        many => format!("{many} settings are wrong:{lines}"),
+    }
 }
 
 impl Config {

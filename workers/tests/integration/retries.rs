@@ -1,5 +1,7 @@
 //! Retry policies: stopped and allowed again by an operator, and bounded by age.
 
+use std::time::{Duration, Instant};
+
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use workers::{config::Config, policy::retry::Policy};
@@ -44,6 +46,7 @@ fn stopping_retries_ends_what_waits_for_one_and_allowing_them_revives_nothing() 
         world.in_state(id("doubts"), "in_doubt").await;
         let stop = ["retries", "disable", "gbdfl.person", "kpsisu.check", "--reason", "a storm"];
         done(&world, &stop).await;
+        let stopped = Instant::now();
         for n in 0..5 {
             let job = world.ended(id(&format!("waits {n}"))).await;
             assert_eq!(
@@ -55,6 +58,10 @@ fn stopping_retries_ends_what_waits_for_one_and_allowing_them_revives_nothing() 
             let event = world.events.wait_for(id(&format!("waits {n}")), "failed").await;
             assert_eq!(event["data"]["summary"]["code"], "retries_disabled");
         }
+        assert!(
+            stopped.elapsed() < Duration::from_secs(10),
+            "at the next tick, not when they are due"
+        );
         // A new failure ends at once; a first attempt is made; what they hold goes on.
         world.play(&person("fails now"), &["server_error"]).await;
         let job = world.ended(id("fails now")).await;
