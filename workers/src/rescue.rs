@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use crate::{
     pipeline::Hub,
+    process,
     store::{
         Error,
         worker::{Beat, Rescued},
@@ -56,6 +57,13 @@ impl Observations {
     /// My own heartbeat failed: everything seen so far proves nothing.
     pub fn interrupted(&mut self) {
         *self = Self::default();
+    }
+
+    /// What a worker that was taken for dead says of its process. Who beat all the time was not taken for
+    /// dead by its heartbeat: somebody looked its process up and was wrong, and shall not again.
+    fn process_of_a_fresh_start(&self, now: Instant, lease: Duration) -> Option<&'static str> {
+        let has_beaten = self.noted.is_some_and(|noted| now.duration_since(noted) < lease / 2);
+        if has_beaten { None } else { process::own() }
     }
 
     /// When the first of those that stand still will have stood a whole lease, if nobody beats.
@@ -163,10 +171,10 @@ struct Seen {
 async fn beat(hub: &Hub, observations: &mut Observations, publishes: bool) -> Result<Seen, Error> {
     let me = hub.worker();
     let Some(beats) = hub.store.beat(me, publishes).await? else {
+        let process = observations.process_of_a_fresh_start(Instant::now(), hub.config.lease);
         observations.interrupted();
         let fresh = hub.chance.uuid();
-        // Once taken for dead while it lives: from now on only its heartbeat counts.
-        hub.store.register_worker(fresh, &worker_name(), None).await?;
+        hub.store.register_worker(fresh, &worker_name(), process).await?;
         hub.become_worker(fresh);
         tracing::warn!(
             old = %me, new = %fresh,
@@ -375,6 +383,16 @@ mod tests {
             assert!(seen.note(ids().0, &beats(5), after(second), LEASE).is_empty(), "{second}");
         }
         assert_eq!(seen.note(ids().0, &beats(5), after(8), LEASE).len(), 1);
+    }
+
+    #[test]
+    fn whoever_beat_and_was_taken_for_dead_hides_its_process() {
+        let (mut seen, start) = (Observations::default(), Instant::now());
+        assert!(seen.process_of_a_fresh_start(start, LEASE).is_some());
+        seen.note(ids().0, &beats(5), start, LEASE);
+        let after = |second| start + Duration::from_secs(second);
+        assert_eq!(seen.process_of_a_fresh_start(after(2), LEASE), None);
+        assert!(seen.process_of_a_fresh_start(after(9), LEASE).is_some(), "it was frozen");
     }
 
     #[test]
