@@ -13,7 +13,7 @@
 use contracts::{code, code::Code};
 use std::time::Duration;
 
-use sqlx::Row;
+use sqlx::{Row, ValueRef};
 use uuid::Uuid;
 
 use super::{
@@ -188,10 +188,24 @@ const TAKE: &str = "
         FROM ours o WHERE o.fate = 'stopped' AND c.job_seq = o.job_seq AND c.sequence = o.sequence),
     waiting AS (
       UPDATE hub.callback c SET due_at = o.due_at
-        FROM ours o WHERE o.fate = 'put off' AND c.job_seq = o.job_seq AND c.sequence = o.sequence)
-    UPDATE hub.callback c SET due_at = o.due_at, leased_until = o.due_at, tries = c.tries + 1
-      FROM ours o WHERE o.fate = 'taken' AND c.job_seq = o.job_seq AND c.sequence = o.sequence
-    RETURNING c.job_seq, c.sequence, c.url, c.body, c.tries - 1 AS tries";
+        FROM ours o WHERE o.fate = 'put off' AND c.job_seq = o.job_seq AND c.sequence = o.sequence
+      RETURNING c.job_seq, c.sequence),
+    taken AS (
+      UPDATE hub.callback c SET due_at = o.due_at, leased_until = o.due_at, tries = c.tries + 1
+        FROM ours o WHERE o.fate = 'taken' AND c.job_seq = o.job_seq AND c.sequence = o.sequence
+      RETURNING c.job_seq, c.sequence, c.url, c.body, c.tries - 1 AS tries)
+    SELECT job_seq, sequence, url, body, tries FROM taken
+    UNION ALL
+    SELECT job_seq, sequence, NULL, NULL, NULL FROM waiting";
+
+/// What precedes a row may have been delivered after [`TAKE`] had looked and before it had the row: nobody
+/// else would make it due again. Who delivers it later waits for this commit, and does.
+const OVERTAKEN: &str = "
+    UPDATE hub.callback c SET due_at = statement_timestamp()
+      FROM UNNEST($1::bigint[], $2::int[]) w (job_seq, sequence)
+     WHERE c.job_seq = w.job_seq AND c.sequence = w.sequence AND c.state = 'open'
+       AND NOT EXISTS (SELECT 1 FROM hub.callback e
+         WHERE e.job_seq = c.job_seq AND e.sequence < c.sequence AND e.state <> 'delivered')";
 
 impl Store {
     /// Takes deliveries that are due, for `lease`: whoever has not noted a result by then has died. An
@@ -218,6 +232,18 @@ impl Store {
                 .bind(millis(BLOCKED_PAUSE))
                 .fetch_all(&mut *tx)
                 .await?;
+            let (waiting, rows): (Vec<_>, Vec<_>) = rows
+                .into_iter()
+                .partition(|row| row.try_get_raw("url").is_ok_and(|url| url.is_null()));
+            if !waiting.is_empty() {
+                let jobs = waiting.iter().map(|row| row.try_get("job_seq"));
+                let sequences = waiting.iter().map(|row| row.try_get("sequence"));
+                sqlx::query(OVERTAKEN)
+                    .bind(jobs.collect::<Result<Vec<i64>, _>>()?)
+                    .bind(sequences.collect::<Result<Vec<i32>, _>>()?)
+                    .execute(&mut *tx)
+                    .await?;
+            }
             tx.commit().await?;
             let due = rows.iter().map(|row| {
                 Ok(Due {
