@@ -13,7 +13,7 @@
 use contracts::{code, code::Code};
 use std::time::Duration;
 
-use sqlx::{Row, ValueRef};
+use sqlx::Row;
 use uuid::Uuid;
 
 use super::{
@@ -135,6 +135,9 @@ pub(super) async fn insert(tx: Tx<'_>, rows: &[New]) -> Result<(), Error> {
 
 /// Hosts are found one after the other in an index; of each the first due rows are seen. Those that
 /// nothing precedes are taken as far as there is room, the others stop, or wait for what precedes them.
+/// A row is put off only under the lock of what precedes it: whoever notes that one as delivered comes
+/// later, sees this row, whenever it was written, and makes it due. Where somebody notes it just now, or
+/// has noted it, the row stays due.
 const TAKE: &str = "
     WITH RECURSIVE hosts AS (
       SELECT (SELECT min(c.host) FROM hub.callback c WHERE c.state = 'open') AS host
@@ -143,7 +146,8 @@ const TAKE: &str = "
         FROM hosts h WHERE h.host IS NOT NULL),
     seen AS MATERIALIZED (
       SELECT h.host, c.job_seq, c.sequence, c.due_at, before.state, before.why,
-             before.due_at AS before_due, EXISTS (SELECT 1 FROM hub.callback_host d
+             before.sequence AS before_sequence, before.due_at AS before_due,
+             EXISTS (SELECT 1 FROM hub.callback_host d
                WHERE d.host = h.host AND d.disabled_at IS NOT NULL) AS disabled
         FROM hosts h
        CROSS JOIN LATERAL (
@@ -151,7 +155,7 @@ const TAKE: &str = "
           WHERE o.host = h.host AND o.state = 'open' AND o.due_at <= statement_timestamp()
           ORDER BY o.due_at LIMIT $5) c
         LEFT JOIN LATERAL (
-         SELECT e.state, e.why, e.due_at FROM hub.callback e
+         SELECT e.state, e.why, e.due_at, e.sequence FROM hub.callback e
           WHERE e.job_seq = c.job_seq AND e.sequence < c.sequence AND e.state <> 'delivered'
           ORDER BY (e.state = 'stopped') DESC, e.sequence LIMIT 1) before ON true
        WHERE h.host IS NOT NULL),
@@ -168,6 +172,11 @@ const TAKE: &str = "
     chosen AS MATERIALIZED (
       SELECT f.job_seq, f.sequence FROM free f JOIN room r ON r.host = f.host AND f.place <= r.places
        ORDER BY f.due_at LIMIT $1),
+    before AS MATERIALIZED (
+      SELECT e.job_seq, e.sequence FROM hub.callback e
+        JOIN seen s ON s.job_seq = e.job_seq AND s.before_sequence = e.sequence
+       WHERE s.state = 'open' AND NOT s.disabled AND e.state <> 'delivered'
+         FOR SHARE OF e SKIP LOCKED),
     fates AS MATERIALIZED (
       SELECT h.job_seq, h.sequence, 'taken' AS fate, NULL AS why,
              statement_timestamp() + $2 * interval '1 millisecond' AS due_at
@@ -177,7 +186,8 @@ const TAKE: &str = "
              CASE WHEN s.disabled OR s.state = 'stopped' THEN 'stopped' ELSE 'put off' END,
              CASE WHEN s.state = 'stopped' THEN s.why ELSE $3 END,
              greatest(s.before_due, statement_timestamp() + $6 * interval '1 millisecond')
-        FROM seen s WHERE s.disabled OR s.state IS NOT NULL),
+        FROM seen s WHERE s.disabled OR s.state = 'stopped' OR EXISTS (SELECT 1 FROM before b
+         WHERE b.job_seq = s.job_seq AND b.sequence = s.before_sequence)),
     ours AS MATERIALIZED (
       SELECT f.* FROM fates f
         JOIN hub.callback c ON c.job_seq = f.job_seq AND c.sequence = f.sequence
@@ -188,24 +198,10 @@ const TAKE: &str = "
         FROM ours o WHERE o.fate = 'stopped' AND c.job_seq = o.job_seq AND c.sequence = o.sequence),
     waiting AS (
       UPDATE hub.callback c SET due_at = o.due_at
-        FROM ours o WHERE o.fate = 'put off' AND c.job_seq = o.job_seq AND c.sequence = o.sequence
-      RETURNING c.job_seq, c.sequence),
-    taken AS (
-      UPDATE hub.callback c SET due_at = o.due_at, leased_until = o.due_at, tries = c.tries + 1
-        FROM ours o WHERE o.fate = 'taken' AND c.job_seq = o.job_seq AND c.sequence = o.sequence
-      RETURNING c.job_seq, c.sequence, c.url, c.body, c.tries - 1 AS tries)
-    SELECT job_seq, sequence, url, body, tries FROM taken
-    UNION ALL
-    SELECT job_seq, sequence, NULL, NULL, NULL FROM waiting";
-
-/// What precedes a row may have been delivered after [`TAKE`] had looked and before it had the row: nobody
-/// else would make it due again. Who delivers it later waits for this commit, and does.
-const OVERTAKEN: &str = "
-    UPDATE hub.callback c SET due_at = statement_timestamp()
-      FROM UNNEST($1::bigint[], $2::int[]) w (job_seq, sequence)
-     WHERE c.job_seq = w.job_seq AND c.sequence = w.sequence AND c.state = 'open'
-       AND NOT EXISTS (SELECT 1 FROM hub.callback e
-         WHERE e.job_seq = c.job_seq AND e.sequence < c.sequence AND e.state <> 'delivered')";
+        FROM ours o WHERE o.fate = 'put off' AND c.job_seq = o.job_seq AND c.sequence = o.sequence)
+    UPDATE hub.callback c SET due_at = o.due_at, leased_until = o.due_at, tries = c.tries + 1
+      FROM ours o WHERE o.fate = 'taken' AND c.job_seq = o.job_seq AND c.sequence = o.sequence
+    RETURNING c.job_seq, c.sequence, c.url, c.body, c.tries - 1 AS tries";
 
 impl Store {
     /// Takes deliveries that are due, for `lease`: whoever has not noted a result by then has died. An
@@ -232,18 +228,6 @@ impl Store {
                 .bind(millis(BLOCKED_PAUSE))
                 .fetch_all(&mut *tx)
                 .await?;
-            let (waiting, rows): (Vec<_>, Vec<_>) = rows
-                .into_iter()
-                .partition(|row| row.try_get_raw("url").is_ok_and(|url| url.is_null()));
-            if !waiting.is_empty() {
-                let jobs = waiting.iter().map(|row| row.try_get("job_seq"));
-                let sequences = waiting.iter().map(|row| row.try_get("sequence"));
-                sqlx::query(OVERTAKEN)
-                    .bind(jobs.collect::<Result<Vec<i64>, _>>()?)
-                    .bind(sequences.collect::<Result<Vec<i32>, _>>()?)
-                    .execute(&mut *tx)
-                    .await?;
-            }
             tx.commit().await?;
             let due = rows.iter().map(|row| {
                 Ok(Due {

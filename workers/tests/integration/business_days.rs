@@ -383,8 +383,9 @@ fn the_command_line_says_what_was_wrong() {
             (
                 vec!["check", "--from", "2026-03-02", "--to", "2026-03-01"],
                 2,
-                "expected 2026-03-02 or",
+                "lies before --from 2026-03-02",
             ),
+            (vec!["check", "--from", "2019-01-01", "--to", "2030-01-01"], 2, "at most 4000 days"),
             (vec!["check", "--from", "2028-12-31", "--to", "2029-01-01"], 1, "no year 2029"),
             (vec!["show", "2040"], 1, "no year 2040"),
             (vec!["show", "this"], 2, "invalid digit"),

@@ -325,3 +325,28 @@ fn who_finds_another_taking_comes_again() {
         world.strike().await;
     });
 }
+
+#[test]
+fn an_event_written_while_the_one_before_is_noted_is_not_put_off() {
+    run(async {
+        let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
+        let write = |sequence: i32| {
+            format!(
+                "INSERT INTO hub.callback (job_seq, sequence, url, host, body, created_at, due_at)
+                 VALUES (-1, {sequence}, 'https://portal.example/', 'portal.example', 'x',
+                   statement_timestamp(), statement_timestamp())"
+            )
+        };
+        world.execute(&write(1)).await;
+        assert_eq!(taken(&world).await, Some(vec![(-1, 1)]));
+        // Its note has looked for later events, found none, and is not committed.
+        let noting = world
+            .hold("UPDATE hub.callback SET state = 'delivered', leased_until = NULL WHERE job_seq = -1")
+            .await;
+        world.execute(&write(2)).await;
+        assert_eq!(taken(&world).await, Some(Vec::new()), "it waits");
+        noting.commit().await.unwrap();
+        assert_eq!(taken(&world).await, Some(vec![(-1, 2)]), "and not for ten minutes");
+        world.strike().await;
+    });
+}
