@@ -18,8 +18,11 @@ const KPSISU: &str = "kpsisu.check";
 /// How many presses and orders one run of a property plays.
 const PRESSES: usize = 48;
 const ORDERS: usize = 24;
+/// All of them have ended, half a minute where nothing else runs.
+const LIFE_MAX: Duration = Duration::from_secs(240);
 
-/// Two hubs that notice each other's death within two seconds.
+/// Two hubs that notice each other's death within two seconds. So much goes wrong here that breakers open;
+/// their pauses are short, as they are real time.
 async fn two_hubs() -> World {
     let settings = format!(
         "{QUICK}{QUICK_POST}
@@ -32,7 +35,13 @@ call_timeout_ms = 1200
 lease_ms = 1000
 "
     );
-    World::build(Scene { hubs: 2, settings, ..Scene::default() }).await
+    let environment = vec![
+        ("HUB_SYSTEMS__MGOV__BREAKER_OPEN_BASE_MS", "100"),
+        ("HUB_SYSTEMS__MGOV__BREAKER_OPEN_MAX_MS", "500"),
+        ("HUB_SYSTEMS__KAZPOST__BREAKER_OPEN_BASE_MS", "100"),
+        ("HUB_SYSTEMS__KAZPOST__BREAKER_OPEN_MAX_MS", "500"),
+    ];
+    World::build(Scene { hubs: 2, settings, environment, ..Scene::default() }).await
 }
 
 /// One of them, by chance.
@@ -107,7 +116,7 @@ fn d6_one_press_sends_one_sms_whatever_is_lost_repeated_or_killed() {
         }
         let messages: Vec<Value> = jobs.iter().map(|(_, job)| job.clone()).collect();
         publish_through_a_crash(&mut world, &chance, &messages).await;
-        world.live_through(PRESSES).await;
+        world.live_through_within(LIFE_MAX, PRESSES).await;
         let mut ends = std::collections::BTreeSet::new();
         for (iin, job) in &jobs {
             let press = job["id"].as_str().unwrap();
@@ -195,7 +204,7 @@ fn d6_a_press_whose_code_nobody_types_ends_as_unknown_when_the_code_would_have_e
         let person = Person { iin: crate::world::iin("untyped"), subject: "untyped".into() };
         world.play(&press(&person, "untyped", KPSISU), &["lost"]).await;
         let pressed = world.in_state(id("untyped"), "in_doubt").await;
-        world.live_through(1).await;
+        world.live_through_within(LIFE_MAX, 1).await;
         let job = world.ended(id("untyped")).await;
         assert_eq!((&job["state"], &job["code"]), (&json!("failed"), &json!("outcome_unknown")));
         let instant = |job: &Value, name: &str| -> jiff::Timestamp {
@@ -269,7 +278,7 @@ fn d4_a_verification_whose_answer_was_lost_opens_nothing_and_is_not_asked_again(
         let own = verification_of(id("lost verification check"));
         let check = check_by_code(&person, "lost verification check", KPSISU, code_ref, &code);
         world.send(&check).await;
-        world.live_through(3).await;
+        world.live_through_within(LIFE_MAX, 3).await;
         let job = world.ended(id("lost verification check")).await;
         assert_eq!((&job["state"], &job["code"]), (&json!("refused"), &json!("code_unverified")));
         assert_eq!(world.journal(own).await.len(), 1);
