@@ -220,10 +220,12 @@ async fn take_over(hub: &Hub, still: &[Beat], wait_max: Duration) -> bool {
 }
 
 fn tell(hub: &Hub, worker: Uuid, rescued: &Rescued) {
-    let Rescued { returned, in_doubt } = rescued;
+    let Rescued { returned, paused, in_doubt } = rescued;
     Metric::Rescued.add(*returned as u64, [("result", "returned")]);
     Metric::Rescued.add(*in_doubt as u64, [("result", "in_doubt")]);
-    tracing::warn!(%worker, returned, in_doubt, "a worker stopped beating; its jobs were taken over");
+    tracing::warn!(
+        %worker, returned, paused, in_doubt, "a worker stopped beating; its jobs were taken over"
+    );
     hub.wake.claim.notify_one();
     hub.wake.relay.notify_one();
     hub.wake.pull.notify_one();

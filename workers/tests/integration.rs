@@ -24,6 +24,9 @@ mod collector;
 #[path = "integration/consent.rs"]
 mod consent;
 #[cfg(test)]
+#[path = "integration/deaths.rs"]
+mod deaths;
+#[cfg(test)]
 #[path = "integration/decisions.rs"]
 mod decisions;
 #[cfg(test)]

@@ -92,6 +92,8 @@ pub struct Job {
     pub attempts: i32,
     /// Broken answers and own defects.
     pub strikes: i32,
+    /// Workers that died while they called for it.
+    pub deaths: i32,
     /// Events so far.
     pub events: i32,
     /// The last of them.
@@ -289,7 +291,8 @@ async fn job(tx: Tx<'_>, id: Uuid) -> Result<Option<Job>, Error> {
                     THEN ARRAY(SELECT jsonb_object_keys(j.input) ORDER BY 1)
                     ELSE '{{}}'::text[] END AS input_fields,
                   j.requested_at, j.admitted_at, j.at_risk_at, j.deadline_at, j.give_up_at,
-                  j.ended_at, j.run, j.attempts, j.strikes, j.events, j.event, j.told,
+                  j.ended_at, j.run, j.attempts, j.strikes, j.deaths, j.events, j.event,
+                  j.told,
                   coalesce(w.name, j.owner::text) AS worker,
                   j.consent ->> 'kind' AS consent, j.consent ->> 'accepted_at' AS consent_at,
                   j.verify_job, j.retry_of, j.begun_by, j.reply_to IS NOT NULL AS replies,

@@ -3,7 +3,7 @@
 //! *Guarantee*: a rescue raises the run of every job it takes, so that whatever the old worker still
 //! reports is not recorded. A query goes back to the store, and so does a command whose answer was only
 //! fetched further; a command that may have left, or that was in doubt, goes to `in_doubt` (invariants 2
-//! and 3).
+//! and 3). A query over which workers die again and again comes back more and more seldom.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -37,11 +37,16 @@ pub struct Beat {
     pub gone: bool,
 }
 
+/// How long a job waits over which a second worker died, on average.
+const DEATH_PAUSE_MS: i64 = 5_000;
+
 /// What a rescue did.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Rescued {
     /// Back to the store.
     pub returned: usize,
+    /// Of these, after a pause: it was not the first worker that died over them.
+    pub paused: usize,
     /// Commands whose outcome is unknown.
     pub in_doubt: usize,
 }
@@ -189,6 +194,7 @@ impl Store {
                 let rescued = rescue_jobs(&mut tx, owner, operations).await?;
                 tx.commit().await?;
                 all.returned += rescued.returned;
+                all.paused += rescued.paused;
                 all.in_doubt += rescued.in_doubt;
             }
             Ok(all)
@@ -285,7 +291,7 @@ async fn rescue_jobs(
     .bind(owner)
     .fetch_all(&mut *tx)
     .await?;
-    let mut queries = Vec::new();
+    let mut queries: Vec<i64> = Vec::new();
     let mut commands = Vec::new();
     for row in rows {
         let (seq, run): (i64, i32) = (row.try_get("seq")?, row.try_get("run")?);
@@ -302,21 +308,51 @@ async fn rescue_jobs(
             (None, _) => {}
         }
     }
-    sqlx::query(
-        "UPDATE hub.job_live SET state = 'accepted', owner = NULL, run = run + 1
-          WHERE seq = ANY($1)",
-    )
-    .bind(&queries)
-    .execute(&mut *tx)
-    .await?;
-    timer::arm(tx, &queries, &[]).await?;
+    let pauses = give_back(tx, &queries).await?;
+    timer::arm(tx, &queries, &pauses).await?;
     let recorded = record::record(tx, &commands).await?;
     // `record` leaves the run to the call that made it; here the call must be fenced off.
-    sqlx::query("UPDATE hub.job_live SET run = run + 1 WHERE seq = ANY($1)")
-        .bind(commands.iter().map(|c| c.seq).collect::<Vec<_>>())
-        .execute(&mut *tx)
-        .await?;
-    Ok(Rescued { returned: queries.len(), in_doubt: recorded.iter().flatten().count() })
+    sqlx::query(
+        "UPDATE hub.job_live SET run = run + 1, deaths = least(deaths + 1, 1000)
+          WHERE seq = ANY($1)",
+    )
+    .bind(commands.iter().map(|c| c.seq).collect::<Vec<_>>())
+    .execute(&mut *tx)
+    .await?;
+    Ok(Rescued {
+        returned: queries.len(),
+        paused: pauses.len(),
+        in_doubt: recorded.iter().flatten().count(),
+    })
+}
+
+/// Gives a dead worker's jobs back to the store: at once, or after a pause where it was not the first
+/// that died over them. A job's content may be what kills: it must not take every worker down with it,
+/// and those that were under way beside it come back apart from it. Returns the pauses.
+async fn give_back(tx: Tx<'_>, seqs: &[i64]) -> Result<Vec<(i64, i64)>, Error> {
+    let rows = sqlx::query(
+        "UPDATE hub.job_live
+            SET state = CASE WHEN deaths = 0 OR phase = 'consent' THEN 'accepted' ELSE 'waiting' END,
+                owner = NULL, run = run + 1, deaths = least(deaths + 1, 1000)
+          WHERE seq = ANY($1) RETURNING seq, state, deaths",
+    )
+    .bind(seqs)
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut pauses = Vec::new();
+    for row in rows {
+        let seq: i64 = row.try_get("seq")?;
+        if row.try_get::<String, _>("state")? == "waiting" {
+            pauses.push((seq, death_pause_ms(seq, row.try_get("deaths")?)));
+        }
+    }
+    Ok(pauses)
+}
+
+/// Doubles with each death, up to 64 times as much; half more or less by the job's number.
+fn death_pause_ms(seq: i64, deaths: i16) -> i64 {
+    let pause = DEATH_PAUSE_MS << (deaths - 2).clamp(0, 6);
+    pause / 2 + pause * (seq % 101) / 100
 }
 
 fn in_doubt(seq: i64, run: i32, operation: &'static OperationSpec) -> Change {

@@ -33,7 +33,7 @@ pub enum Form {
 
 /// Every field that a line of ours can have; JSON adds `timestamp`, `level`, `target` and `message`.
 /// A search or an alarm may rely on these names.
-pub const FIELDS: [&str; 50] = [
+pub const FIELDS: [&str; 51] = [
     // Of a job: which one, what it does, how it went.
     "job_id",
     "system",
@@ -64,6 +64,7 @@ pub const FIELDS: [&str; 50] = [
     "old",
     "path",
     "pause_s",
+    "paused",
     "pid",
     "queue",
     "queues",

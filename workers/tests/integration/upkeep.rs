@@ -1,80 +1,23 @@
 //! What happens around the jobs: months without a partition, and operations that another build knows.
 
-use std::collections::HashMap;
-
 use adapters::systems::kpsisu::CHECK;
 use serde_json::json;
-use uuid::Uuid;
 use workers::{
     config::Retention,
     seal::Sealed,
     store::{
         Kind,
-        admission::{Admitted, Body, Entry, Fate, Quarantined},
+        admission::{Admitted, Quarantined},
         maintenance::Maintained,
-        worker::{Beat, Rescued},
     },
 };
 
 use crate::{
+    deaths::{entry, started},
     ops::hub,
     servers::run,
     world::{Scene, World, id, person, until},
 };
-
-/// A command on its way into the tables.
-async fn command(world: &World) -> Entry {
-    let body = Body {
-        requested_by: "organisation:990140000007".to_owned(),
-        priority: 0,
-        input: json!({"iin": "850100300012"}),
-        consent: None,
-        verify_job: None,
-        retry_of: None,
-        begun_by: None,
-        callback_url: None,
-        requested_at: world.stage.store.business_now().await.unwrap(),
-        sla: CHECK.sla,
-    };
-    Entry {
-        id: id("a started command"),
-        content_hash: [0; 32],
-        operation: Some(&CHECK),
-        subject: Some("specialist:1".to_owned()),
-        reply: None,
-        trace: None,
-        code: None,
-        child: None,
-        fate: Fate::Job { start: true, body: Box::new(body) },
-    }
-}
-
-/// A command that a worker started, and the worker.
-async fn started(world: &World) -> Uuid {
-    let worker = id("a worker that died");
-    let store = &world.stage.store;
-    store.register_worker(worker, "test", None).await.unwrap();
-    let admitted = store.admit(worker, &[command(world).await], &[]).await.unwrap();
-    assert!(matches!(admitted[..], [Admitted::Job { .. }]), "{admitted:?}");
-    worker
-}
-
-#[test]
-fn a_command_that_this_build_does_not_know_is_not_returned_by_a_rescue() {
-    run(async {
-        let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
-        let seen = Beat { worker: started(&world).await, beat: 0, publishes: true, gone: false };
-        let rescued = world.stage.store.rescue(seen, &HashMap::new()).await.unwrap();
-        assert_eq!(rescued, Some(Rescued::default()));
-        assert_eq!(world.job(id("a started command")).await.unwrap()["state"], "calling");
-        // Whoever knows it finds it without its worker, and puts it in doubt: it may have been sent.
-        let known = HashMap::from([(CHECK.name, &CHECK)]);
-        let rescued = world.stage.store.rescue_orphans(&known).await.unwrap();
-        assert_eq!(rescued, Rescued { returned: 0, in_doubt: 1 });
-        assert_eq!(world.job(id("a started command")).await.unwrap()["state"], "in_doubt");
-        world.strike().await;
-    });
-}
 
 /// A world without hubs, so that nobody else maintains, with the months of now.
 async fn quiet() -> World {
@@ -192,7 +135,7 @@ fn a_month_is_dropped_when_its_retention_is_over_and_not_before() {
 fn a_job_that_lives_keeps_the_attempts_of_its_time_and_its_id() {
     run(async {
         let world = quiet().await;
-        started(&world).await;
+        started(&world, &CHECK).await;
         world.end_jobs(1).await;
         world.after_days(31).await;
         let done = world.after_days(800).await;
@@ -298,14 +241,14 @@ fn a_month_whose_table_somebody_reads_is_made_later_and_holds_nobody_up() {
     run(async {
         let world = quiet().await;
         let store = &world.stage.store;
-        let worker = started(&world).await;
+        let worker = started(&world, &CHECK).await;
         let now = store.business_now().await.unwrap();
         let later = now.checked_add(jiff::SignedDuration::from_hours(100 * 24)).unwrap();
         store.jump_to(later).await.unwrap();
         // As an export does, for as long as it takes.
         let reading = "LOCK TABLE hub.job_ended_other IN ACCESS SHARE MODE";
         let reader = world.hold(reading).await;
-        let again = [command(&world).await];
+        let again = [entry(&world, &CHECK).await];
         let (made, known) = tokio::join!(store.make_months(), store.admit(worker, &again, &[]));
         let busy = made.unwrap();
         assert!(!busy.is_empty() && busy.iter().all(|(table, _)| table == "job"), "{busy:?}");
@@ -375,14 +318,14 @@ fn a_look_that_is_owed_does_not_outlive_its_job() {
     run(async {
         let world = quiet().await;
         let store = &world.stage.store;
-        started(&world).await;
+        started(&world, &CHECK).await;
         world.end_jobs(1).await;
         // As a worker of the version before leaves it: it ends the job and pays nothing.
         world.execute("INSERT INTO hub.look_owed SELECT seq FROM hub.job").await;
         assert_eq!(world.rows("SELECT 1 FROM hub.look_owed").await.len(), 2);
         store.maintain(&KEPT).await.unwrap();
         let owed = "SELECT k.id FROM hub.look_owed o JOIN hub.job_key k ON k.seq = o.job_seq";
-        assert_eq!(world.row(owed).await["id"], json!(id("a started command")), "the live one");
+        assert_eq!(world.row(owed).await["id"], json!(id("a started job")), "the live one");
         world.strike().await;
     });
 }

@@ -134,7 +134,12 @@ fn job(job: &Job) -> String {
 }
 
 fn spent(job: &Job) -> String {
-    format!("{} attempts, {} strikes, run {}", job.attempts, job.strikes, job.run)
+    let died = match job.deaths {
+        0 => String::new(),
+        1 => ", a worker died".to_owned(),
+        deaths => format!(", {deaths} workers died"),
+    };
+    format!("{} attempts, {} strikes, run {}{died}", job.attempts, job.strikes, job.run)
 }
 
 fn attempts(attempts: &[Attempt]) -> String {
