@@ -169,6 +169,7 @@ impl Code {
         "outside_calendar",
         "parameters_malformed",
         "paused",
+        "paused_longer",
         "payload_unreadable",
         "person",
         "person_not_known",
@@ -247,6 +248,7 @@ impl Code {
         "unreadable",
         "withdrawn",
         "worker_died",
+        "workers_died",
         "wrong_format",
         "wrong_type",
     ];

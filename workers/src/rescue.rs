@@ -38,6 +38,8 @@ use crate::{
 pub const BEATS_PER_LEASE: u32 = 4;
 /// Every so many heartbeats the jobs that the database says are mine are compared.
 const BEATS_PER_COMPARISON: u64 = 3;
+/// Lines about jobs that workers die over, of one rescue.
+const SUSPECTS_TOLD_MAX: usize = 10;
 /// How long the end of the relay's round is waited for; one that takes longer waits for its broker, and
 /// keeps its partitions until the next balance.
 const ROUND_WAIT_MAX: Duration = Duration::from_secs(1);
@@ -220,12 +222,16 @@ async fn take_over(hub: &Hub, still: &[Beat], wait_max: Duration) -> bool {
 }
 
 fn tell(hub: &Hub, worker: Uuid, rescued: &Rescued) {
-    let Rescued { returned, paused, in_doubt } = rescued;
+    let Rescued { returned, in_doubt, failed, suspects } = rescued;
     Metric::Rescued.add(*returned as u64, [("result", "returned")]);
     Metric::Rescued.add(*in_doubt as u64, [("result", "in_doubt")]);
+    Metric::Rescued.add(*failed as u64, [("result", "failed")]);
     tracing::warn!(
-        %worker, returned, paused, in_doubt, "a worker stopped beating; its jobs were taken over"
+        %worker, returned, in_doubt, failed, "a worker stopped beating; its jobs were taken over"
     );
+    for (job_id, deaths) in suspects.iter().take(SUSPECTS_TOLD_MAX) {
+        tracing::warn!(%job_id, deaths, "workers die over this job again and again");
+    }
     hub.wake.claim.notify_one();
     hub.wake.relay.notify_one();
     hub.wake.pull.notify_one();

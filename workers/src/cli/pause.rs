@@ -14,6 +14,9 @@ pub(super) struct Arguments {
     /// When it ends by itself, in business time: 2h, 30m, or an instant with its offset.
     #[arg(long, value_parser = filter::when)]
     until: Option<filter::When>,
+    /// Also in the place of a pause that lasts longer.
+    #[arg(long)]
+    replace: bool,
     #[command(flatten)]
     acting: Acting,
 }
@@ -27,7 +30,8 @@ pub(super) async fn run(path: Option<&Path>, arguments: Arguments) -> u8 {
         Ok(now) => {
             let until = arguments.until.map(|when| ahead(when, now));
             let system = arguments.system.as_str();
-            let step = async |system: &str, act: &_| store.pause(system, until, act).await;
+            let how = (until, arguments.replace);
+            let step = async |system: &str, act: &_| store.pause(system, how, act).await;
             arguments.acting.run(&[system], step).await
         }
         Err(error) => {

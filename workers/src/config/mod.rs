@@ -268,7 +268,7 @@ fn read(r: &mut Reader) -> Config {
             operations.insert(operation.name, read_operation(r, operation, &calendar));
         }
         protected.insert(spec.name, protection::read(r, spec.name));
-        if let Some(settings) = read_system(r, spec, system.options()) {
+        if let Some(settings) = read_system(r, spec, system.options(), &operations) {
             configured.insert(spec.name, settings);
         }
     }
@@ -396,13 +396,20 @@ fn read_operation(r: &mut Reader, spec: &OperationSpec, calendar: &Calendar) -> 
     }
 }
 
-fn read_system(r: &mut Reader, spec: &SystemSpec, options: &[OptionSpec]) -> Option<Settings> {
+fn read_system(
+    r: &mut Reader,
+    spec: &SystemSpec,
+    options: &[OptionSpec],
+    operations: &BTreeMap<&'static str, OperationSettings>,
+) -> Option<Settings> {
     let name = spec.name;
     let key = |field: &str| format!("systems.{name}.{field}");
     let url = r.optional(&key("url"));
     let d = Settings::for_url("");
     // A silence is no shorter than the longest call: their slowest answer begins after it.
-    let longest = spec.operations.iter().map(|o| o.call_timeout).max().unwrap_or_default();
+    let timeout =
+        |o: &&OperationSpec| operations.get(o.name).map_or(o.call_timeout, |s| s.call_timeout);
+    let longest = spec.operations.iter().map(timeout).max().unwrap_or_default();
     let ms = Duration::from_millis;
     let as_ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
     let minute = Duration::from_secs(60);
@@ -428,7 +435,7 @@ fn read_system(r: &mut Reader, spec: &SystemSpec, options: &[OptionSpec]) -> Opt
         read_timeout_ms: as_ms(r.millis(
             &key("read_timeout_ms"),
             ms(d.read_timeout_ms).max(longest),
-            10 * minute,
+            DAY,
         )),
         call_timeout_ms: None,
         idle_timeout_ms: as_ms(r.millis(

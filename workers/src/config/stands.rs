@@ -49,7 +49,7 @@ pub fn stands(
     for system in systems::all() {
         let spec = system.spec();
         let is_named = own.contains_key(spec.name);
-        match read_system(&mut reader, spec, system.options()) {
+        match read_system(&mut reader, spec, system.options(), &BTreeMap::new()) {
             Some(settings) => {
                 let (rate, note) = own.remove(spec.name).unwrap_or_default();
                 found.insert(spec.name, Stand { settings, rate, note });

@@ -40,6 +40,14 @@ fn a_minimal_file_gives_the_defaults_of_the_specifications() {
 }
 
 #[test]
+fn a_silence_is_no_shorter_than_the_longest_call_as_it_is_configured() {
+    let longer = format!("{MINIMAL}[operations.gbdfl.person]\ncall_timeout_ms = 60000\n");
+    assert_eq!(load(&longer, &[]).expect("loads").systems["gbdfl"].read_timeout_ms, 60_000);
+    let named = [("HUB_SYSTEMS__GBDFL__READ_TIMEOUT_MS", "5000")];
+    assert_eq!(load(&longer, &named).expect("loads").systems["gbdfl"].read_timeout_ms, 5_000);
+}
+
+#[test]
 fn every_fault_is_reported_at_once_with_key_value_and_expectation() {
     let toml = r#"
         [amqp]

@@ -39,6 +39,43 @@ pub(super) fn look(subject: &Subject, findings: &mut Findings) {
         findings.add_about("rights", Some("the settings file"), verdict);
     }
     findings.add_about("address", Some("links.public_url"), public_url(&settings.config));
+    for system in settings.config.systems.keys() {
+        findings.add_about("breaker", Some(system), breaker(&settings.config, system));
+    }
+}
+
+/// Whether the breaker of a system can open where all its calls hang: they end one time-out after the
+/// other, never more at once than are let through.
+fn breaker(config: &Config, system: &str) -> Verdict {
+    let Some(rules) = config.protection.get(system).map(|protection| protection.breaker) else {
+        return Verdict::ok("none");
+    };
+    if rules.failed_percent == 0 {
+        return Verdict::ok("switched off");
+    }
+    let calls =
+        config.operations.iter().filter(|(name, _)| name.starts_with(&format!("{system}.")));
+    let longest = calls.map(|(_, settings)| settings.call_timeout).max().unwrap_or_default();
+    let at_once = config.systems.get(system).map_or(0, |settings| settings.in_flight_max);
+    let most =
+        u128::try_from(at_once).unwrap_or(u128::MAX).saturating_mul(rules.window.as_millis())
+            / longest.as_millis().max(1);
+    let wanted = rules.calls_min;
+    if most >= u128::from(wanted) {
+        return Verdict::ok(format!("opens while they hang: {most} calls can fail in its window"));
+    }
+    Verdict::warn(
+        format!(
+            "never opens while they hang: {at_once} calls of {} s make {most} failures in its window \
+             of {} s, and it wants {wanted}",
+            longest.as_secs_f64(),
+            rules.window.as_secs_f64(),
+        ),
+        format!(
+            "Lower systems.{system}.breaker_calls_min, or raise systems.{system}.breaker_window_ms: \
+             until then every call waits for its time-out"
+        ),
+    )
 }
 
 fn fault(problem: &Problem) -> Verdict {

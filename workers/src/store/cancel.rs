@@ -81,7 +81,7 @@ async fn cancel(tx: Tx<'_>, id: Uuid, why: &str) -> Result<Cancelled, Error> {
     if job.state == State::Cancelled {
         return Ok(Cancelled::Before);
     }
-    if !is_unsent(job.state, job.phase, job.operation, job.attempts) {
+    if !is_unsent(job.state, job.phase, job.operation, job.attempts + i32::from(job.deaths)) {
         return Ok(Cancelled::TooLate);
     }
     let mut summary = Map::new();

@@ -21,6 +21,8 @@ pub(super) struct Held {
     pub(super) state: State,
     pub(super) phase: Phase,
     pub(super) attempts: i32,
+    /// Workers that died over it, one after the other.
+    pub(super) deaths: i16,
     /// The number of its last event.
     pub(super) events: i32,
     pub(super) code: Option<String>,
@@ -65,7 +67,7 @@ pub(super) enum Hold {
 /// moved the row to another partition, the call fails with a conflict and is made again.
 pub(super) async fn hold(tx: Tx<'_>, id: Uuid) -> Result<Hold, Error> {
     let statement = format!(
-        "SELECT j.seq, j.operation, j.subject, j.state, j.phase, j.attempts, j.events, j.code,
+        "SELECT j.seq, j.operation, j.subject, j.state, j.phase, j.attempts, j.deaths, j.events, j.code,
                 j.requested_by, j.priority, j.input, j.consent, j.callback_url, j.traceparent, j.tracestate,
                 {EVIDENCE} AS evidence, {UNREACHED} AS unreached,
                 EXISTS (SELECT 1 FROM hub.correlation c WHERE c.job_seq = k.seq) AS acknowledged
@@ -84,6 +86,7 @@ pub(super) async fn hold(tx: Tx<'_>, id: Uuid) -> Result<Hold, Error> {
         state: State::from_name(&text("state")?).unwrap_or(State::Failed),
         phase: Phase::from_name(&text("phase")?).unwrap_or(Phase::Ask),
         attempts: row.try_get("attempts")?,
+        deaths: row.try_get("deaths")?,
         events: row.try_get("events")?,
         code: row.try_get("code")?,
         requested_by: row.try_get("requested_by")?,

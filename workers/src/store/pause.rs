@@ -5,10 +5,12 @@
 use contracts::code;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sqlx::Row;
 
 use super::{
     Error, Store,
     audit::{self, Act, Outcome},
+    instant,
     protection::{self, BLOCKED_BY},
     read_rows, within,
 };
@@ -91,15 +93,20 @@ impl Store {
     }
 
     /// Starts nothing of a system until somebody resumes it, or until an instant of business time.
-    /// Who pauses it again says anew until when and why.
+    /// Who pauses it again says anew until when and why; a pause that lasts longer gives way only to who
+    /// replaces it.
     pub async fn pause(
         &self,
         system: &str,
-        until: Option<Timestamp>,
+        (until, replaces): (Option<Timestamp>, bool),
         act: &Act,
     ) -> Result<Outcome, Error> {
         within(async {
             let mut tx = super::begin(&self.pool).await?;
+            let longer = longer_pause(&mut tx, system, until).await?;
+            if let Some(text) = longer.filter(|_| !replaces) {
+                return Ok(Outcome::refused(code!("paused_longer"), text));
+            }
             let paused = sqlx::query(
                 "UPDATE hub.destination SET paused_at = hub.now(), paused_by = $3,
                    paused_reason = $4, paused_until = to_timestamp(0) + $2 * interval '1 microsecond'
@@ -204,6 +211,35 @@ pub(super) async fn destinations(
     );
     let query = sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).bind(system);
     read_rows(query.fetch_all(&mut *tx).await?)
+}
+
+/// The pause that lasts longer than until then, in words. Locks the system's row.
+async fn longer_pause(
+    tx: super::Tx<'_>,
+    system: &str,
+    until: Option<Timestamp>,
+) -> Result<Option<String>, Error> {
+    let Some(until) = until else { return Ok(None) };
+    let row = sqlx::query(
+        "SELECT paused_by, paused_reason,
+                (extract(epoch FROM paused_until) * 1000000)::bigint AS paused_until
+           FROM hub.destination
+          WHERE system = $1 AND paused_at IS NOT NULL
+            AND coalesce(paused_until > greatest(hub.now(),
+                                        to_timestamp(0) + $2 * interval '1 microsecond'), true)
+            FOR UPDATE",
+    )
+    .bind(system)
+    .bind(until.as_microsecond());
+    let Some(row) = row.fetch_optional(&mut *tx).await? else { return Ok(None) };
+    let by: String = row.try_get("paused_by")?;
+    let reason: String = row.try_get("paused_reason")?;
+    let ends: Option<i64> = row.try_get("paused_until")?;
+    let ends = ends.map_or("somebody resumes it".to_owned(), |at| format!("{:.0}", instant(at)));
+    Ok(Some(format!(
+        "{by} paused it until {ends} (\"{reason}\"), which is longer: say --replace if you know that \
+         this may end sooner"
+    )))
 }
 
 async fn known(tx: super::Tx<'_>, system: &str) -> Result<bool, Error> {

@@ -341,6 +341,7 @@ fn update_statement() -> String {
            run = j.run + (x.run IS NULL OR x.run < 0)::int,
            attempts = CASE WHEN x.pays_back THEN 0 ELSE j.attempts + x.spends END,
            strikes = CASE WHEN x.pays_back THEN 0 ELSE j.strikes + x.strikes END,
+           deaths = CASE WHEN x.run >= 0 THEN 0 ELSE j.deaths END,
            events = j.events + greatest(x.tells, over::int) + (x.sla <> x.sla_before)::int,
            told = {told},
            ended_at = CASE WHEN t.terminal THEN x.now END,

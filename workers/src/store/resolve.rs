@@ -20,7 +20,8 @@
 //!
 //! What a person knows is about one doubt. A job that was sent again and lost its answer again is in
 //! another one: a command that is repeated, or a batch that comes late, does not decide it. Doubts are
-//! told apart by the number of the job's last event.
+//! told apart by the number of the job's last event. Nor does `not-done` undo unasked that somebody else
+//! holds it for done and has their system asked.
 //!
 //! `not-done` is worth one sending, also of a job that is too old for another attempt or whose retries
 //! are stopped; what follows from its failure is decided as ever. Past its give-up time nothing is sent:
@@ -39,7 +40,7 @@ use contracts::{
     state::{Phase, State},
 };
 use serde_json::Map;
-use sqlx::Row;
+use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
 use super::{
@@ -149,8 +150,10 @@ async fn resolve(
     if let Some(refused) = another(doubt, job.events) {
         return Ok(refused);
     }
-    if meaning == Meaning::Sends && doubt.named.is_none() && sent_again(tx, job.id).await? {
-        return Ok(decided_before(job.events));
+    if meaning == Meaning::Sends && doubt.named.is_none() {
+        if let Some(before) = decided(tx, job.id).await? {
+            return Ok(decided_before(&before, job.events));
+        }
     }
     if meaning == Meaning::Asks {
         return ask(tx, job, act).await;
@@ -182,13 +185,24 @@ async fn is_past_its_time(tx: Tx<'_>, seq: i64) -> Result<bool, Error> {
     Ok(sqlx::query_scalar(past).bind(seq).fetch_one(&mut *tx).await?)
 }
 
-/// Whether somebody's word sent it again before.
-async fn sent_again(tx: Tx<'_>, id: Uuid) -> Result<bool, Error> {
-    let before = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM hub.audit
-          WHERE target = $1 AND action = 'jobs.resolve' AND result = $2)",
+/// Who sent it again before, or had it asked about, as the last one.
+struct Before {
+    actor: String,
+    result: String,
+}
+
+async fn decided(tx: Tx<'_>, id: Uuid) -> Result<Option<Before>, Error> {
+    let before = sqlx::query(
+        "SELECT actor, result FROM hub.audit
+          WHERE target = $1 AND action = 'jobs.resolve' AND result = ANY($2)
+          ORDER BY at DESC LIMIT 1",
     );
-    Ok(before.bind(id.to_string()).bind(NOT_DONE.name()).fetch_one(&mut *tx).await?)
+    let words = [NOT_DONE, ASKED, ASKED_LATER].map(Code::name);
+    let row = before.bind(id.to_string()).bind(words.as_slice()).fetch_optional(&mut *tx).await?;
+    let read = |row: PgRow| -> Result<Before, Error> {
+        Ok(Before { actor: row.try_get("actor")?, result: row.try_get("result")? })
+    };
+    row.map(read).transpose()
 }
 
 /// Brings the question forward. Whose system is not called is told so, and when it will be asked.
@@ -320,12 +334,17 @@ fn another(doubt: Doubt, last: i32) -> Option<Outcome> {
     })
 }
 
-fn decided_before(last: i32) -> Outcome {
+fn decided_before(before: &Before, last: i32) -> Outcome {
+    let Before { actor, result } = before;
+    let what = if result == NOT_DONE.name() {
+        "had it sent again, and this is a new doubt"
+    } else {
+        "holds it for done, and their system is asked"
+    };
     Outcome::refused(
         code!("decided_before"),
         format!(
-            "it was sent again by somebody's word before, and this is a new doubt: if you know that \
-             what was sent last was not done either, say --event {last}"
+            "{actor} {what}: if you know that what was sent last was not done, say --event {last}"
         ),
     )
 }

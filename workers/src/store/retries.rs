@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 use sqlx::Row;
 
 use super::{
-    Error, Store,
+    Error, Store, Tx,
     audit::{self, Act, Outcome},
     claim::class_of,
     millis, read_rows,
@@ -27,6 +27,9 @@ use super::{
     within,
 };
 use crate::policy::retry::{Policy, Waiting, objection};
+
+/// So many waiting jobs are counted for whoever stops their retries.
+const COUNTED_MAX: i64 = 100_000;
 
 /// Jobs that one commit ends.
 pub const STOPPED_MAX: i64 = 500;
@@ -80,10 +83,12 @@ impl Store {
             .await?;
             let outcome = if done.rows_affected() == 1 {
                 audit::note(&mut tx, act, "retries.disable", operation, "disabled").await?;
-                Outcome::done(
-                    code!("disabled"),
-                    "failed attempts are not repeated; who waits for one ends",
-                )
+                let waiting = waiting_for_retry(&mut tx, operation).await?;
+                let text = format!(
+                    "failed attempts are not repeated; who waits for one ends, for good: {waiting} \
+                     now (`hub pause` ends none)"
+                );
+                Outcome::done(code!("disabled"), text)
             } else {
                 Outcome::refused(code!("before"), "its retries are stopped already")
             };
@@ -177,6 +182,22 @@ impl Store {
         })
         .await
     }
+}
+
+/// How many jobs of an operation wait for a retry, in words; the rest of very many is not counted.
+async fn waiting_for_retry(tx: Tx<'_>, operation: &str) -> Result<String, Error> {
+    // As `stop_retries` takes them, but for the few that are too old for another attempt anyway.
+    let found: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM (
+           SELECT 1 FROM hub.job_live WHERE state IN ('waiting', 'accepted') AND phase = 'send'
+              AND code IS NOT NULL AND operation = $1
+              AND summary->>'class' IN ('unreachable', 'contract', 'defect') LIMIT $2) few",
+    )
+    .bind(operation)
+    .bind(COUNTED_MAX)
+    .fetch_one(&mut *tx)
+    .await?;
+    Ok(if found < COUNTED_MAX { format!("{found} jobs") } else { format!("{found} jobs or more") })
 }
 
 /// The end of a job that may not try again: its last failure stays, the code says why it ended.

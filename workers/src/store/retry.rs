@@ -209,6 +209,7 @@ mod tests {
             state,
             phase: Phase::Send,
             attempts: 1,
+            deaths: 0,
             events: 1,
             code: None,
             requested_by: None,

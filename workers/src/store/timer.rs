@@ -110,6 +110,8 @@ pub struct Due {
     pub late_ms: i64,
     /// How often it was put off.
     pub postponed: i16,
+    /// Workers that died over it, one after the other.
+    pub deaths: i16,
     /// For `give_up`: whether their system was pulled from after that time, and what came is read.
     pub looked: bool,
     /// For `give_up`: the attempts that were recorded.
@@ -170,12 +172,12 @@ pub(super) async fn lock_due(tx: Tx<'_>, limit: i64, known: &[&str]) -> Result<V
     let statement = format!(
         "WITH due AS MATERIALIZED (
            SELECT t.job_seq, t.kind, t.due_at, t.postponed, j.state, j.phase, j.system,
-                  j.operation, j.sla, j.seq, j.give_up_at, j.admitted_at
+                  j.operation, j.sla, j.seq, j.deaths, j.give_up_at, j.admitted_at
              FROM hub.timer t JOIN hub.job_live j ON j.seq = t.job_seq
             WHERE t.due_at <= hub.now() AND j.operation = ANY($2)
             ORDER BY t.due_at LIMIT $1
             FOR UPDATE OF t, j SKIP LOCKED)
-         SELECT t.job_seq, t.kind, t.state, t.phase, t.system, t.operation, t.sla, t.postponed,
+         SELECT t.job_seq, t.kind, t.state, t.phase, t.system, t.operation, t.sla, t.postponed, t.deaths,
                 (extract(epoch FROM hub.now() - t.due_at) * 1000)::bigint AS late_ms,
                 coalesce(p.looked, false) AS looked, p.next_ms, coalesce(p.tried, false) AS tried,
                 coalesce(p.asks, 0) AS asks, coalesce(p.asks_reached, 0) AS asks_reached,
@@ -204,6 +206,7 @@ pub(super) async fn lock_due(tx: Tx<'_>, limit: i64, known: &[&str]) -> Result<V
                 sla: Sla::from_name(&sla).unwrap_or(Sla::OnTime),
                 late_ms: row.try_get("late_ms")?,
                 postponed: row.try_get("postponed")?,
+                deaths: row.try_get("deaths")?,
                 looked: row.try_get("looked")?,
                 tries: Tries {
                     any: row.try_get("tried")?,

@@ -33,7 +33,7 @@ pub enum Form {
 
 /// Every field that a line of ours can have; JSON adds `timestamp`, `level`, `target` and `message`.
 /// A search or an alarm may rely on these names.
-pub const FIELDS: [&str; 51] = [
+pub const FIELDS: [&str; 52] = [
     // Of a job: which one, what it does, how it went.
     "job_id",
     "system",
@@ -48,7 +48,9 @@ pub const FIELDS: [&str; 51] = [
     "trace_id",
     "span_id",
     // Of everything else.
+    "deaths",
     "error",
+    "failed",
     "fired",
     "folder",
     "here",
@@ -64,7 +66,6 @@ pub const FIELDS: [&str; 51] = [
     "old",
     "path",
     "pause_s",
-    "paused",
     "pid",
     "queue",
     "queues",

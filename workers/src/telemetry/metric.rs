@@ -296,7 +296,7 @@ pub fn describe(operations: &[&'static OperationSpec]) {
     for result in ["delivered", "again", "stopped"] {
         zero(Metric::Callbacks, vec![label("result", result)]);
     }
-    for result in ["returned", "in_doubt"] {
+    for result in ["returned", "in_doubt", "failed"] {
         zero(Metric::Rescued, vec![label("result", result)]);
     }
     for reason in ["queue_full", "not_taken"] {
@@ -364,7 +364,8 @@ pub fn series_max(systems: usize, operations: usize) -> usize {
             Metric::TimerLateness => histogram(CALL_BUCKETS.len()),
             Metric::Published => 4,
             Metric::Inbound => (systems + 1) * INBOUND_RESULTS.len(),
-            Metric::Rescued | Metric::BrokerUp | Metric::SpansDropped => 2,
+            Metric::Rescued => 3,
+            Metric::BrokerUp | Metric::SpansDropped => 2,
             Metric::BatchSize => 2 * histogram(BATCH_BUCKETS.len()),
             Metric::Jobs => (systems + 1) * states,
             Metric::Quarantined

@@ -31,12 +31,16 @@ pub(super) fn decide(due: &Due, can: Can) -> Action {
 
 /// What the give-up time means: the end, unless somebody could know better.
 fn give_up(due: &Due, state: State, can: Can) -> Action {
+    // Whoever called for it died, and so may the next one: it is called at its own pace, not at once.
+    let is_spared = due.deaths > 1 && due.next_ms.is_some_and(|next| next > 0);
     let not_yet = match (state, due.phase) {
+        _ if is_spared => Some(Action::Keep),
         (State::Pending | State::InDoubt, _) if can.pull && !due.looked => Some(Action::LookFirst),
         (State::InDoubt, _) if can.ask => look_first(due, due.tries.questions),
         (State::Accepted | State::Waiting, Phase::Ask) => look_first(due, due.tries.questions),
         (State::Accepted | State::Waiting | State::Pending, Phase::Continue) => poll_first(due),
-        (State::Accepted, Phase::Send) if !due.tries.any && due.postponed == 0 => {
+        // One that waits and was never tried has worn out its workers.
+        (State::Accepted | State::Waiting, Phase::Send) if !due.tries.any && due.postponed == 0 => {
             Some(Action::TryFirst)
         }
         _ => None,

@@ -22,6 +22,7 @@ fn due(kind: &str, state: State, looked: bool) -> Due {
         sla: Sla::OnTime,
         late_ms: 0,
         postponed: 0,
+        deaths: 0,
         looked,
         tries: Tries { any: true, ..Tries::default() },
         next_ms: None,
@@ -84,6 +85,24 @@ fn a_job_that_was_never_tried_is_tried_once_if_a_call_comes_free_soon() {
     let fresh = Due { tries: Tries::default(), ..due("give_up", State::Accepted, false) };
     assert_eq!(decide(&fresh, NOBODY), Action::TryFirst);
     assert_eq!(decide(&Due { postponed: 1, ..fresh }, NOBODY), Action::UseUp);
+}
+
+#[test]
+fn a_job_over_which_workers_die_is_not_called_at_once_because_its_time_is_over() {
+    let calls = [
+        (State::InDoubt, Phase::Send),
+        (State::Waiting, Phase::Ask),
+        (State::Waiting, Phase::Continue),
+        (State::Waiting, Phase::Send),
+    ];
+    for (state, phase) in calls {
+        let killer = Due { deaths: 2, next_ms: Some(1), ..past(state, phase, 0, 0) };
+        assert_eq!(decide(&killer, ASKS), Action::Keep, "{state:?} {phase:?}");
+    }
+    let doubt = Due { deaths: 2, ..past(State::InDoubt, Phase::Send, 0, 0) };
+    assert_eq!(decide(&doubt, ASKS), Action::AskFirst, "nothing would ask again");
+    let worn = Due { deaths: 2, tries: Tries::default(), ..due("give_up", State::Waiting, false) };
+    assert_eq!(decide(&worn, NOBODY), Action::TryFirst, "a downtime outlasted its pause");
 }
 
 #[test]

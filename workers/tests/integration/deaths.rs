@@ -1,13 +1,17 @@
 //! What becomes of the jobs of workers that die.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::RangeInclusive};
 
-use adapters::systems::{gbdfl::PERSON, kpsisu::CHECK};
-use contracts::operation::OperationSpec;
-use serde_json::json;
+use adapters::systems::{gbdfl::PERSON, kazpost::LABEL, kpsisu::CHECK};
+use contracts::{
+    operation::{OperationSpec, Reconcile},
+    state::State,
+};
+use serde_json::{Value, json};
 use uuid::Uuid;
 use workers::store::{
     admission::{Admitted, Body, Entry, Fate},
+    record::{Change, Guard},
     timer::Action,
     worker::{Beat, Rescued},
 };
@@ -65,7 +69,7 @@ fn a_command_that_this_build_does_not_know_is_not_returned_by_a_rescue() {
         // Whoever knows it finds it without its worker, and puts it in doubt: it may have been sent.
         let known = HashMap::from([(CHECK.name, &CHECK)]);
         let rescued = world.stage.store.rescue_orphans(&known).await.unwrap();
-        assert_eq!(rescued, Rescued { returned: 0, paused: 0, in_doubt: 1 });
+        assert_eq!(rescued, Rescued { in_doubt: 1, ..Rescued::default() });
         assert_eq!(world.job(id("a started job")).await.unwrap()["state"], "in_doubt");
         world.strike().await;
     });
@@ -76,43 +80,138 @@ const fn beat_of(worker: Uuid) -> Beat {
     Beat { worker, beat: 0, publishes: true, gone: false }
 }
 
+type Known = HashMap<&'static str, &'static OperationSpec>;
+
+impl World {
+    /// The only job: its state, phase, deaths, and the milliseconds until it is started again.
+    async fn only_job(&self) -> Value {
+        self.row(
+            "SELECT j.state, j.phase, j.deaths, j.attempts, j.code,
+                    (SELECT (extract(epoch FROM t.due_at - hub.now()) * 1000)::bigint
+                       FROM hub.timer t WHERE t.job_seq = j.seq AND t.kind = 'wake') AS ms
+               FROM hub.job j",
+        )
+        .await
+    }
+
+    /// The next worker takes the only job, when its pause is over.
+    async fn take(&self, known: &Known, n: usize) -> Uuid {
+        let store = &self.stage.store;
+        let worker = id(&format!("worker {n}"));
+        store.register_worker(worker, "test", None).await.unwrap();
+        let system = known.values().next().unwrap().name.split('.').next().unwrap();
+        if self.only_job().await["state"] != "accepted" {
+            let early = store.claim(worker, system, 9).await.unwrap();
+            assert!(early.is_empty(), "it is not started before its pause is over");
+            self.execute("UPDATE hub.timer SET due_at = hub.now() WHERE kind = 'wake'").await;
+            let fired = store.fire_due(9, |_| Action::Wake, known).await.unwrap();
+            assert_eq!(fired.done.len(), 1);
+        }
+        let claimed = store.claim(worker, system, 9).await.unwrap();
+        assert_eq!(claimed.len(), 1, "it is started again");
+        worker
+    }
+}
+
+/// Half to one and a half times the pause after so many deaths.
+fn pause_ms(deaths: u32) -> RangeInclusive<i64> {
+    let pause = 5_000 << (deaths - 2).min(6);
+    pause / 2 - 500..=pause / 2 + pause
+}
+
+/// What a rescue says that found one job.
+fn rescued(place: &str, suspects: Vec<(Uuid, i16)>) -> Option<Rescued> {
+    let is = |name| usize::from(place == name);
+    let (returned, in_doubt, failed) = (is("returned"), is("in_doubt"), is("failed"));
+    Some(Rescued { returned, in_doubt, failed, suspects })
+}
+
 #[test]
-fn a_job_over_which_workers_die_comes_back_more_and_more_seldom() {
+fn a_job_over_which_workers_die_comes_back_more_and_more_seldom_and_ends() {
     run(async {
         let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
         let store = &world.stage.store;
         let known = HashMap::from([(PERSON.name, &PERSON)]);
         let mut worker = started(&world, &PERSON).await;
-        // Half to one and a half times 5 s, doubled with each death after the second.
-        let pauses_ms = [0..1, 2_400..7_501, 4_900..15_001, 9_900..30_001];
-        for (n, pause_ms) in pauses_ms.into_iter().enumerate() {
-            let rescued = store.rescue(beat_of(worker), &known).await.unwrap();
-            let paused = usize::from(n > 0);
-            assert_eq!(rescued, Some(Rescued { returned: 1, paused, in_doubt: 0 }), "death {n}");
-            let job = world
-                .row(
-                    "SELECT j.state, j.deaths, j.attempts, coalesce(
-                       (SELECT (extract(epoch FROM t.due_at - hub.now()) * 1000)::bigint
-                          FROM hub.timer t WHERE t.job_seq = j.seq AND t.kind = 'wake'), 0) AS ms
-                       FROM hub.job_live j",
-                )
-                .await;
-            assert_eq!(job["deaths"], n + 1);
-            assert_eq!(job["attempts"], 0, "nothing was tried in vain");
-            assert_eq!(job["state"], ["accepted", "waiting"][paused]);
-            assert!(pause_ms.contains(&job["ms"].as_i64().unwrap()), "death {n}: {job}");
-            worker = id(&format!("worker after death {n}"));
-            store.register_worker(worker, "test", None).await.unwrap();
-            if paused > 0 {
-                let early = store.claim(worker, "gbdfl", 9).await.unwrap();
-                assert!(early.is_empty(), "it is not started before its pause is over");
-                world.execute("UPDATE hub.timer SET due_at = hub.now() WHERE kind = 'wake'").await;
-                let fired = store.fire_due(9, |_| Action::Wake, &known).await.unwrap();
-                assert_eq!(fired.done.len(), 1);
-            }
-            let claimed = store.claim(worker, "gbdfl", 9).await.unwrap();
-            assert_eq!(claimed.len(), 1, "it is started again");
+        assert_eq!(
+            store.rescue(beat_of(worker), &known).await.unwrap(),
+            rescued("returned", vec![])
+        );
+        let job = world.only_job().await;
+        assert_eq!(job["state"], "accepted", "the first death is nobody's fault");
+        for deaths in 2..10 {
+            worker = world.take(&known, deaths).await;
+            let told = vec![(id("a started job"), i16::try_from(deaths).unwrap())];
+            let found = store.rescue(beat_of(worker), &known).await.unwrap();
+            assert_eq!(found, rescued("returned", told));
+            let job = world.only_job().await;
+            assert_eq!((&job["state"], &job["deaths"]), (&json!("waiting"), &json!(deaths)));
+            let ms = job["ms"].as_i64().unwrap();
+            assert!(pause_ms(u32::try_from(deaths).unwrap()).contains(&ms), "{deaths}: {job}");
         }
+        worker = world.take(&known, 10).await;
+        let found = store.rescue(beat_of(worker), &known).await.unwrap();
+        assert_eq!(found, rescued("failed", vec![(id("a started job"), 10)]));
+        let job = world.only_job().await;
+        assert_eq!((&job["state"], &job["code"]), (&json!("failed"), &json!("workers_died")));
+        assert_eq!(job["attempts"], 0, "nobody knows of an attempt");
+        world.strike().await;
+    });
+}
+
+#[test]
+fn a_command_whose_questions_kill_is_asked_about_more_and_more_seldom_and_ends_unknown() {
+    run(async {
+        let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
+        let store = &world.stage.store;
+        let known = HashMap::from([(LABEL.name, &LABEL)]);
+        let Reconcile::Ask { every } = LABEL.reconcile else { panic!("nobody can be asked") };
+        let every = i64::try_from(every.as_millis()).unwrap();
+        let mut worker = started(&world, &LABEL).await;
+        for deaths in 1..10 {
+            let told = i16::try_from(deaths).unwrap();
+            let suspects = (deaths > 1).then_some((id("a started job"), told));
+            let found = store.rescue(beat_of(worker), &known).await.unwrap();
+            assert_eq!(found, rescued("in_doubt", suspects.into_iter().collect()));
+            let job = world.only_job().await;
+            assert_eq!((&job["state"], &job["deaths"]), (&json!("in_doubt"), &json!(deaths)));
+            let pause = u32::try_from(deaths).ok().filter(|n| *n > 1).map(pause_ms);
+            let (least, most) = pause.map_or((0, 0), RangeInclusive::into_inner);
+            let ms = job["ms"].as_i64().unwrap();
+            assert!((least.max(every - 500)..=most.max(every)).contains(&ms), "{deaths}: {job}");
+            worker = world.take(&known, deaths).await;
+            assert_eq!(world.only_job().await["phase"], "ask", "it is never sent again");
+        }
+        let found = store.rescue(beat_of(worker), &known).await.unwrap();
+        assert_eq!(found, rescued("failed", vec![(id("a started job"), 10)]));
+        let job = world.only_job().await;
+        assert_eq!((&job["state"], &job["code"]), (&json!("failed"), &json!("outcome_unknown")));
+        world.strike().await;
+    });
+}
+
+#[test]
+fn an_attempt_that_came_to_its_end_and_a_worker_that_stopped_count_no_death() {
+    run(async {
+        let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
+        let store = &world.stage.store;
+        let known = HashMap::from([(PERSON.name, &PERSON)]);
+        let worker = started(&world, &PERSON).await;
+        store.remove_worker(worker).await.unwrap();
+        let found = store.rescue_orphans(&known).await.unwrap();
+        assert_eq!(Some(found), rescued("returned", vec![]));
+        assert_eq!(world.only_job().await["deaths"], 0, "it stopped in good order");
+        let worker = world.take(&known, 1).await;
+        store.rescue(beat_of(worker), &known).await.unwrap();
+        assert_eq!(world.only_job().await["deaths"], 1);
+        world.take(&known, 2).await;
+        let run = world.row("SELECT seq, run FROM hub.job_live").await;
+        let guard = Guard::Run(i32::try_from(run["run"].as_i64().unwrap()).unwrap());
+        let seq = run["seq"].as_i64().unwrap();
+        let failed =
+            Change { delay_ms: Some(1), ..Change::to(State::Waiting, seq, &PERSON, guard) };
+        assert!(store.record(&[failed]).await.unwrap()[0].is_some());
+        assert_eq!(world.only_job().await["deaths"], 0, "its worker lived to tell");
         world.strike().await;
     });
 }

@@ -126,6 +126,10 @@ fn nobody_is_said_to_be_asked_while_a_system_is_paused() {
             "{said}"
         );
         assert!(said["text"].as_str().unwrap().contains("pause by tester"), "{said}");
+        // Somebody else, who does not know that: it would be sent while it may have been done.
+        let said = resolve(&world, job, "not-done").await;
+        assert_eq!((&said["done"], &said["code"]), (&json!(false), &json!("decided_before")));
+        assert!(said["text"].as_str().unwrap().contains("tester holds it for done"), "{said}");
         protection::done(&world, &["resume", "kazpost", "--reason", "morning"]).await;
         assert_eq!(world.ended(job).await["state"], "succeeded");
         assert_eq!(world.executed("kazpost").await[&number_of("asked-later")], 1);

@@ -406,6 +406,14 @@ fn a_pause_ends_by_itself_and_wrong_use_changes_nothing() {
         assert_eq!(listed(&world, "gbdfl").await["blocked"], Value::Null);
         done(&world, &["pause", "gbdfl", "--reason", "two hours", "--until", "2h"]).await;
         blocked(&world, "gbdfl", "pause", true).await;
+        let sooner = ["pause", "gbdfl", "--reason", "a short one", "--until", "1h"];
+        let (code, text) = hub(&world, &sooner).await;
+        assert!(code == 1 && text.contains("paused_longer"), "{code} {text}");
+        assert!(text.contains("tester") && text.contains("two hours"), "{text}");
+        assert_eq!(listed(&world, "gbdfl").await["paused_reason"], "two hours");
+        done(&world, &[sooner.as_slice(), &["--replace"]].concat()).await;
+        assert_eq!(listed(&world, "gbdfl").await["paused_reason"], "a short one");
+        done(&world, &["pause", "gbdfl", "--reason", "longer again", "--until", "2h"]).await;
         world.send(&person("until two hours")).await;
         world.in_state(id("until two hours"), "accepted").await;
         let now = world.stage.store.business_now().await.unwrap();

@@ -45,6 +45,8 @@ fn stopping_retries_ends_what_waits_for_one_and_allowing_them_revives_nothing() 
         world.play(&check("doubts"), &["ack_lost_never"]).await;
         world.in_state(id("doubts"), "in_doubt").await;
         let stop = ["retries", "disable", "gbdfl.person", "kpsisu.check", "--reason", "a storm"];
+        let (code, text) = hub(&world, &[stop.as_slice(), &["--dry-run"]].concat()).await;
+        assert!(code == 0 && text.contains("5 jobs now") && text.contains("0 jobs now"), "{text}");
         done(&world, &stop).await;
         let stopped = Instant::now();
         for n in 0..5 {

@@ -23,6 +23,24 @@ fn a_key_must_be_there_and_be_one() {
 }
 
 #[test]
+fn a_breaker_that_cannot_open_is_told() {
+    for (key, value, light) in [
+        ("IN_FLIGHT_MAX", "256", Good),
+        ("IN_FLIGHT_MAX", "4", Warn),
+        ("BREAKER_WINDOW_MS", "100", Warn),
+        ("BREAKER_CALLS_MIN", "1000", Warn),
+        ("BREAKER_FAILED_PERCENT", "0", Good),
+    ] {
+        let environment = [
+            (format!("HUB_SYSTEMS__REALESTATE__{key}"), value.to_owned()),
+            ("HUB_SYSTEMS__REALESTATE__URL".to_owned(), "http://x".to_owned()),
+        ];
+        let examined = crate::config::Examined::load(None, environment);
+        assert_eq!(breaker(&examined.config, "realestate").light, light, "{key} = {value}");
+    }
+}
+
+#[test]
 fn links_that_people_cannot_open_are_told() {
     for (url, system, light) in [
         ("https://portal.example", "", Good),

@@ -180,7 +180,7 @@ impl Metric {
                 "hub_jobs_rescued_total",
                 "jobs",
                 &["result"],
-                "Jobs taken from dead workers: returned, in_doubt",
+                "Jobs taken from dead workers: returned, in_doubt, failed (ten died over it)",
             ),
             Self::Fenced => counter(
                 "hub_results_fenced_total",
