@@ -111,12 +111,13 @@ impl Store {
     }
 }
 
-/// Takes one stored job in the caller's commit: one that does nothing but ask, where the operations
-/// that do more are named; else any.
+/// Takes one stored job in the caller's commit, the first behind that number, or from the beginning:
+/// one that does nothing but ask, where the operations that do more are named; else any.
 pub(super) async fn one(
     tx: Tx<'_>,
     worker: Uuid,
     system: &str,
+    behind: i64,
     commands: Option<&[&str]>,
 ) -> Result<Option<Claimed>, Error> {
     let statement = format!(
@@ -124,7 +125,7 @@ pub(super) async fn one(
            SELECT seq FROM hub.job_live
             WHERE state = 'accepted' AND system = $2 AND phase <> 'consent'
               AND ($3::text[] IS NULL OR phase IN ('ask', 'continue') OR operation <> ALL($3))
-            ORDER BY priority, seq LIMIT 1 FOR UPDATE SKIP LOCKED)
+            ORDER BY seq <= $4, seq LIMIT 1 FOR UPDATE SKIP LOCKED)
          UPDATE hub.job_live j SET state = 'calling', owner = $1, run = j.run + 1
            FROM picked WHERE j.seq = picked.seq
          RETURNING {COLUMNS}"
@@ -133,6 +134,7 @@ pub(super) async fn one(
         .bind(worker)
         .bind(system)
         .bind(commands)
+        .bind(behind)
         .fetch_optional(&mut *tx)
         .await?;
     row.as_ref().map(Claimed::read).transpose()

@@ -251,7 +251,8 @@ impl Store {
     }
 
     /// Takes the one probe of a system with the stored job that makes it, a query rather than a
-    /// command; nothing where it is not time, somebody else has it, or no job is there.
+    /// command; nothing where it is not time, somebody else has it, or no job is there. The jobs take
+    /// turns: one that always fails, by what it asks, does not keep the breaker open for the others.
     pub async fn take_probe(
         &self,
         worker: Uuid,
@@ -267,11 +268,18 @@ impl Store {
             };
             let now = row.now_ms;
             let Some(epoch) = row.breaker.take_probe(now, lasts) else { return Ok(None) };
-            let mut job = super::claim::one(&mut tx, worker, system, Some(commands)).await?;
+            let last = "SELECT coalesce(breaker_probed, 0) FROM hub.destination WHERE system = $1";
+            let last: i64 = sqlx::query_scalar(last).bind(system).fetch_one(&mut *tx).await?;
+            let mut job = super::claim::one(&mut tx, worker, system, last, Some(commands)).await?;
             if job.is_none() {
-                job = super::claim::one(&mut tx, worker, system, None).await?;
+                job = super::claim::one(&mut tx, worker, system, last, None).await?;
             }
             let Some(job) = job else { return Ok(None) };
+            sqlx::query("UPDATE hub.destination SET breaker_probed = $2 WHERE system = $1")
+                .bind(system)
+                .bind(job.seq)
+                .execute(&mut *tx)
+                .await?;
             write_breakers(&mut tx, &[(&*row, None)]).await?;
             tx.commit().await?;
             Ok(Some((Probe { epoch }, job)))

@@ -462,6 +462,7 @@ fn events(change: &Change, after: &After) -> Vec<outbox::Row> {
     if failed_by_time {
         summary = after.summary.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
     }
+    let is_news = change.tells || failed_by_time;
     let data = |sequence: i32, summary: Map<String, Value>| EventData {
         job_id: after.id,
         subject: after.subject.clone(),
@@ -475,11 +476,12 @@ fn events(change: &Change, after: &After) -> Vec<outbox::Row> {
     let (operation, trace) = (Some(change.operation), after.trace.as_ref());
     if moved {
         let name = sla_event(after.sla);
-        let data = data(after.events - 1, Map::new());
+        // Before the news, where there is any.
+        let data = data(after.events - i32::from(is_news), Map::new());
         let row = outbox::Row::event(change.seq, name, operation, after.now, data, trace);
         rows.push(row.also_to(after.callback.as_ref()));
     }
-    if !(change.tells || failed_by_time) {
+    if !is_news {
         return rows;
     }
     let by_state = EventName::of_state(after.state).unwrap_or(EventName::Progress);

@@ -321,6 +321,7 @@ async fn rescue_jobs(
     let mut left = lock_left(tx, owner, operations, died).await?;
     // Another build's operation: it stays with its unknown owner until somebody knows it.
     left.retain(|job| job.operation.is_some());
+    lose_probes(tx, &left).await?;
     let suspects = left.iter().filter(|job| job.deaths > 1).map(|job| (job.id, job.deaths));
     let suspects = suspects.collect();
     let (ended, live): (Vec<Left>, Vec<Left>) =
@@ -370,6 +371,19 @@ async fn lock_left(
         })
     };
     rows.iter().map(read).collect()
+}
+
+/// A probe died with the call that made it: another one may be made at once, not when it could have
+/// ended.
+async fn lose_probes(tx: Tx<'_>, left: &[Left]) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE hub.destination SET breaker_next_at = statement_timestamp()
+          WHERE breaker = 'half_open' AND breaker_probed = ANY($1)",
+    )
+    .bind(left.iter().map(|job| job.seq).collect::<Vec<_>>())
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
 }
 
 /// Gives a dead worker's jobs back to the store: at once, or after a pause where it was not the first

@@ -1,6 +1,6 @@
 //! What becomes of the jobs of workers that die.
 
-use std::{collections::HashMap, ops::RangeInclusive};
+use std::{collections::HashMap, ops::RangeInclusive, time::Duration};
 
 use adapters::systems::{gbdfl::PERSON, kazpost::LABEL, kpsisu::CHECK};
 use contracts::{
@@ -212,6 +212,40 @@ fn an_attempt_that_came_to_its_end_and_a_worker_that_stopped_count_no_death() {
             Change { delay_ms: Some(1), ..Change::to(State::Waiting, seq, &PERSON, guard) };
         assert!(store.record(&[failed]).await.unwrap()[0].is_some());
         assert_eq!(world.only_job().await["deaths"], 0, "its worker lived to tell");
+        world.strike().await;
+    });
+}
+
+#[test]
+fn a_probe_dies_with_its_worker_and_the_next_one_is_made_at_once() {
+    run(async {
+        let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
+        let store = &world.stage.store;
+        let known = HashMap::from([(PERSON.name, &PERSON)]);
+        let worker = started(&world, &PERSON).await;
+        store.remove_worker(worker).await.unwrap();
+        store.rescue_orphans(&known).await.unwrap();
+        store.ensure_destinations(&["gbdfl"], &[false]).await.unwrap();
+        world
+            .execute(
+                "UPDATE hub.destination
+                    SET breaker = 'open', breaker_next_at = statement_timestamp()",
+            )
+            .await;
+        let long = Duration::from_secs(60);
+        for (n, worker) in [id("a probing worker"), id("the next one")].into_iter().enumerate() {
+            store.register_worker(worker, "test", None).await.unwrap();
+            let taken = store.take_probe(worker, "gbdfl", &[], long).await.unwrap();
+            assert!(taken.is_some(), "probe {n}");
+            let due = world
+                .row("SELECT breaker_next_at > now() + interval '50 s' AS far FROM hub.destination")
+                .await;
+            assert_eq!(due["far"], true, "nobody else may probe meanwhile");
+            store.rescue(beat_of(worker), &known).await.unwrap();
+            let due =
+                world.row("SELECT breaker_next_at <= now() AS due FROM hub.destination").await;
+            assert_eq!(due["due"], true, "its probe is lost");
+        }
         world.strike().await;
     });
 }

@@ -1,19 +1,51 @@
 //! What subscribers hear: the shape, the order, replies, and events that nobody listens to.
 
-use contracts::topology::{EVENTS_EXCHANGE, JOBS_EXCHANGE};
+use adapters::systems::gbdfl::PERSON;
+use contracts::{
+    state::State,
+    topology::{EVENTS_EXCHANGE, JOBS_EXCHANGE},
+};
 use futures_util::StreamExt;
+use jiff::SignedDuration;
 use lapin::{
     BasicProperties, Channel, Consumer,
     options::{BasicConsumeOptions, BasicPublishOptions, QueueDeclareOptions},
     types::FieldTable,
 };
 use serde_json::{Value, json};
+use workers::store::record::{Change, Guard};
 
 use crate::{
+    deaths::started,
     servers::run,
     told::{names, told},
     world::{Scene, WAIT_MAX, World, common, id, iin, person, properties, until},
 };
+
+#[test]
+fn a_promise_that_moves_with_a_record_that_is_no_news_has_the_next_number() {
+    run(async {
+        for (tells, numbers) in [(false, vec![1, 2]), (true, vec![1, 2, 3])] {
+            let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
+            let store = &world.stage.store;
+            started(&world, &PERSON).await;
+            let now = store.business_now().await.unwrap();
+            store.jump_to(now.checked_add(SignedDuration::from_hours(1)).unwrap()).await.unwrap();
+            let job = world.row("SELECT seq, run FROM hub.job_live").await;
+            let run = Guard::Run(i32::try_from(job["run"].as_i64().unwrap()).unwrap());
+            let seq = job["seq"].as_i64().unwrap();
+            let change = Change { tells, ..Change::to(State::Pending, seq, &PERSON, run) };
+            assert!(store.record(&[change]).await.unwrap()[0].is_some());
+            let events =
+                world.rows("SELECT sequence, routing_key FROM hub.outbox ORDER BY id").await;
+            let told: Vec<_> = events.iter().map(|e| e["sequence"].as_i64().unwrap()).collect();
+            assert_eq!(told, numbers, "{events:?}");
+            let kept = world.row("SELECT events FROM hub.job_live").await;
+            assert_eq!(kept["events"], json!(numbers.len()), "what was written was counted");
+            world.strike().await;
+        }
+    });
+}
 
 #[test]
 fn every_event_is_a_cloud_event_with_the_documented_names() {

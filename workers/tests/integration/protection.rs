@@ -294,6 +294,26 @@ fn one_probe_is_under_way_in_three_hubs_and_another_is_made_when_its_holder_dies
 }
 
 #[test]
+fn a_job_that_always_fails_does_not_keep_the_breaker_open_for_the_others() {
+    run(async {
+        let world = brittle().await;
+        open_breaker(&world, "1 hour").await;
+        blocked(&world, "gbdfl", "breaker", true).await;
+        let bad = named("always fails", 3);
+        for name in &bad {
+            world.play(&person(name), &["server_error"; 200]).await;
+        }
+        all_in_state(&world, &bad, "accepted").await;
+        let good = named("behind those", 3);
+        send_all(&world, &good).await;
+        all_in_state(&world, &good, "accepted").await;
+        open_breaker(&world, "0 s").await;
+        all_in_state(&world, &good, "succeeded").await;
+        world.strike().await;
+    });
+}
+
+#[test]
 fn an_operator_sees_an_open_breaker_and_resets_it() {
     run(async {
         let world = World::build(Scene::default()).await;
