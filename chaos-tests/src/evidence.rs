@@ -19,6 +19,11 @@ use crate::{
     world::{Since, World, line, text},
 };
 
+/// Where couriers are called, as the simulators' journal has it.
+pub(crate) const COURIER: &str = "kazpost.courier";
+/// Where parcels are looked at.
+pub(crate) const TRACKING: &str = "kazpost.track";
+
 /// Everything that the oracle compares.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence {
@@ -26,8 +31,9 @@ pub struct Evidence {
     pub confirmed: HashSet<usize>,
     /// Events by job, in the order of their arrival.
     pub heard: HashMap<Uuid, Vec<Told>>,
-    /// Events that came to the receiver of callbacks: job and sequence.
-    pub came: HashSet<String>,
+    /// Events that came to the receiver of callbacks, job and sequence, in the order of their first
+    /// arrival.
+    pub came: Vec<String>,
     /// Jobs by id.
     pub jobs: HashMap<Uuid, Value>,
     /// Rows of the portal, by operation and subject.
@@ -44,8 +50,8 @@ pub struct Evidence {
     pub oracle: Value,
     /// What the books said when this round began.
     pub before: Books,
-    /// The simulators' journal of this round, oldest first, without the looks at parcels; before it the
-    /// numbers that orders were given earlier.
+    /// The simulators' journal of this round, of each system oldest first; before it the numbers that
+    /// orders were given earlier.
     pub journal: Vec<Value>,
     /// Entries of this round that the journal has dropped.
     pub lost_entries: u64,
@@ -55,6 +61,16 @@ pub struct Evidence {
     pub earlier: HashSet<String>,
     /// How many jobs, of all rounds, asked for a label of each order.
     pub label_jobs: HashMap<String, u64>,
+    /// Messages that Е-қызмет began in this round, by their ids.
+    pub begun: Vec<String>,
+    /// Where the next round's begin.
+    pub next_begun: u64,
+    /// Rows of the portal of each message.
+    pub message_rows: HashMap<String, u64>,
+    /// Events that told of each message.
+    pub received: HashMap<String, usize>,
+    /// The codes of a parcel's events in the portal, by its number; `-` where an event has none.
+    pub parcels: HashMap<String, Vec<String>>,
     /// Messages on phones, by the request number that they tell.
     pub messages: HashMap<String, usize>,
     /// Rows of the view `portal.specialist_access`, with the verdicts that it is made of.
@@ -87,7 +103,7 @@ impl Evidence {
     /// Reads everything.
     pub async fn gather(world: &World) -> Outcome<Self> {
         let id = |value: &Value| value.as_str().and_then(|text| text.parse::<Uuid>().ok());
-        let Since { job: since, quarantine: kept_before, entry, ref books } = world.since;
+        let Since { job: since, quarantine: kept_before, entry, ref books, .. } = world.since;
         let jobs = format!(
             "SELECT id, seq, operation, subject, state, sla, run, attempts, events, code, begun_by,
                callback_url IS NOT NULL AS callback, verify_job, summary, requested_at
@@ -121,11 +137,21 @@ impl Evidence {
         let messages = messages(world).await?;
         let access = world.rows(&rows::access(since)).await?;
         let places = 0..world.parts.len();
-        let came = world.receiver.came().clone();
+        let (begun, next_begun) = world.begun().await?;
+        let message_rows = world.rows(rows::MESSAGES).await?.into_iter();
+        let message_rows = message_rows
+            .filter_map(|row| Some((text(&row["message_id"])?, row["count"].as_u64()?)));
+        let message_rows = message_rows.collect();
+        let parcels = parcels(&world.rows(rows::PARCELS).await?);
         Ok(Self {
             confirmed: places.filter(|place| world.portal.is_confirmed(*place)).collect(),
             heard: jobs.keys().map(|id| (*id, world.portal.heard(*id))).collect(),
-            came,
+            came: world.receiver.firsts(),
+            begun,
+            next_begun,
+            message_rows,
+            received: world.portal.received(),
+            parcels,
             jobs,
             portal,
             jumped: world.jumped.load(Ordering::Relaxed),
@@ -163,17 +189,20 @@ impl Evidence {
             some => format!("; no answer and no fault in the journal: {}", some.join(", ")),
         };
         format!(
-            "{} jobs ({}), {} commands executed in {} requests{without}",
+            "{} jobs ({}), {} commands executed in {} requests, {} messages begun{without}",
             self.jobs.len(),
             states.join(", "),
             sum("executed"),
             sum("requests"),
+            self.begun.len(),
         )
     }
 
     /// What the books say now, for the next round.
     pub fn books(&self) -> Books {
-        let given = |entry: &&Value| entry["system"] == "kazpost" && entry["executed"] == true;
+        let given = |entry: &&Value| {
+            entry["system"] == "kazpost" && entry["executed"] == true && entry["given"].is_string()
+        };
         Books {
             counted: self.oracle.clone(),
             label_jobs: self.label_jobs.clone(),
@@ -245,19 +274,32 @@ pub(crate) fn order_number(subject: &str) -> String {
     format!("SIM-{}", subject.trim_start_matches("order:"))
 }
 
-/// What the simulators wrote down from this entry on, without the looks at parcels, which execute
-/// nothing; and the numbers of the entries that they keep, as they were before.
+/// Doors of Kazpost with a journal of their own.
+const DOORS: [&str; 2] = [COURIER, TRACKING];
+
+/// What the simulators wrote down from this entry on, and the numbers of the entries that they keep, as
+/// they were before.
 async fn journal(world: &World, from: u64) -> Outcome<(Range<u64>, Vec<Value>)> {
     let state = world.stage.control("state").await?;
     let kept: Range<u64> = serde_json::from_value(state["journal"].clone())?;
     let mut journal = Vec::new();
-    for system in adapters::systems::all() {
-        let name = system.spec().name;
+    let systems = adapters::systems::all().into_iter().map(|system| system.spec().name);
+    for name in systems.chain(DOORS) {
         let page = format!("journal?system={name}&from={from}");
         let entries = world.stage.control(&page).await?;
         journal.extend(entries.as_array().cloned().unwrap_or_default());
     }
     Ok((kept, journal))
+}
+
+/// Codes by parcel.
+fn parcels(rows: &[Value]) -> HashMap<String, Vec<String>> {
+    let mut parcels: HashMap<String, Vec<String>> = HashMap::new();
+    for row in rows {
+        let code = text(&row["code"]).unwrap_or_else(|| "-".to_owned());
+        parcels.entry(text(&row["track_number"]).unwrap_or_default()).or_default().push(code);
+    }
+    parcels
 }
 
 /// What people would read: one look at the phone of everybody who pressed.

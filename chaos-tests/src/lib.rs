@@ -20,6 +20,7 @@ pub mod evidence;
 pub mod fail_points;
 pub mod fault;
 pub mod load;
+mod messages;
 pub mod mix;
 pub mod oracle;
 pub mod portal;

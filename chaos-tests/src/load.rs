@@ -5,6 +5,7 @@
 //! rate ─→ mix: what is published next ─→ published until confirmed
 //!          press ─ event: sent ─ phone ─→ check with the code
 //!          message of Е-қызмет ─ event ─→ submission
+//!          label ─ event: number ─→ its cancellation, for some
 //! ```
 //!
 //! *Guarantee*: what is published is decided by the seed; when, by the rate. A message that was not
@@ -35,6 +36,7 @@ use workers::{
 
 use crate::{
     Error, Outcome,
+    evidence::order_number,
     mix::{Made, Mix},
     portal::{Letter, Portal},
     world::World,
@@ -68,6 +70,8 @@ struct Book {
     /// Places that are published once more, confirmed or not.
     again: Vec<usize>,
     presses: Vec<Press>,
+    /// Labels whose number is given back when it came: job and order.
+    given_back: Vec<(Uuid, String)>,
     submitted: HashSet<String>,
 }
 
@@ -128,6 +132,7 @@ impl Load {
         loop {
             let (open, presses) = {
                 let mut book = self.shared.book();
+                book.given_back.clear();
                 if began.elapsed() > patience {
                     book.presses.clear();
                 }
@@ -169,6 +174,17 @@ impl Shared {
         book.presses.retain(|waiting| waiting.id != press);
         if let Some(check) = check.filter(|_| book.presses.len() < waited) {
             book.write_down(check);
+        }
+    }
+
+    /// A label that was to be given back has its end; where it led to a cancellation that is published
+    /// now, unless the round is over.
+    fn resolve_label(&self, label: Uuid, cancellation: Option<Part>) {
+        let mut book = self.book();
+        let waited = book.given_back.len();
+        book.given_back.retain(|(id, _)| *id != label);
+        if let Some(cancellation) = cancellation.filter(|_| book.given_back.len() < waited) {
+            book.write_down(cancellation);
         }
     }
 
@@ -223,6 +239,11 @@ async fn make(shared: &Shared, mix: &mut Mix) {
             shared.write_down(part);
             shared.book().presses.push(Press { id, iin, check, subject });
         }
+        Made::GivenBack { part, order } => {
+            let id = part.id.unwrap_or_default();
+            shared.write_down(part);
+            shared.book().given_back.push((id, order));
+        }
         Made::Message => {
             let order = json!({"system": "eqyzmet", "kind": "editable"});
             let url = format!("{}/control/begin", shared.simulators);
@@ -242,6 +263,18 @@ async fn follow_up(shared: &Shared, mix: &mut Mix) {
             shared.write_down(mix.submission(&message_id));
         }
     }
+    let given_back = shared.book().given_back.clone();
+    for (label, order) in given_back.into_iter().filter(|_| goes_on) {
+        match shared.portal.state_of(label) {
+            Some(State::Succeeded) => {
+                let number = read_label(shared, &order).await;
+                let cancellation = number.map(|number| mix.cancellation(&order, &number));
+                shared.resolve_label(label, cancellation);
+            }
+            Some(state) if state.is_terminal() => shared.resolve_label(label, None),
+            Some(_) | None => {}
+        }
+    }
     let presses = shared.book().presses.clone();
     for press in presses {
         match shared.portal.state_of(press.id) {
@@ -256,6 +289,16 @@ async fn follow_up(shared: &Shared, mix: &mut Mix) {
             Some(_) | None => {}
         }
     }
+}
+
+/// The number on a label, as Kazpost printed it.
+async fn read_label(shared: &Shared, order: &str) -> Option<String> {
+    let number = order_number(order);
+    let page = format!("journal?system=kazpost&request_number={number}");
+    let url = format!("{}/control/{page}", shared.simulators);
+    let journal: Value =
+        serde_json::from_str(&shared.http.get(url).send().await.ok()?.text().await.ok()?).ok()?;
+    journal.as_array()?.iter().find_map(|entry| entry["given"].as_str().map(str::to_owned))
 }
 
 async fn read_phone(shared: &Shared, press: &Press) -> Option<String> {

@@ -135,14 +135,11 @@ async fn campaign(arguments: Campaign) -> ExitCode {
         }
     };
     print(&report.table());
-    let missing = demanded.map_or(0, |demanded| demanded.saturating_sub(report.count()));
-    if missing > 0 || report.count() == 0 {
-        print(&format!(
-            "{} faults were played, {missing} are missing: give it more --minutes",
-            report.count()
-        ));
+    let shortfall = report.shortfall(demanded.unwrap_or(1));
+    if let Some(shortfall) = &shortfall {
+        print(shortfall);
     }
-    let is_good = report.violations.is_empty() && missing == 0 && report.count() > 0;
+    let is_good = report.violations.is_empty() && shortfall.is_none();
     end(arguments.json, &report.json(), is_good)
 }
 

@@ -7,11 +7,15 @@
 //! | every event is published | sequences 1 to the last were all heard, first hearings in order | here |
 //! | one recorded run | no two attempts of one run, none of a run that never was | here |
 //! | every event of a job with a callback was delivered | events by their ids, at the receiver | here |
+//! | deliveries keep the order | first arrivals of a job's events ascend | here |
+//! | no message is lost | every message that Е-қызмет began has one row and an event | [`news`] |
+//! | nor is what happened to a parcel | what Kazpost told of it stands in the portal, once | [`news`] |
 //! | nothing is left | no live job, timer, unsent event or unread message | here |
 //! | nothing executed twice | what the simulators executed, by number | [`books`] |
 //! | nothing sent again blindly | commands that came again though no answer allowed it | [`books`] |
 //! | nothing executed for nobody | every number and SMS belongs to a job, none to a rejected one | [`books`] |
 //! | one press, one SMS; one order, one number | phones and Kazpost's numbers, by press and order | [`books`] |
+//! | one call, one courier; one cancellation | what Kazpost executed, by order | [`books`] |
 //! | their word is kept | what they answered is the job's end and its summary | [`answers`] |
 //! | no end without a reason | what did not succeed met faults that the journal shows | [`ends`] |
 //! | newest job owns the row | the portal's row of each subject tells of its newest job | [`rows`] |
@@ -22,6 +26,7 @@ mod answers;
 mod books;
 mod ends;
 mod journal;
+mod news;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -37,7 +42,11 @@ use workers::{
 };
 
 use self::journal::Journal;
-use crate::{evidence::Evidence, portal::Told, world::World};
+use crate::{
+    evidence::{COURIER, Evidence},
+    portal::Told,
+    world::World,
+};
 
 /// What is said of a confirmed job that the hub does not know.
 pub const UNKNOWN: &str = "is lost: the hub does not know it";
@@ -45,7 +54,7 @@ pub const UNKNOWN: &str = "is lost: the hub does not know it";
 pub const SHOWN_MAX: usize = 8;
 
 /// Systems that take commands, as the simulators count them.
-pub const COMMANDED: [&str; 4] = ["kpsisu", "mgov", "kazpost", "eqyzmet"];
+pub const COMMANDED: [&str; 5] = ["kpsisu", "mgov", "kazpost", COURIER, "eqyzmet"];
 
 /// One broken promise.
 #[derive(Debug)]
@@ -89,6 +98,7 @@ fn judge_all(parts: &[Part], e: &Evidence) -> Vec<Finding> {
     answers::judge(e, &journal, &mut findings);
     ends::judge(e, &journal, &mut findings);
     rows::judge(parts, e, &journal, &mut findings);
+    news::judge(e, &journal, &mut findings);
     for (name, count) in e.left.iter().filter(|(_, count)| *count > 0) {
         findings.push(Finding { what: format!("{count} {name} are left"), job: None });
     }
@@ -198,14 +208,22 @@ fn judge_attempts(e: &Evidence, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Every event of a job that named a callback came to the receiver.
+/// Every event of a job that named a callback came to the receiver, for the first time in order.
 fn judge_callbacks(e: &Evidence, findings: &mut Vec<Finding>) {
+    let mut came: HashMap<&str, Vec<i64>> = HashMap::new();
+    for (job, sequence) in e.came.iter().filter_map(|id| id.rsplit_once('/')) {
+        came.entry(job).or_default().extend(sequence.parse::<i64>());
+    }
     for (id, job) in e.jobs.iter().filter(|(_, job)| job["callback"] == Value::Bool(true)) {
         let events = job["events"].as_i64().unwrap_or(0);
-        let missing: Vec<i64> =
-            (1..=events).filter(|event| !e.came.contains(&format!("{id}/{event}"))).collect();
+        let firsts = came.get(id.to_string().as_str()).map_or(&[][..], Vec::as_slice);
+        let missing: Vec<i64> = (1..=events).filter(|event| !firsts.contains(event)).collect();
         if !missing.is_empty() {
             findings.push(finding(*id, format_args!("events {missing:?} of {events} never came")));
+        }
+        if !firsts.is_sorted() {
+            findings
+                .push(finding(*id, format_args!("events came by HTTP in the order {firsts:?}")));
         }
     }
 }

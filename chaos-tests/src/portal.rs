@@ -81,6 +81,8 @@ struct Notes {
     confirmed: HashSet<usize>,
     /// Messages that came in, by their ids.
     messages: Vec<String>,
+    /// Events that told of each message, of all rounds.
+    received: HashMap<String, usize>,
     /// Events that told of a doubt.
     doubts: usize,
     /// Events, in all.
@@ -196,7 +198,10 @@ impl Portal {
         let is_doubt = told.state == State::InDoubt;
         let message = event.data.summary.get("message_id").filter(|_| told.name == RECEIVED);
         heard.push(told);
-        notes.messages.extend(message.and_then(|id| id.as_str()).map(str::to_owned));
+        if let Some(id) = message.and_then(|id| id.as_str()) {
+            notes.messages.push(id.to_owned());
+            *notes.received.entry(id.to_owned()).or_default() += 1;
+        }
         notes.doubts += usize::from(is_doubt);
         notes.heard += 1;
     }
@@ -288,6 +293,17 @@ impl Portal {
     /// The ids of messages that came in since the last time.
     pub fn take_messages(&self) -> Vec<String> {
         std::mem::take(&mut self.notes().messages)
+    }
+
+    /// How many events told of each message that nobody asked for, in all rounds.
+    pub fn received(&self) -> HashMap<String, usize> {
+        self.notes().received.clone()
+    }
+
+    /// Whether an event told of each of these messages.
+    pub fn received_all(&self, ids: &[String]) -> bool {
+        let notes = self.notes();
+        ids.iter().all(|id| notes.received.contains_key(id))
     }
 
     /// Events that told of a doubt, so far.

@@ -80,6 +80,8 @@ pub struct Since {
     pub quarantine: i64,
     /// The first entry of the simulators' journal that is this round's.
     pub entry: u64,
+    /// The first message of Е-қызмет that is this round's.
+    pub begun: u64,
     /// What the government's books said before.
     pub books: Books,
 }
@@ -126,6 +128,8 @@ pub struct World {
     pub reads_unheard: bool,
     /// Whether business time jumped while jobs were under way.
     pub(crate) jumped: AtomicBool,
+    /// When business time last moved to a look into the mailbox.
+    pub(crate) fetched: std::sync::Mutex<Option<Instant>>,
     /// Hubs that ended although nobody killed them, and were started again.
     pub(crate) ended_by_themselves: Vec<String>,
     /// Rates that were not reached, with what was measured.
@@ -163,6 +167,10 @@ call_timeout_ms = 2500
 [operations.kazpost.label]
 call_timeout_ms = 2500
 [operations.kazpost.track]
+call_timeout_ms = 2500
+[operations.kazpost.call_courier]
+call_timeout_ms = 2500
+[operations.kazpost.cancel]
 call_timeout_ms = 2500
 [operations.eqyzmet.submit]
 call_timeout_ms = 2500
@@ -242,6 +250,7 @@ impl World {
             destroyed_max: 0,
             reads_unheard: false,
             jumped: AtomicBool::new(false),
+            fetched: std::sync::Mutex::default(),
             ended_by_themselves: Vec::new(),
             slow: Vec::new(),
             name: wanted.name,
@@ -451,7 +460,8 @@ impl World {
             if over {
                 return;
             }
-            if self.leap(past).await.unwrap_or(false) || progress != seen {
+            let leapt = self.leap(past).await.unwrap_or(false);
+            if leapt || self.fetch().await.unwrap_or(false) || progress != seen {
                 (seen, moved) = (progress, Instant::now());
             }
             tokio::time::sleep(time::LOOK_EVERY).await;
@@ -466,8 +476,10 @@ impl World {
         let ended = self.stage.store.count_ended().await?;
         let jobs = self.parts.iter().filter(|part| part.fate != Fate::Quarantined).count();
         let over = ended.admitted >= jobs && ended.live == 0 && ended.outbox == 0;
-        let progress = ended.admitted + ended.jobs + ended.quarantined + self.receiver.came().len();
-        Ok((over && self.came_all().await? && self.portal.heard_all(&self.parts), progress))
+        let told = self.receiver.count() + self.portal.received().len();
+        let progress = ended.admitted + ended.jobs + ended.quarantined + told;
+        let heard = over && self.came_all().await? && self.portal.heard_all(&self.parts);
+        Ok((heard && self.received_all().await?, progress))
     }
 
     /// Whether no delivery by HTTP is left to be made.
@@ -504,7 +516,7 @@ impl World {
             if over {
                 break;
             }
-            if self.advance().await {
+            if self.advance().await || self.fetch().await.unwrap_or(false) {
                 jumps += 1;
                 between(self, jumps).await?;
             }

@@ -22,7 +22,9 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
-    Simulation, courier,
+    Simulation,
+    begun::Conversation,
+    courier,
     given::Answer as Given,
     journal::Journal,
     locked,
@@ -32,7 +34,7 @@ use super::{
 
 type World = State<Arc<Simulation>>;
 
-const PATHS: &str = "state, journal, oracle, behaviours, cases, exchanges, exchanges/<id>, \
+const PATHS: &str = "state, journal, oracle, begun, behaviours, cases, exchanges, exchanges/<id>, \
     near-misses, pending, settings, phones, phone/<iin> (GET); next, standing, answer, forget-orders, push-urls, \
     push-now, faults, latency, forge, begin, clock (POST)";
 
@@ -74,6 +76,8 @@ struct JournalQuery {
     /// The number of the first entry that is wanted.
     #[serde(default)]
     from: u64,
+    /// Only entries about this number.
+    request_number: Option<String>,
 }
 
 async fn journal(
@@ -86,7 +90,8 @@ async fn journal(
     if let Some(system) = &query.system {
         known_system(&simulation, system)?;
     }
-    let entries = simulation.journal().entries(query.system.as_deref(), query.from);
+    let number = query.request_number.as_deref();
+    let entries = simulation.journal().entries(query.system.as_deref(), number, query.from);
     let entries: Vec<Value> = entries
         .into_iter()
         .map(|(entry, executed_count)| {
@@ -325,9 +330,9 @@ const BEGIN_MAX: u32 = 1_000;
 async fn begin(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wrong> {
     let shape = r#"{"system":"eqyzmet","kind":"editable","count":1,"every_s":0,"organisation"?}"#;
     let wanted: BeginOrder = read(&body, shape)?;
-    known_system(&simulation, &wanted.system)?;
+    let (system, _) = known_system(&simulation, &wanted.system)?;
     let forge = locked(&simulation.profiles)
-        .get(wanted.system.as_str())
+        .get(system)
         .and_then(|profile| profile.forge.clone())
         .filter(|forge| !forge.conversations().is_empty());
     let Some(forge) = forge else {
@@ -350,7 +355,10 @@ async fn begin(State(simulation): World, body: Bytes) -> Result<Json<Value>, Wro
         .map(|n| {
             let after = SignedDuration::from_secs(i64::from(n) * i64::from(wanted.every_s));
             let due = now.checked_add(after).unwrap_or(Timestamp::MAX);
-            forge.begin(&wanted.kind, organisation, due)
+            let key = forge.begin(&wanted.kind, organisation, due);
+            let kind = wanted.kind.clone();
+            simulation.begun().add(Conversation { system, kind, key: key.clone() });
+            key
         })
         .collect();
     Ok(Json(json!({ "begun": begun })))

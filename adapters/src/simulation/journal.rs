@@ -61,7 +61,7 @@ pub struct Entry {
     pub executed: bool,
     /// Whether the hub could learn so at once: the answer or acknowledgement was not lost.
     pub acknowledged: bool,
-    /// What was given for it: the track number of an order.
+    /// What was given for it: the track number of an order, the codes that a look at a parcel was told.
     pub given: Option<String>,
     /// The chain of an asynchronous request.
     pub correlation_id: Option<u64>,
@@ -218,9 +218,18 @@ impl Journal {
         self.first..self.first + self.entries.len() as u64
     }
 
-    /// The last requests from this number on, oldest first, with how often each number was executed.
-    pub fn entries(&self, system: Option<&str>, from: u64) -> Vec<(Entry, u32)> {
-        let wanted = |entry: &&Entry| system.is_none_or(|system| entry.system == system);
+    /// The last requests from the entry `from` on, oldest first, with how often each number was executed;
+    /// of one system, about one request number, where these are given.
+    pub fn entries(
+        &self,
+        system: Option<&str>,
+        number: Option<&str>,
+        from: u64,
+    ) -> Vec<(Entry, u32)> {
+        let wanted = |entry: &&Entry| {
+            system.is_none_or(|system| entry.system == system)
+                && number.is_none_or(|number| entry.request_number == number)
+        };
         let skipped = usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX);
         self.entries
             .iter()

@@ -21,6 +21,7 @@
 //! *What this does not do*: verify signatures, check consent tokens, or survive a restart.
 
 mod asked;
+pub mod begun;
 pub mod behaviour;
 pub mod chance;
 pub mod control;
@@ -70,6 +71,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
 
 use self::{
+    begun::Begun,
     behaviour::{Behaviour, Choice, Profile},
     chance::Chance,
     exchanges::Exchanges,
@@ -142,6 +144,7 @@ pub struct Simulation {
     settings: Mutex<BTreeMap<String, Setting>>,
     phones: Phones,
     post: Post,
+    begun: Begun,
     profiles: Mutex<BTreeMap<&'static str, Profile>>,
     answering: AtomicUsize,
     fault_permille: AtomicU16,
@@ -166,6 +169,7 @@ impl Simulation {
             settings: Mutex::default(),
             phones: Phones::default(),
             post,
+            begun: Begun::default(),
             profiles: Mutex::default(),
             answering: AtomicUsize::new(0),
         })
@@ -191,6 +195,11 @@ impl Simulation {
     /// Answers that are due later, and the mailbox.
     pub const fn post(&self) -> &Post {
         &self.post
+    }
+
+    /// Conversations that systems began.
+    pub const fn begun(&self) -> &Begun {
+        &self.begun
     }
 
     /// Text messages that arrived.

@@ -402,6 +402,12 @@ async fn messages_begin_by_themselves_at_business_times() {
     });
     let (_, answer) = world.post("/control/begin", order).await;
     assert_eq!(answer["begun"].as_array().map(Vec::len), Some(3));
+    let begun = world.get("/control/begun?from=1").await;
+    assert_eq!((&begun["start"], &begun["end"]), (&json!(1), &json!(3)));
+    assert_eq!(
+        begun["conversations"][1],
+        json!({ "system": "eqyzmet", "kind": "notice", "key": answer["begun"][2] })
+    );
     for count in 1..=3 {
         let pushes = hub.pushes(count).await;
         assert_eq!(pushes.len(), count);

@@ -25,6 +25,14 @@ struct Kazpost {
     adapter: Arc<dyn Adapter>,
 }
 
+/// The codes of events that were kept, by their keys, in order.
+fn codes(kept: &BTreeSet<String>) -> Vec<String> {
+    let code = |key: &String| key.split(' ').nth(1).map(str::to_owned);
+    let mut codes: Vec<String> = kept.iter().filter_map(code).collect();
+    codes.sort();
+    codes
+}
+
 fn system() -> Box<dyn adapters::system::System> {
     let mut all = systems::all().into_iter();
     all.find(|system| system.spec().name == "kazpost").expect("registered")
@@ -49,6 +57,17 @@ impl Kazpost {
 
     async fn attempt(&self, name: &str, input: Value) -> Attempt {
         self.adapter.attempt(&self.call(name, input)).await
+    }
+
+    /// The codes that the journal's last look at a parcel was told, in order.
+    async fn told_of(&self, number: &str) -> Vec<String> {
+        let journal = self.world.get("/control/journal?system=kazpost.track").await;
+        let mut looks = journal.as_array().expect("entries").iter();
+        let last = looks.rfind(|entry| entry["request_number"] == number).expect("a look");
+        let given = last["given"].as_str().unwrap_or_default();
+        let mut codes: Vec<String> = given.split_whitespace().map(str::to_owned).collect();
+        codes.sort();
+        codes
     }
 
     async fn label(&self, order: &str) -> Outcome {
@@ -427,6 +446,7 @@ async fn d17_a_parcel_is_followed_to_its_end() {
         assert_eq!(seen, statuses, "{behaviour}");
         assert_eq!(is_ended, behaviour != "never", "{behaviour}");
         assert_eq!(kept.is_empty(), behaviour == "never", "{behaviour}");
+        assert_eq!(kazpost.told_of(&number).await, codes(&kept), "{behaviour}");
     }
 }
 

@@ -1,14 +1,15 @@
 //! A campaign: drawn faults against a hub under load, for as long as wanted.
 //!
 //! ```text
-//! round: load ─ gap ─ fault (or two that overlap) ─ back to full rate? ─ gap ─ fault …
+//! round: load ─ calm: the full rate ─ gap ─ fault (or two that overlap) ─ back to it? ─ gap ─ fault …
 //!        load stops ─ business time leaps until everything has ended ─ oracle
 //! ```
 //!
 //! *Guarantee*: the seed decides the faults, their order, their lengths and the gaps before them. A
 //! promise that was broken is reported with the faults in their order and the rows that show it.
 //!
-//! *Limits*: every worker is back to its rate within [`BACK_MAX`] of a fault's end; a round is judged
+//! *Limits*: every worker is back to its rate within [`BACK_MAX`] of a fault's end, and stays so until the
+//! next one; a round is judged
 //! by its own jobs, and has ended within [`LEAPS_WAIT_MAX`](crate::world::LEAPS_WAIT_MAX).
 
 pub mod draw;
@@ -79,6 +80,12 @@ pub struct Plan {
     pub say: fn(&str),
 }
 
+/// A fault whose way back is over, as far as was seen.
+struct WayBack {
+    ended: Instant,
+    calm: Baseline,
+}
+
 /// A campaign that runs.
 struct Campaign {
     plan: Plan,
@@ -92,6 +99,8 @@ struct Campaign {
     rate: u64,
     /// When a hub last was dead or frozen.
     last_death: Option<Instant>,
+    /// The last fault's, until it is seen whether the rate held.
+    way_back: Option<WayBack>,
     /// Until when counters were looked at.
     watched: Instant,
     /// The processes that live, with their names among the workers; a name that is lost was taken by
@@ -148,6 +157,7 @@ pub async fn run(plan: Plan) -> Outcome<Report> {
         began: Instant::now(),
         rate: 0,
         last_death: None,
+        way_back: None,
         watched: Instant::now(),
         living: BTreeMap::new(),
         plan,
@@ -191,13 +201,14 @@ impl Campaign {
             let size = 12 + usize::try_from(self.chance.below(7)).unwrap_or(0);
             self.rate = 18 + self.chance.below(7);
             self.load.set_rate(self.rate);
+            let calm = self.calm().await?;
             for _ in 0..size {
                 if self.report.count() >= self.plan.faults
                     || self.began.elapsed() > self.plan.wait_max
                 {
                     break;
                 }
-                self.strike().await?;
+                self.strike(&calm).await?;
             }
             self.judge().await?;
         }
@@ -216,6 +227,27 @@ impl Campaign {
             tokio::time::sleep(LOOK_EVERY).await;
         }
         false
+    }
+
+    /// What a full rate is in this round.
+    async fn calm(&mut self) -> Outcome<Baseline> {
+        self.demand_rate().await;
+        tokio::time::sleep(rate::CALM).await;
+        let began = Instant::now();
+        while began.elapsed() < WARM_MAX {
+            if let Some(calm) = self.sampler.baseline(self.share()) {
+                return Ok(calm);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Err(Error::Late(WARM_MAX, "the workers' counters are looked at".into()))
+    }
+
+    async fn demand_rate(&mut self) {
+        if !self.warm().await {
+            let rates = self.sampler.rates();
+            self.violate("the workers do not reach their rate", format!("{WARM_MAX:?}: {rates:?}"));
+        }
     }
 
     /// The rate of one worker when all share the load.
@@ -238,18 +270,16 @@ impl Campaign {
     }
 
     /// One fault, or two that overlap, and the way back.
-    async fn strike(&mut self) -> Outcome<()> {
+    async fn strike(&mut self, calm: &Baseline) -> Outcome<()> {
         let gap = Duration::from_millis(1_500 + self.chance.below(1_500));
         let (burst, drawn) = (self.chance.below(BURST_ONE_IN) == 0, self.draw());
         let messages = 40 + usize::try_from(self.chance.below(80)).unwrap_or(0);
         tokio::time::sleep(gap).await;
         // A fault that meets a worker on its way back would measure nothing.
-        if !self.warm().await {
-            let rates = self.sampler.rates();
-            self.violate("the workers do not reach their rate", format!("{WARM_MAX:?}: {rates:?}"));
-        }
+        self.demand_rate().await;
+        self.confirm_back().await;
         self.watch().await?;
-        let before = self.sampler.baseline(self.share());
+        let before = self.sampler.rates();
         if burst {
             self.load.burst(messages);
         }
@@ -268,7 +298,7 @@ impl Campaign {
         if deadly {
             self.last_death = Some(ended);
         }
-        let back = self.wait_back(ended, &before).await;
+        let back = self.wait_back(ended, calm).await;
         let rescued = self.sampler.grown(at, |counters| counters.rescued);
         let struck = Struck {
             number: self.report.count() + names.len() - missed,
@@ -277,7 +307,7 @@ impl Campaign {
             missed,
             at: at.duration_since(self.began),
             lasted: ended.duration_since(at),
-            before: before.admitted,
+            before,
             back,
             in_flight,
             burst: if burst { messages } else { 0 },
@@ -288,6 +318,7 @@ impl Campaign {
         self.watched = Instant::now();
         (self.plan.say)(&struck.line());
         self.look_for_violations(&struck, ended);
+        self.way_back = back.map(|_| WayBack { ended, calm: calm.clone() });
         self.report.faults.push(struck);
         Ok(())
     }
@@ -351,30 +382,39 @@ impl Campaign {
     }
 
     /// How long until every worker was back at its rate; `None`: nobody waited longer.
-    async fn wait_back(&self, ended: Instant, before: &Baseline) -> Option<Duration> {
-        while ended.elapsed() < BACK_WAIT_MAX {
-            if let Some(back) = self.sampler.back_at(ended, before) {
+    async fn wait_back(&self, ended: Instant, calm: &Baseline) -> Option<Duration> {
+        loop {
+            if let Some(back) = self.sampler.back_at(ended, calm) {
                 return Some(back.duration_since(ended));
+            }
+            if ended.elapsed() > BACK_WAIT_MAX {
+                return None;
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        None
+    }
+
+    /// Until now the rate of the last fault's way back has held, or it was not back then: in this case
+    /// the moment from which it has counts.
+    async fn confirm_back(&mut self) {
+        let Some(WayBack { ended, calm }) = self.way_back.take() else { return };
+        let back = self.wait_back(ended, &calm).await;
+        let Some(last) = self.report.faults.last_mut().filter(|last| last.back != back) else {
+            return;
+        };
+        let found = std::mem::replace(&mut last.back, back);
+        let (number, name) = (last.number, last.told());
+        let told = back.map_or_else(|| "never".to_owned(), |back| format!("{back:.1?}"));
+        (self.plan.say)(&format!("      {number} stood still again: back for good after {told}"));
+        if found.is_some_and(|found| found <= BACK_MAX) {
+            self.look_for_way_back(number, &name, back, ended);
+        }
     }
 
     fn look_for_violations(&mut self, struck: &Struck, ended: Instant) {
         let name = struck.told();
         let number = struck.number;
-        if struck.back.is_none_or(|back| back > BACK_MAX) {
-            let what = match struck.back {
-                Some(back) => {
-                    format!("fault {number} ({name}): back after {:.1} s", back.as_secs_f64())
-                }
-                None => format!("fault {number} ({name}): not back after {BACK_WAIT_MAX:?}"),
-            };
-            let seconds = self.sampler.seconds(ended).join("\n    ");
-            let what = format!("{what}\n    {seconds}");
-            self.violate("a worker is not back at its full rate within 10 s", what);
-        }
+        self.look_for_way_back(number, &name, struck.back, ended);
         let fault = format!("fault {number} ({name})");
         self.look_for_needless_rescues(struck.rescued, struck.lasted, &fault);
         for ended in std::mem::take(&mut self.world.ended_by_themselves) {
@@ -387,6 +427,25 @@ impl Campaign {
                 self.violate("a hub ended by itself", what);
             }
         }
+    }
+
+    fn look_for_way_back(
+        &mut self,
+        number: usize,
+        name: &str,
+        back: Option<Duration>,
+        ended: Instant,
+    ) {
+        let what = match back {
+            Some(back) if back <= BACK_MAX => return,
+            Some(back) => {
+                format!("fault {number} ({name}): back after {:.1} s", back.as_secs_f64())
+            }
+            None => format!("fault {number} ({name}): not back after {BACK_WAIT_MAX:?}"),
+        };
+        let seconds = self.sampler.seconds(ended).join("\n    ");
+        let what = format!("{what}\n    {seconds}");
+        self.violate("a worker is not back at its full rate within 10 s", what);
     }
 
     fn look_for_needless_rescues(&mut self, rescued: f64, lasted: Duration, fault: &str) {
@@ -403,6 +462,9 @@ impl Campaign {
 
     /// Everything of this round comes to its end; then promises are compared with what became of them.
     async fn judge(&mut self) -> Outcome<()> {
+        // As after any other fault, it is seen whether the rate holds.
+        tokio::time::sleep(rate::WINDOW).await;
+        self.confirm_back().await;
         self.load.settle(PATIENCE, CONFIRM_MAX).await?;
         self.watch().await?;
         self.world.parts = self.load.take();
@@ -433,8 +495,9 @@ impl Campaign {
         let newest = evidence.jobs.values().filter_map(|job| job["seq"].as_i64()).max();
         let kept = self.world.count("SELECT coalesce(max(id), 0) FROM hub.quarantine").await?;
         let job = newest.unwrap_or(0).max(self.world.since.job);
-        let (entry, books) = (evidence.next_entry, evidence.books());
-        self.world.since = Since { job, quarantine: kept, entry, books };
+        let (entry, begun) = (evidence.next_entry, evidence.next_begun);
+        let books = evidence.books();
+        self.world.since = Since { job, quarantine: kept, entry, begun, books };
         self.world.portal.forget();
         Ok(())
     }

@@ -169,6 +169,18 @@ impl Report {
         self.faults.iter().map(|struck| struck.names.len() - struck.missed).sum()
     }
 
+    /// What it lacks, where it says nothing: fewer faults than these that somebody came by, or no job.
+    pub fn shortfall(&self, demanded: usize) -> Option<String> {
+        let (count, jobs) = (self.count(), self.sum(|round| round.jobs));
+        let missing = demanded.saturating_sub(count);
+        if missing > 0 {
+            return Some(format!(
+                "{count} faults were played, {missing} are missing: give it more --minutes"
+            ));
+        }
+        (jobs == 0).then(|| format!("{count} faults were played, and no job was judged"))
+    }
+
     /// A sum over the rounds.
     pub fn sum(&self, of: impl Fn(&Round) -> usize) -> usize {
         self.rounds.iter().map(of).sum()
@@ -257,4 +269,48 @@ fn seconds(duration: Duration) -> String {
 
 fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
     writeln!(text, "{line}").expect("writing to a string does not fail");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(faults: usize, missed: usize, jobs: usize) -> Report {
+        let struck = |missed| Struck {
+            number: 1,
+            names: vec!["worker_killed"],
+            places: Vec::new(),
+            missed,
+            at: Duration::ZERO,
+            lasted: Duration::ZERO,
+            before: Vec::new(),
+            back: None,
+            in_flight: 0.0,
+            burst: 0,
+            rescued: 0.0,
+            fenced: 0.0,
+            in_doubt: 0,
+        };
+        let faults = (0..faults).map(|_| struck(0)).chain((0..missed).map(|_| struck(1)));
+        let round = Round {
+            faults: 0,
+            messages: 0,
+            jobs,
+            lost: 0,
+            doubled: 0,
+            findings: 0,
+            took: Duration::ZERO,
+            summary: String::new(),
+        };
+        Report { faults: faults.collect(), rounds: vec![round], ..Report::new(1) }
+    }
+
+    #[test]
+    fn too_few_faults_or_no_jobs_are_a_shortfall() {
+        assert_eq!(report(2, 0, 9).shortfall(2), None);
+        let words = |report: &Report| report.shortfall(2).unwrap_or_default();
+        assert!(words(&report(0, 0, 9)).contains("0 faults were played, 2 are missing"));
+        assert!(words(&report(1, 4, 9)).contains("1 are missing"), "nobody came by four of them");
+        assert!(words(&report(2, 0, 0)).contains("no job was judged"));
+    }
 }

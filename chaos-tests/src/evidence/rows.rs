@@ -7,13 +7,22 @@
 pub(super) const LABELS: &str = "SELECT subject, count(*) AS jobs FROM hub.job
     WHERE operation = 'kazpost.label' GROUP BY subject";
 
+/// Rows of each message that nobody asked for.
+pub(super) const MESSAGES: &str =
+    "SELECT message_id, count(*) FROM portal.message GROUP BY message_id";
+
+/// Everything that the portal was told about parcels.
+pub(super) const PARCELS: &str = "SELECT track_number, code FROM portal.delivery_event";
+
 /// Request numbers of jobs of earlier rounds.
 pub(super) fn earlier(since: i64) -> String {
     format!(
         "SELECT id::text AS number FROM hub.job WHERE seq <= {since}
          UNION ALL
-         SELECT 'SIM-' || substr(subject, 7) FROM hub.job
-          WHERE seq <= {since} AND operation = 'kazpost.label'"
+         SELECT CASE operation WHEN 'kazpost.cancel' THEN 'cancel ' ELSE '' END
+             || 'SIM-' || substr(subject, 7) FROM hub.job
+          WHERE seq <= {since}
+            AND operation IN ('kazpost.label', 'kazpost.call_courier', 'kazpost.cancel')"
     )
 }
 

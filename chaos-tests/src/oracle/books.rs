@@ -27,6 +27,7 @@ pub(super) fn judge(e: &Evidence, journal: &Journal<'_>, findings: &mut Vec<Find
     judge_rejected(e, journal, findings);
     judge_presses(e, findings);
     judge_orders(e, journal, findings);
+    judge_errands(e, journal, findings);
 }
 
 fn of_number(number: &str, what: impl std::fmt::Display) -> Finding {
@@ -137,6 +138,24 @@ fn judge_orders(e: &Evidence, journal: &Journal<'_>, findings: &mut Vec<Finding>
         let other = owners.insert(str_of(&row["answer"]), subject);
         if let Some(other) = other.filter(|other| *other != subject) {
             findings.push(finding(*id, format_args!("{subject} and {other} share a number")));
+        }
+    }
+}
+
+/// A courier is called once, and a number given back once, where the job says so; never twice.
+fn judge_errands(e: &Evidence, journal: &Journal<'_>, findings: &mut Vec<Finding>) {
+    for (id, job) in &e.jobs {
+        if !matches!(str_of(&job["operation"]), "kazpost.call_courier" | "kazpost.cancel") {
+            continue;
+        }
+        let entries = journal.of_job(job).iter();
+        let executed = entries.filter(|entry| is(entry, "executed")).count();
+        if executed > 1 {
+            findings.push(finding(*id, format_args!("{TWICE}: {executed} times, by the journal")));
+        }
+        if executed == 0 && job["state"] == State::Succeeded.name() {
+            let what = format!("succeeded, and {} executed nothing", system_of(job));
+            findings.push(finding(*id, what));
         }
     }
 }

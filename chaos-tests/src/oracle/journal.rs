@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::evidence::{Evidence, order_number};
+use crate::evidence::{COURIER, Evidence, order_number};
 
 /// All entries, findable.
 #[derive(Debug)]
@@ -41,15 +41,19 @@ impl<'e> Journal<'e> {
     }
 }
 
-/// The system of a job.
+/// The system of a job, as the simulators name it: Kazpost's couriers have a door of their own.
 pub(super) fn system_of(job: &Value) -> &str {
-    str_of(&job["operation"]).split('.').next().unwrap_or_default()
+    match str_of(&job["operation"]) {
+        "kazpost.call_courier" => COURIER,
+        operation => operation.split('.').next().unwrap_or_default(),
+    }
 }
 
 /// The number under which a job's system knows it.
 pub(super) fn number_of(job: &Value) -> String {
     match str_of(&job["operation"]) {
-        "kazpost.label" => order_number(str_of(&job["subject"])),
+        "kazpost.label" | "kazpost.call_courier" => order_number(str_of(&job["subject"])),
+        "kazpost.cancel" => format!("cancel {}", order_number(str_of(&job["subject"]))),
         _ => str_of(&job["id"]).to_owned(),
     }
 }

@@ -20,6 +20,7 @@ pub(super) fn router() -> Router<Arc<Simulation>> {
         .route("/exchanges/{id}", get(exchange))
         .route("/near-misses", get(near_misses))
         .route("/cases", get(cases))
+        .route("/begun", get(begun))
         .route("/pending", get(pending))
         .route("/settings", get(settings))
         .route("/phones", get(phones))
@@ -55,6 +56,25 @@ async fn exchange(State(simulation): World, Path(id): Path<String>) -> Result<Js
 async fn near_misses(State(simulation): World) -> Json<Value> {
     let (count, list) = (simulation.near_misses.count(), simulation.near_misses.list());
     Json(json!({ "count": count, "near_misses": list }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Since {
+    #[serde(default)]
+    from: u64,
+}
+
+/// Conversations that systems began by order, oldest first.
+async fn begun(
+    State(simulation): World,
+    query: Result<Query<Since>, QueryRejection>,
+) -> Result<Json<Value>, Wrong> {
+    let Ok(Query(query)) = query else {
+        return Err(Wrong::new("unknown query", "use /control/begun?from=17"));
+    };
+    let (first, conversations, next) = simulation.begun().since(query.from);
+    Ok(Json(json!({ "start": first, "end": next, "conversations": conversations })))
 }
 
 /// All recorded cases that can be ordered.

@@ -61,7 +61,7 @@ struct Kazpost {
 struct Effect {
     kind: Kind,
     executed: bool,
-    /// The number that its order has now.
+    /// The number that its order has now; the codes that a look was told.
     given: Option<String>,
 }
 

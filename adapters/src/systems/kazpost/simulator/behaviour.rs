@@ -75,6 +75,35 @@ behaviours! {
     }
 }
 
+impl Tracking {
+    /// The whole history is answered in time, as far as the line carries it.
+    pub(super) const fn tells_history(self) -> bool {
+        match self {
+            Self::Delivered
+            | Self::Returned
+            | Self::GivenBack
+            | Self::Destroyed
+            | Self::Undone
+            | Self::SameMinute
+            | Self::Seconds
+            | Self::UnknownCode
+            | Self::NoStatus
+            | Self::Reused
+            | Self::Never => true,
+            Self::NotFound404
+            | Self::NotFound200
+            | Self::OtherParcel
+            | Self::Summary
+            | Self::NoJson
+            | Self::ServerError
+            | Self::HtmlBadGateway
+            | Self::Reset
+            | Self::Cut
+            | Self::Slow => false,
+        }
+    }
+}
+
 impl Courier {
     /// The call is registered, whatever becomes of the answer.
     pub(super) const fn executes(self) -> bool {

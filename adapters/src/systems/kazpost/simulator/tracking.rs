@@ -54,11 +54,14 @@ async fn serve(
         Err(response) => return response,
     };
     let act = kazpost.simulation.choose::<Act>(TRACKING, track, track).behaviour;
-    kazpost.write_down(TRACKING, track, act.name(), &Effect::plain(false), true);
     let now = kazpost.simulation.now();
     let issued = (0..2).find_map(|contour| kazpost.ledger(contour).parcel(track));
-    let activities =
-        issued.map_or_else(Vec::new, |parcel| activities(act.course(), parcel.issued_at, now));
+    let issued_at = issued.map(|parcel| parcel.issued_at);
+    let activities = issued_at.map_or_else(Vec::new, |at| activities(act.course(), at, now));
+    let given = issued_at.filter(|_| act.tells_history() && !wants_summary);
+    let given = given.map(|at| told(&activities, at, act)).filter(|codes| !codes.is_empty());
+    let effect = Effect { given, ..Effect::plain(false) };
+    kazpost.write_down(TRACKING, track, act.name(), &effect, true);
     let body = || {
         if activities.is_empty() {
             return unknown(track, now);
@@ -158,17 +161,26 @@ fn history(track: &str, all: &[(Timestamp, &str)], act: Act, now: Timestamp) -> 
     json!({ "trackid": track, "timestamp": timestamp(now), "events": days })
 }
 
+/// The codes of this parcel, oldest first: what an earlier one of the same number met is none of them.
+fn told(all: &[(Timestamp, &'static str)], issued_at: Timestamp, act: Act) -> String {
+    let own = all.iter().filter(|(at, _)| *at >= issued_at);
+    let codes = own.map(|(_, code)| if is_bare(code, act) { "-" } else { *code });
+    codes.collect::<Vec<_>>().join(" ")
+}
+
+/// Whether an activity comes without its code.
+fn is_bare(code: &str, act: Act) -> bool {
+    act == Act::NoStatus && matches!(code, "SND" | "TRN")
+}
+
 fn activity(time: &str, code: &str, act: Act) -> Value {
     let mut activity = json!({
         "time": time, "zip": "050000", "city": "АЛМАТЫ", "name": "ОПС SIM",
         "x_dep_id": "000000", "status": [code], "dep_code": "059900/225",
         "nondlv_reason": null, "return_reason": null, "forward_reason": null,
     });
-    if act == Act::NoStatus && code == "SND" {
-        activity["status"] = json!([]);
-    }
-    if act == Act::NoStatus && code == "TRN" {
-        activity["status"] = Value::Null;
+    if is_bare(code, act) {
+        activity["status"] = if code == "SND" { json!([]) } else { Value::Null };
     }
     if code == "NONDLV" {
         activity["nondlv_reason"] = json!(PERSON);
