@@ -227,6 +227,37 @@ fn the_rate_of_the_hub_that_started_last_holds_for_the_one_that_has_none() {
     });
 }
 
+#[test]
+fn a_stored_job_says_that_it_waits_for_a_place_or_for_the_rate() {
+    run(async {
+        let settings = "in_flight_max = 1\n[operations.gbdfl.person]\nat_risk_s = 3600\n\
+            deadline_s = 7200\ncall_timeout_ms = 60000\n"
+            .to_owned();
+        let environment = vec![("HUB_SYSTEMS__KPSISU__RATE_PER_S", "1")];
+        let world = World::build(Scene { settings, environment, ..Scene::default() }).await;
+        let order = json!({"system": "gbdfl", "behaviour": "slow", "count": 1});
+        world.stage.order("next", &order).await.unwrap();
+        let names = named("behind a call", 3);
+        send_all(&world, &names).await;
+        wait_for(&world, "gbdfl", "in_flight", 2).await;
+        for n in 0..15 {
+            world.send(&check(&format!("behind the rate {n}"))).await;
+        }
+        wait_for(&world, "kpsisu", "rate", 1).await;
+        world.strike().await;
+    });
+}
+
+/// Until so many jobs of a system wait for that.
+async fn wait_for(world: &World, system: &str, what: &str, jobs: usize) {
+    until(&format!("{jobs} jobs of {system} wait for {what}"), async || {
+        let list = ["jobs", "list", "--system", system, "--waiting-for", what, "--json"];
+        let found: Value = serde_json::from_str(&done(world, &list).await).unwrap();
+        (found.as_array().unwrap().len() >= jobs).then_some(())
+    })
+    .await;
+}
+
 /// A breaker that opens after five failed calls, and jobs that are patient.
 const BRITTLE: &str = "
 breaker_calls_min = 5
