@@ -258,6 +258,24 @@ async fn wait_for(world: &World, system: &str, what: &str, jobs: usize) {
     .await;
 }
 
+#[test]
+fn recent_calls_are_those_of_the_breakers_window() {
+    run(async {
+        let settings = format!("breaker_window_ms = 15000\n{QUICK}");
+        let world = World::build(Scene { settings, ..Scene::default() }).await;
+        for name in named("recent", 3) {
+            world.send(&person(&name)).await;
+            assert_eq!(world.ended(id(&name)).await["state"], "succeeded");
+        }
+        let calls = async || listed(&world, "gbdfl").await["recent_calls"].as_i64().unwrap();
+        until("calls are seen", async || (calls().await > 0).then_some(())).await;
+        until("they are no longer recent", async || (calls().await == 0).then_some(())).await;
+        let row = breaker(&world).await;
+        assert_ne!(row["breaker_recent"], json!([]), "nobody has cleared them: no call followed");
+        world.strike().await;
+    });
+}
+
 /// A breaker that opens after five failed calls, and jobs that are patient.
 const BRITTLE: &str = "
 breaker_calls_min = 5
