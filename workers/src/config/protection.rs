@@ -26,7 +26,7 @@ pub struct Protection {
 impl Protection {
     /// No rate, no breaker, no maintenance: the hub's own operations.
     pub const NONE: Self = Self {
-        rate: Rate { per_s: 0, burst: 2 },
+        rate: Rate::NONE,
         breaker: Rules { failed_percent: 0, ..BREAKER },
         maintenance: Vec::new(),
     };
@@ -48,7 +48,8 @@ const TEXT_CHARS_MAX: usize = 500;
 pub(super) fn read(r: &mut Reader, system: &str) -> Protection {
     let key = |name: &str| format!("systems.{system}.{name}");
     let per_s = narrow(r.number(&key("rate_per_s"), 0, 0..=RATE_MAX));
-    let burst = narrow(r.number(&key("rate_burst"), u64::from(per_s).max(2), 2..=RATE_MAX));
+    let burst_min = u64::from(Rate::burst_min(per_s));
+    let burst = narrow(r.number(&key("rate_burst"), u64::from(per_s).max(2), burst_min..=RATE_MAX));
     let open_base = r.millis(&key("breaker_open_base_ms"), BREAKER.open_base, PAUSE_MAX);
     let open_max =
         r.millis(&key("breaker_open_max_ms"), BREAKER.open_max.max(open_base), PAUSE_MAX);

@@ -269,6 +269,13 @@ fn protection_is_read_and_its_faults_are_told() {
     let protection = load(&good, &[]).expect("loads").protection["gbdfl"].clone();
     assert_eq!((protection.rate.per_s, protection.rate.burst), (5, 5));
     assert_eq!((protection.breaker.failed_percent, protection.maintenance.len()), (0, 2));
+    // An instant of so short a burst would be over before the database has answered.
+    let short = format!("{MINIMAL}rate_per_s = 10000\nrate_burst = 2\n");
+    let found = problems(load(&short, &[]));
+    let wanted = "systems.gbdfl.rate_burst: 2; expected a whole number from 2501 to 10000";
+    assert_eq!(found, [wanted]);
+    let long = format!("{MINIMAL}rate_per_s = 10000\nrate_burst = 2501\n");
+    assert_eq!(load(&long, &[]).expect("loads").protection["gbdfl"].rate.burst, 2501);
     let bad = format!(
         "{MINIMAL}rate_burst = 1\nbreaker_open_base_ms = 9000\nbreaker_open_max_ms = 10\n\
          [[systems.gbdfl.maintenance]]\nweekly = \"at night\"\ntext_ru = \"р\"\ntext_kk = \"\"\n\

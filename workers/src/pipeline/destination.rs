@@ -27,13 +27,14 @@ use crate::{
     config::Protection,
     policy::{
         breaker::Verdict,
-        limits::{Token, Tokens},
+        limits::{Rate, Token, Tokens},
     },
     store::protection::{Block, Blocked},
     telemetry::metric::Metric,
 };
 
-/// Looked for again after this, where all instants of the next second are taken.
+/// Looked for again after this, where all instants of the next second are taken, or what was reserved
+/// was over when the database had answered.
 const RESERVE_AGAIN: Duration = Duration::from_millis(100);
 /// Stored jobs are counted this often; in between a look asks only whether there are any.
 pub const COUNT_EVERY: Duration = Duration::from_secs(5);
@@ -50,7 +51,7 @@ pub struct Destination {
     pub adapter: Arc<dyn Adapter>,
     /// Its settings.
     pub settings: Settings,
-    /// How it is protected.
+    /// How it is protected, by this process's settings; the rate that it keeps to is the shared row's.
     pub protection: Protection,
     /// This worker's share of its limit.
     pub slots: Arc<Slots>,
@@ -79,8 +80,9 @@ pub struct Permit {
 }
 
 /// Instants at which calls may start.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Starts {
+    rate: Rate,
     tokens: Tokens,
     again_at: Option<Instant>,
 }
@@ -126,6 +128,19 @@ impl Drop for Permit {
     }
 }
 
+impl Starts {
+    fn at(rate: Rate) -> Self {
+        Self { rate, tokens: Tokens::default(), again_at: None }
+    }
+
+    /// Another rate deals out other instants: those of the old one are given up.
+    fn keep_to(&mut self, rate: Rate) {
+        if self.rate != rate {
+            *self = Self::at(rate);
+        }
+    }
+}
+
 impl Hold {
     const fn place(self) -> usize {
         match self {
@@ -144,6 +159,8 @@ impl Destination {
         protection: Protection,
         stored_max: usize,
     ) -> Self {
+        // Its own, until the shared row says what all keep to.
+        let starts = Arc::new(Mutex::new(Starts::at(protection.rate)));
         Self {
             spec,
             adapter,
@@ -158,7 +175,7 @@ impl Destination {
             announced: AtomicI64::new(i64::MIN),
             holds: Mutex::default(),
             hungry: AtomicBool::new(false),
-            starts: Arc::default(),
+            starts,
             tally: Mutex::default(),
             stored: AtomicUsize::new(0),
             stored_max,
@@ -226,44 +243,59 @@ impl Destination {
 
     /// A permit with its instant, where the rate is limited.
     fn with_start(&self, slot: Slot) -> Option<Permit> {
-        if !self.protection.rate.is_limited() {
+        let mut starts = locked(&self.starts);
+        if !starts.rate.is_limited() {
             return Some(Permit { _slot: slot, unused: None });
         }
-        let token = locked(&self.starts).tokens.take(Instant::now())?;
+        let token = starts.tokens.take(Instant::now())?;
         Some(Permit { _slot: slot, unused: Some((token, Arc::clone(&self.starts))) })
     }
 
     /// Whether no reserved instant has come.
     fn waits_for_rate(&self, now: Instant) -> bool {
-        self.protection.rate.is_limited()
-            && locked(&self.starts).tokens.next(now).is_none_or(|at| at > now)
+        let starts = locked(&self.starts);
+        starts.rate.is_limited() && starts.tokens.next(now).is_none_or(|at| at > now)
+    }
+
+    /// The rate that all workers keep to: whoever started last set it.
+    pub fn note_rate(&self, rate: Rate) {
+        locked(&self.starts).keep_to(rate);
     }
 
     /// How many instants should be reserved now; `None` where some are there, or none are needed.
     pub fn lacks_starts(&self, now: Instant) -> Option<usize> {
         let starts = locked(&self.starts);
-        let lacks = self.protection.rate.is_limited()
+        let lacks = starts.rate.is_limited()
             && starts.tokens.next(now).is_none()
             && starts.again_at.is_none_or(|at| at <= now);
         let wanted = self.stored.load(Ordering::Relaxed).max(1).min(self.slots.available());
-        (lacks && wanted > 0).then_some(wanted)
+        (lacks && wanted > 0).then(|| starts.rate.block(wanted))
     }
 
     /// Instants were reserved.
     pub fn note_starts(&self, block: &Block) {
         let mut starts = locked(&self.starts);
-        let Block { count, first_ms, asked, told } = *block;
-        starts.tokens.add(count, first_ms, self.protection.rate, asked, told);
+        let Block { count, first_ms, rate, asked, told } = *block;
+        starts.keep_to(rate);
+        starts.tokens.add(count, first_ms, rate, asked, told);
         starts.again_at = (count == 0).then(|| told + RESERVE_AGAIN);
+    }
+
+    /// What was reserved was over when the database had answered: it is asked again a little later.
+    pub fn reserve_later(&self, now: Instant) {
+        let mut starts = locked(&self.starts);
+        if starts.tokens.next(now).is_none() {
+            starts.again_at.get_or_insert(now + RESERVE_AGAIN);
+        }
     }
 
     /// When stored jobs may be started next, where only the rate is in their way.
     pub fn next_start(&self, now: Instant) -> Option<Instant> {
-        let waits = self.protection.rate.is_limited()
+        let starts = locked(&self.starts);
+        let waits = starts.rate.is_limited()
             && self.is_claimable()
             && self.blocked().is_none()
             && self.slots.available() > 0;
-        let starts = locked(&self.starts);
         if waits { starts.tokens.next(now).or(starts.again_at) } else { None }
     }
 

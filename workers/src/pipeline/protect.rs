@@ -25,7 +25,7 @@ use super::{
 use crate::{
     policy::{
         breaker::{self, State, Verdict},
-        maintenance,
+        limits, maintenance,
         retry::{self, Policy},
     },
     store::{
@@ -67,6 +67,7 @@ fn note(destination: &Destination, seen: &Seen, now: Timestamp) {
     // An operator's pause is told first; the rest of the order does not matter here.
     let blocked = seen.blocked.filter(|b| *b == Blocked::Pause).or(here).or(seen.blocked);
     destination.block(blocked);
+    destination.note_rate(seen.rate);
     destination.note_probe(seen.probe_due);
     Metric::BreakerState.set(seen.breaker.gauge(), [("system", system)]);
     for reason in Blocked::ALL {
@@ -199,12 +200,15 @@ fn moved(hub: &Hub, system: &'static str, to: State) {
     hub.wake.look.notify_one();
 }
 
-/// Reserves instants for stored jobs, where the rate is limited and none are left.
+/// Reserves instants for stored jobs, where the rate is limited and none are left. An answer that came
+/// so late that all of them were over is followed by a question for one that has its whole life.
 pub async fn reserve(hub: &Hub, destination: &Destination) -> Result<(), Error> {
-    let Some(wanted) = destination.lacks_starts(Instant::now()) else { return Ok(()) };
-    let rate = destination.protection.rate;
-    let block = hub.store.reserve(destination.spec.name, wanted, rate).await?;
-    destination.note_starts(&block);
+    for rested in [limits::RESTED, 0.0] {
+        let Some(wanted) = destination.lacks_starts(Instant::now()) else { return Ok(()) };
+        let block = hub.store.reserve(destination.spec.name, wanted, rested).await?;
+        destination.note_starts(&block);
+    }
+    destination.reserve_later(Instant::now());
     Ok(())
 }
 

@@ -90,6 +90,9 @@ pub struct Slice {
     pub calls: u32,
     /// Those of them that failed.
     pub failed: u32,
+    /// When it leaves the window: whoever shows it does not know how long that is.
+    #[serde(default)]
+    pub until_ms: i64,
 }
 
 /// What a call says about their health.
@@ -167,14 +170,15 @@ impl Breaker {
         rules: &Rules,
         chance: &Chance,
     ) -> bool {
-        let slice = now_ms.div_euclid((millis(rules.window) / SLICES).max(1));
+        let length = (millis(rules.window) / SLICES).max(1);
+        let slice = now_ms.div_euclid(length);
         self.recent.retain(|known| known.at > slice - SLICES && known.at <= slice);
-        match self.recent.last_mut().filter(|last| last.at == slice) {
-            Some(last) => {
-                last.calls = last.calls.saturating_add(calls);
-                last.failed = last.failed.saturating_add(failed);
-            }
-            None => self.recent.push(Slice { at: slice, calls, failed }),
+        if let Some(last) = self.recent.last_mut().filter(|last| last.at == slice) {
+            last.calls = last.calls.saturating_add(calls);
+            last.failed = last.failed.saturating_add(failed);
+        } else {
+            let until_ms = slice.saturating_add(SLICES).saturating_mul(length);
+            self.recent.push(Slice { at: slice, calls, failed, until_ms });
         }
         let total =
             |of: fn(&Slice) -> u32| self.recent.iter().map(|s| u64::from(of(s))).sum::<u64>();

@@ -7,15 +7,27 @@
 //! instant is made between it and [`Rate::life`] later, or never; so in any stretch of time the starts
 //! of all workers together are at most `rate × stretch + burst`.
 //!
+//! After a rest the first instants have passed, so that several calls may start at once; but by no more
+//! than [`RESTED`] of a life, so that they still live when the answer is there.
+//!
 //! *Guarantee*: pure; the clock is passed in.
+//!
+//! *Limits*: whoever waits longer for the database than an instant lives starts nothing.
 
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
 };
 
+use serde::Deserialize;
+
 /// Instants are reserved at most so far in advance.
 pub const AHEAD: Duration = Duration::from_secs(1);
+/// The part of its life that the first instant after a rest has behind it: as much of a burst starts at
+/// once, and what is left is for the answer's way.
+pub const RESTED: f64 = 0.75;
+/// So many lives of the shortest burst that is allowed make a second.
+const LIVES_MAX: u32 = 4;
 
 /// A worker as the shared table shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,15 +70,25 @@ pub const fn lease(limit: usize, others: usize, held: usize, target: usize) -> u
 }
 
 /// How often calls may start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct Rate {
     /// Starts a second; 0: as many as you like.
     pub per_s: u32,
-    /// Starts at once after a rest; at least 2.
+    /// What may start beyond the rate in any stretch of time; at least [`Rate::burst_min`].
     pub burst: u32,
 }
 
 impl Rate {
+    /// As many as you like.
+    pub const NONE: Self = Self { per_s: 0, burst: 2 };
+
+    /// The least burst of so many starts a second: an instant lives for a quarter of a second, which a
+    /// busy database and a busy machine leave something of.
+    pub const fn burst_min(per_s: u32) -> u32 {
+        let burst = per_s.div_ceil(LIVES_MAX) + 1;
+        if burst > 2 { burst } else { 2 }
+    }
+
     /// Whether there is a limit.
     pub const fn is_limited(self) -> bool {
         self.per_s > 0

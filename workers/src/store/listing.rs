@@ -16,7 +16,7 @@ use super::{Error, Store, protection::blocked_by, read_rows, retry::retry_id, wi
 const PAGE: i64 = 1_000;
 
 /// What a live job can wait for.
-pub const WAITS_FOR: [&str; 13] = [
+pub const WAITS_FOR: [&str; 15] = [
     "worker",
     "call",
     "consent",
@@ -29,6 +29,8 @@ pub const WAITS_FOR: [&str; 13] = [
     "maintenance",
     "hold",
     "breaker",
+    "in_flight",
+    "rate",
     "nothing",
 ];
 
@@ -37,15 +39,20 @@ pub const WAITS_FOR: [&str; 13] = [
 /// worker: somebody free · call: their answer to a call under way · consent: the person's code ·
 /// retry: its next attempt · `next_part`: asking again · answer: their message · question: asking what
 /// became of a command · evidence: a message or a person that ends the doubt · pause, maintenance, hold,
-/// breaker: its system, which is not called now · nothing: it has ended.
+/// breaker: its system, which is not called now · `in_flight`: the end of a call, as many as may be are
+/// under way · rate: an instant to start at, those until now are taken · nothing: it has ended. What is
+/// true of a system is found once for all jobs.
 pub(super) const WAITING_FOR: &str = concat!(
     "CASE
     WHEN j.ended_at IS NOT NULL THEN 'nothing'
     WHEN j.state = 'calling' THEN 'call'
     WHEN j.phase = 'consent' THEN 'consent'
-    WHEN j.state = 'accepted' THEN coalesce((SELECT ",
+    WHEN j.state = 'accepted' THEN coalesce((SELECT jsonb_object_agg(d.system, coalesce(",
     blocked_by!(),
-    " FROM hub.destination d WHERE d.system = j.system), 'worker')
+    ", CASE WHEN c.calls >= d.in_flight_max THEN 'in_flight'
+            WHEN d.rate_per_s > 0 AND d.next_token_at > statement_timestamp() THEN 'rate' END))
+        FROM hub.destination d LEFT JOIN (SELECT system, count(*) AS calls FROM hub.job_live
+          WHERE state = 'calling' GROUP BY system) c ON c.system = d.system) ->> j.system, 'worker')
     WHEN j.state = 'in_doubt' AND NOT EXISTS (SELECT 1 FROM hub.timer t
       WHERE t.job_seq = j.seq AND t.kind = 'wake') THEN 'evidence'
     WHEN j.state = 'in_doubt' OR j.phase = 'ask' THEN 'question'

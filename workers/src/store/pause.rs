@@ -194,10 +194,7 @@ pub(super) async fn destinations(
     let statement = format!(
         "SELECT to_jsonb(t) FROM (
                SELECT d.*, {BLOCKED_BY} AS blocked,
-                 coalesce((SELECT sum((s ->> 'calls')::bigint)
-                   FROM jsonb_array_elements(d.breaker_recent) s), 0) AS recent_calls,
-                 coalesce((SELECT sum((s ->> 'failed')::bigint)
-                   FROM jsonb_array_elements(d.breaker_recent) s), 0) AS recent_failed,
+                 recent.calls AS recent_calls, recent.failed AS recent_failed,
                  (SELECT count(*) FROM hub.job_live j WHERE j.system = d.system
                     AND j.state = 'calling') AS calling,
                  (SELECT count(*) FROM (SELECT 1 FROM hub.job_live j WHERE j.system = d.system
@@ -206,7 +203,13 @@ pub(super) async fn destinations(
                              ORDER BY w.name)
                    FROM hub.destination_share p JOIN hub.worker w ON w.id = p.worker
                   WHERE p.system = d.system), '[]') AS shares
-                 FROM hub.destination d WHERE $1::text IS NULL OR d.system = $1
+                 FROM hub.destination d
+                CROSS JOIN LATERAL (SELECT coalesce(sum(s.calls), 0)::bigint AS calls,
+                     coalesce(sum(s.failed), 0)::bigint AS failed
+                   FROM jsonb_to_recordset(d.breaker_recent)
+                     s (calls bigint, failed bigint, until_ms bigint)
+                  WHERE s.until_ms > extract(epoch FROM statement_timestamp()) * 1000) recent
+                WHERE $1::text IS NULL OR d.system = $1
                 ORDER BY d.system) t"
     );
     let query = sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).bind(system);

@@ -101,6 +101,8 @@ pub struct Seen {
     pub maintenance_until: Option<i64>,
     /// The limit of all workers together.
     pub in_flight_max: usize,
+    /// The rate of all workers together.
+    pub rate: Rate,
     /// Shares, by worker.
     pub shares: Vec<Share>,
 }
@@ -162,6 +164,8 @@ pub struct Block {
     pub count: usize,
     /// From the answer's moment to the first of them, in milliseconds; negative: it has passed.
     pub first_ms: f64,
+    /// The rate at which they were dealt out: the row's.
+    pub rate: Rate,
     /// When the question was asked.
     pub asked: Instant,
     /// When the answer was there.
@@ -183,6 +187,7 @@ impl Store {
                  'maintenance_until',
                     (extract(epoch FROM d.maintenance_until) * 1000000)::bigint,
                  'in_flight_max', d.in_flight_max,
+                 'rate', jsonb_build_object('per_s', d.rate_per_s, 'burst', d.rate_burst),
                  'shares', coalesce((SELECT jsonb_agg(to_jsonb(p) ORDER BY p.worker)
                     FROM hub.destination_share p WHERE p.system = s.system), '[]'))
                  ORDER BY s.ord), '[]'))
@@ -336,17 +341,19 @@ impl Store {
 
     /// Reserves up to `wanted` instants at which calls may start, none further away than
     /// [`limits::AHEAD`]. No more than that was ever reserved: what lies behind it is of a clock
-    /// that went back since.
-    pub async fn reserve(&self, system: &str, wanted: usize, rate: Rate) -> Result<Block, Error> {
+    /// that went back since. After a rest the first one lies behind by the part `rested` of its life.
+    pub async fn reserve(&self, system: &str, wanted: usize, rested: f64) -> Result<Block, Error> {
         let asked = Instant::now();
         let row = within(async {
             Ok(sqlx::query(
                 "WITH d AS MATERIALIZED (
-                   SELECT system, statement_timestamp() AS now, 1.0 / rate_per_s AS gap,
-                          greatest(least(next_token_at, statement_timestamp()
-                            + $3 * interval '1 millisecond' + interval '1 s' / rate_per_s),
+                   SELECT system, rate_per_s, rate_burst, statement_timestamp() AS now,
+                          1.0 / rate_per_s AS gap,
+                          greatest(least(coalesce(next_token_at, '-infinity'),
                             statement_timestamp()
-                            - (rate_burst - 1)::float8 / rate_per_s * interval '1 second') AS first
+                            + $3 * interval '1 millisecond' + interval '1 s' / rate_per_s),
+                            statement_timestamp() - $4::float8
+                            * (rate_burst - 1) / rate_per_s * interval '1 second') AS first
                      FROM hub.destination WHERE system = $1 AND rate_per_s > 0 FOR UPDATE),
                  t AS MATERIALIZED (
                    SELECT *, greatest(0, least($2::bigint, floor(extract(epoch FROM
@@ -354,11 +361,13 @@ impl Store {
                      FROM d)
                  UPDATE hub.destination x SET next_token_at = t.first + t.n * t.gap * interval '1 s'
                    FROM t WHERE x.system = t.system
-                 RETURNING t.n, (extract(epoch FROM t.first - t.now) * 1000)::float8 AS first_ms",
+                 RETURNING t.n, t.rate_per_s, t.rate_burst,
+                   (extract(epoch FROM t.first - t.now) * 1000)::float8 AS first_ms",
             )
             .bind(system)
-            .bind(i64::try_from(rate.block(wanted)).unwrap_or(1))
+            .bind(count(wanted))
             .bind(millis(limits::AHEAD))
+            .bind(rested)
             .fetch_optional(&self.pool)
             .await?)
         })
@@ -366,10 +375,15 @@ impl Store {
         let told = Instant::now();
         // Without a rate in the row there is no limit to keep: whoever started last took it away.
         let Some(row) = row else {
-            return Ok(Block { count: rate.block(wanted), first_ms: 0.0, asked, told });
+            return Ok(Block { count: 0, first_ms: 0.0, rate: Rate::NONE, asked, told });
+        };
+        let number = |column: &str| Ok::<_, Error>(row.try_get::<i32, _>(column)?);
+        let rate = Rate {
+            per_s: u32::try_from(number("rate_per_s")?).unwrap_or(0),
+            burst: u32::try_from(number("rate_burst")?).unwrap_or(2),
         };
         let count = usize::try_from(row.try_get::<i64, _>("n")?).unwrap_or(0);
-        Ok(Block { count, first_ms: row.try_get("first_ms")?, asked, told })
+        Ok(Block { count, first_ms: row.try_get("first_ms")?, rate, asked, told })
     }
 
     /// They told us when to come again: nothing is started until then, in real time. A hold that reaches

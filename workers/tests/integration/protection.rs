@@ -10,7 +10,7 @@ use workers::services::Owned;
 
 use crate::{
     servers::run,
-    world::{Scene, World, check, id, person, until, within},
+    world::{QUICK, Scene, World, check, id, person, until, within},
 };
 
 const LIMIT: u64 = 6;
@@ -142,28 +142,136 @@ fn starts_a_second_never_exceed_the_rate_of_two_hubs_together() {
         let names = named("rate", 120);
         send_all(&world, &names).await;
         all_in_state(&world, &names, "succeeded").await;
-        let entries = world.stage.control("journal").await.unwrap();
-        let mut times: Vec<Timestamp> = entries
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|entry| entry["received_at"].as_str().unwrap().parse().unwrap())
-            .collect();
-        times.sort();
-        assert_eq!(times.len(), names.len());
-        for (i, from) in times.iter().enumerate() {
-            for (j, to) in times.iter().enumerate().skip(i) {
-                // From the start of a call to their journal a busy machine may take a while.
-                let stretch = to.duration_since(*from).as_secs_f64() + 0.5;
-                let seen = f64::from(u32::try_from(j - i + 1).unwrap());
-                assert!(seen <= RATE * stretch + BURST, "{seen} in {stretch} s");
-            }
-        }
-        let took = times[times.len() - 1].duration_since(times[0]).as_secs_f64();
-        assert!(took >= (120.0 - BURST) / RATE - 0.5, "{took} s");
+        keeps_to(&world, names.len(), RATE, BURST).await;
         let put_off = world.metric(0, "hub_starts_put_off_total", &[("reason", "rate")]).await
             + world.metric(1, "hub_starts_put_off_total", &[("reason", "rate")]).await;
         assert!(put_off > 0.0);
+        world.strike().await;
+    });
+}
+
+/// What the government saw of so many calls, all of them, kept to the rate.
+async fn keeps_to(world: &World, calls: usize, rate: f64, burst: f64) {
+    let entries = world.stage.control("journal").await.unwrap();
+    let mut times: Vec<Timestamp> = entries
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["received_at"].as_str().unwrap().parse().unwrap())
+        .collect();
+    times.sort();
+    assert_eq!(times.len(), calls);
+    for (i, from) in times.iter().enumerate() {
+        for (j, to) in times.iter().enumerate().skip(i) {
+            // From the start of a call to their journal a busy machine may take a while.
+            let stretch = to.duration_since(*from).as_secs_f64() + 0.5;
+            let seen = f64::from(u32::try_from(j - i + 1).unwrap());
+            assert!(seen <= rate * stretch + burst, "{seen} in {stretch} s");
+        }
+    }
+    let took = times[calls - 1].duration_since(times[0]).as_secs_f64();
+    let calls = f64::from(u32::try_from(calls).unwrap());
+    assert!(took >= (calls - burst) / rate - 0.5, "{took} s");
+}
+
+/// Instants of the shortest burst that is allowed: the first job after a rest gets one that still lives.
+#[test]
+fn a_lone_job_after_a_rest_is_started() {
+    run(async {
+        let settings = format!("rate_per_s = 20\nrate_burst = 6\n{QUICK}");
+        let world = World::build(Scene { settings, ..Scene::default() }).await;
+        for name in named("after a rest", 5) {
+            world.send(&person(&name)).await;
+            assert_eq!(world.ended(id(&name)).await["state"], "succeeded");
+            // It was an instant of the rate that let it start: the row has dealt one out.
+            until("nothing was started for three seconds", async || {
+                let rested = "SELECT 1 FROM hub.destination WHERE system = 'gbdfl'
+                   AND next_token_at < statement_timestamp() - interval '3 s'";
+                world.rows(rested).await.pop()
+            })
+            .await;
+        }
+        world.strike().await;
+    });
+}
+
+#[test]
+fn the_rate_of_the_hub_that_started_last_holds_for_the_one_that_has_none() {
+    run(async {
+        const PATIENT: &str = "[operations.gbdfl.person]\nat_risk_s = 3600\n\
+            deadline_s = 7200\ncall_timeout_ms = 9000\n";
+        let settings = format!("in_flight_max = 40\n{PATIENT}");
+        let mut world = World::build(Scene { hubs: 2, settings, ..Scene::default() }).await;
+        world.stage.kill_hub(1).await;
+        let file = world.stage.settings_file(1);
+        let text = std::fs::read_to_string(&file).unwrap();
+        let limits = "in_flight_max = 41\nrate_per_s = 20\nrate_burst = 10";
+        std::fs::write(&file, text.replace("in_flight_max = 40", limits)).unwrap();
+        world.stage.start_hub(1).unwrap();
+        world.stage.ready(1).await.unwrap();
+        for hub in 0..2 {
+            until(&format!("hub {hub} has seen the new limits"), async || {
+                let most =
+                    world.metric(hub, "hub_in_flight_limit_calls", &[("system", "gbdfl")]).await;
+                (most > 40.5).then_some(())
+            })
+            .await;
+        }
+        let names = named("rate of the last", 120);
+        send_all(&world, &names).await;
+        all_in_state(&world, &names, "succeeded").await;
+        keeps_to(&world, names.len(), 20.0, 10.0).await;
+        let put_off = world.metric(0, "hub_starts_put_off_total", &[("reason", "rate")]).await;
+        assert!(put_off > 0.0, "the one without a rate in its settings");
+        world.strike().await;
+    });
+}
+
+#[test]
+fn a_stored_job_says_that_it_waits_for_a_place_or_for_the_rate() {
+    run(async {
+        let settings = "in_flight_max = 1\n[operations.gbdfl.person]\nat_risk_s = 3600\n\
+            deadline_s = 7200\ncall_timeout_ms = 60000\n"
+            .to_owned();
+        let environment = vec![("HUB_SYSTEMS__KPSISU__RATE_PER_S", "1")];
+        let world = World::build(Scene { settings, environment, ..Scene::default() }).await;
+        let order = json!({"system": "gbdfl", "behaviour": "slow", "count": 1});
+        world.stage.order("next", &order).await.unwrap();
+        let names = named("behind a call", 3);
+        send_all(&world, &names).await;
+        wait_for(&world, "gbdfl", "in_flight", 2).await;
+        for n in 0..15 {
+            world.send(&check(&format!("behind the rate {n}"))).await;
+        }
+        wait_for(&world, "kpsisu", "rate", 1).await;
+        world.strike().await;
+    });
+}
+
+/// Until so many jobs of a system wait for that.
+async fn wait_for(world: &World, system: &str, what: &str, jobs: usize) {
+    until(&format!("{jobs} jobs of {system} wait for {what}"), async || {
+        let list = ["jobs", "list", "--system", system, "--waiting-for", what, "--json"];
+        let found: Value = serde_json::from_str(&done(world, &list).await).unwrap();
+        (found.as_array().unwrap().len() >= jobs).then_some(())
+    })
+    .await;
+}
+
+#[test]
+fn recent_calls_are_those_of_the_breakers_window() {
+    run(async {
+        let settings = format!("breaker_window_ms = 15000\n{QUICK}");
+        let world = World::build(Scene { settings, ..Scene::default() }).await;
+        for name in named("recent", 3) {
+            world.send(&person(&name)).await;
+            assert_eq!(world.ended(id(&name)).await["state"], "succeeded");
+        }
+        let calls = async || listed(&world, "gbdfl").await["recent_calls"].as_i64().unwrap();
+        until("calls are seen", async || (calls().await > 0).then_some(())).await;
+        until("they are no longer recent", async || (calls().await == 0).then_some(())).await;
+        let row = breaker(&world).await;
+        assert_ne!(row["breaker_recent"], json!([]), "nobody has cleared them: no call followed");
         world.strike().await;
     });
 }

@@ -42,6 +42,24 @@ fn what_is_older_than_the_window_counts_no_more() {
 }
 
 #[test]
+fn a_slice_says_when_it_leaves_the_window() {
+    let mut breaker = Breaker::default();
+    breaker.note(1, 1, 1_900, &RULES, &chance());
+    let until = breaker.recent[0].until_ms;
+    assert_eq!(until, 11_000, "it began at 1 s, and the window is 10 s long");
+    breaker.note(0, 0, until - 1, &RULES, &chance());
+    assert_eq!(breaker.recent.len(), 2);
+    breaker.note(0, 0, until, &RULES, &chance());
+    assert!(breaker.recent.iter().all(|slice| slice.calls == 0), "{:?}", breaker.recent);
+}
+
+#[test]
+fn what_an_older_hub_counted_is_read_and_not_shown() {
+    let slice: Slice = serde_json::from_str(r#"{"at": 3, "calls": 2, "failed": 1}"#).unwrap();
+    assert_eq!((slice.calls, slice.until_ms), (2, 0));
+}
+
+#[test]
 fn a_share_of_zero_switches_it_off() {
     let off = Rules { failed_percent: 0, ..RULES };
     assert!(!Breaker::default().note(1_000, 1_000, 0, &off, &chance()));

@@ -71,6 +71,16 @@ fn an_answer_that_took_long_makes_tokens_later_and_shorter_never_earlier_or_long
 }
 
 #[test]
+fn the_shortest_burst_lets_an_instant_live_for_a_quarter_of_a_second() {
+    assert_eq!([1, 4, 5, 20, 10_000].map(Rate::burst_min), [2, 2, 3, 6, 2_501]);
+    for per_s in 1..=10_000 {
+        let burst = Rate::burst_min(per_s);
+        assert!(Rate { per_s, burst }.life() >= Duration::from_millis(250), "{per_s}/s");
+    }
+    assert_eq!(Rate::burst_min(0), 2, "where there is no rate it says nothing");
+}
+
+#[test]
 fn a_block_is_a_quarter_of_a_second() {
     let rate = Rate { per_s: 100, burst: 100 };
     assert_eq!((rate.block(1_000), rate.block(3)), (25, 3));
@@ -115,34 +125,77 @@ proptest! {
         }
     }
 
-    /// Two workers reserve blocks of one row and start whenever they like within the lives.
+    /// A lone job after a rest: its instant lives when the answer is there, however short the burst.
+    #[test]
+    fn one_wanted_instant_can_be_taken_when_the_answer_is_there(
+        per_s in 1_u32..=10_000,
+        more in 0_u32..100,
+        rests in proptest::collection::vec((1_u64..5_000, 0_u64..=25, 0_u64..=25), 1..20),
+    ) {
+        let rate = Rate { per_s, burst: Rate::burst_min(per_s) + more };
+        let mut now = Instant::now() + Duration::from_secs(100);
+        let mut row = Row { next: now, rate };
+        for (rest, there, back) in rests {
+            now += rate.life() + AHEAD + Duration::from_millis(rest);
+            let mut tokens = Tokens::default();
+            let told = row.reserve_into(&mut tokens, 1, RESTED, now, [there, back]);
+            prop_assert!(tokens.take(told).is_some(), "{:?}, {} ms", rate, there + back);
+            now = told;
+        }
+    }
+
+    /// Where that is not enough, the second question is answered with an instant that has its whole life.
+    #[test]
+    fn a_slow_database_is_asked_again_for_an_instant_that_lasts(
+        per_s in 1_u32..=10_000,
+        more in 0_u32..100,
+        there in 0_u64..125,
+        back in 0_u64..125,
+    ) {
+        let rate = Rate { per_s, burst: Rate::burst_min(per_s) + more };
+        let now = Instant::now() + Duration::from_secs(100);
+        let mut row = Row { next: now.checked_sub(rate.life() * 2).unwrap(), rate };
+        let mut tokens = Tokens::default();
+        let mut told = row.reserve_into(&mut tokens, 1, RESTED, now, [there, back]);
+        if tokens.next(told).is_none() {
+            told = row.reserve_into(&mut tokens, 1, 0.0, told, [there, back]);
+        }
+        let from = tokens.next(told);
+        prop_assert!(from.is_some(), "{:?}, {} ms", rate, there + back);
+        prop_assert!(tokens.take(from.unwrap()).is_some());
+    }
+
+    /// Two workers reserve blocks of one row, over ways of any length and after rests, and start
+    /// whenever they like within the lives.
     #[test]
     fn starts_in_any_stretch_are_at_most_rate_times_stretch_and_burst(
         per_s in 1_u32..50,
         burst in 2_u32..60,
-        acts in proptest::collection::vec((0_usize..2, 0_u64..400, 1_usize..30), 1..120),
+        acts in proptest::collection::vec(
+            (0_usize..2, 0_u64..400, any::<bool>(), 1_usize..30, any::<bool>(), [0_u64..26, 0_u64..26]),
+            1..120,
+        ),
     ) {
         let rate = Rate { per_s, burst };
-        let zero = Instant::now() + Duration::from_secs(100);
-        let mut now = zero;
-        let mut row = zero.checked_sub(Duration::from_secs(50)).unwrap();
+        let mut now = Instant::now() + Duration::from_secs(100);
+        let mut row = Row { next: now.checked_sub(Duration::from_secs(50)).unwrap(), rate };
         let mut workers = [Tokens::default(), Tokens::default()];
         let mut starts = Vec::new();
-        for (who, passes, wanted) in acts {
-            now += Duration::from_millis(passes);
-            while workers[who].take(now).is_some() {
-                starts.push(now);
+        for (who, passes, rests, wanted, whole, way) in acts {
+            now += Duration::from_millis(if rests { passes * 10 } else { passes });
+            let rested = if whole { 0.0 } else { RESTED };
+            let mut reserved = Tokens::default();
+            let told = row.reserve_into(&mut reserved, rate.block(wanted), rested, now, way);
+            // The other one starts while this one waits for its answer.
+            for at in [now, now + Duration::from_millis(way[0]), told] {
+                for worker in &mut workers {
+                    while worker.take(at).is_some() {
+                        starts.push(at);
+                    }
+                }
             }
-            // What `Store::reserve` does in its statement.
-            let first = row.max(now.checked_sub(rate.life()).unwrap());
-            let room = (now + AHEAD).saturating_duration_since(first);
-            let most = room.as_nanos() * u128::from(per_s) / 1_000_000_000 + 1;
-            let most = usize::try_from(most).unwrap();
-            let count = if first > now + AHEAD { 0 } else { rate.block(wanted).min(most) };
-            row = first + rate.gap() * u32::try_from(count).unwrap();
-            let first_ms = if first >= now { (first - now).as_secs_f64() }
-                else { -(now - first).as_secs_f64() } * 1_000.0;
-            workers[who].add(count, first_ms, rate, now, now);
+            workers[who].0.append(&mut reserved.0);
+            now = told;
             while workers[who].take(now).is_some() {
                 starts.push(now);
             }
@@ -154,5 +207,39 @@ proptest! {
                 prop_assert!(f64::from(count) <= most + 0.01, "{} in {:?}", count, *to - *from);
             }
         }
+    }
+}
+
+/// The shared row.
+struct Row {
+    next: Instant,
+    rate: Rate,
+}
+
+impl Row {
+    /// What `Store::reserve` does in its statement, asked now; `way`: milliseconds there and back. When
+    /// the answer is there.
+    fn reserve_into(
+        &mut self,
+        tokens: &mut Tokens,
+        wanted: usize,
+        rested: f64,
+        asked: Instant,
+        way: [u64; 2],
+    ) -> Instant {
+        let rate = self.rate;
+        let [now, told] = [way[0], way[0] + way[1]].map(|ms| asked + Duration::from_millis(ms));
+        let next = self.next.min(now + AHEAD + rate.gap());
+        let first = next.max(now.checked_sub(rate.life().mul_f64(rested)).unwrap());
+        let room = (now + AHEAD).saturating_duration_since(first);
+        let most = room.as_nanos() * u128::from(rate.per_s) / 1_000_000_000 + 1;
+        let most = usize::try_from(most).unwrap();
+        let count = if first > now + AHEAD { 0 } else { wanted.min(most) };
+        self.next = first + rate.gap() * u32::try_from(count).unwrap();
+        let first_ms =
+            if first >= now { (first - now).as_secs_f64() } else { -(now - first).as_secs_f64() }
+                * 1_000.0;
+        tokens.add(count, first_ms, rate, asked, told);
+        told
     }
 }
