@@ -27,10 +27,7 @@ use uuid::Uuid;
 use crate::{
     pipeline::Hub,
     process,
-    store::{
-        Error,
-        worker::{Beat, Rescued},
-    },
+    store::{Error, rescue::Rescued, worker::Beat},
     telemetry::metric::Metric,
 };
 

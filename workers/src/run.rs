@@ -323,7 +323,7 @@ async fn give_up_ownership(hub: &Hub) {
         hub.store.rescue_orphans(&hub.operations).await
     };
     match left.await {
-        Ok(rescued) if rescued == crate::store::worker::Rescued::default() => {}
+        Ok(rescued) if rescued == crate::store::rescue::Rescued::default() => {}
         Ok(rescued) => tracing::warn!(?rescued, "unfinished jobs were handed back"),
         Err(error) => tracing::warn!(%error, "the others will rescue what is left"),
     }

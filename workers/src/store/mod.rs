@@ -40,6 +40,7 @@ pub mod portal;
 pub mod protection;
 pub mod quarantine;
 pub mod record;
+pub mod rescue;
 pub mod resolve;
 pub mod retries;
 pub mod retry;

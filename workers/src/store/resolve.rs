@@ -150,10 +150,11 @@ async fn resolve(
     if let Some(refused) = another(doubt, job.events) {
         return Ok(refused);
     }
-    if meaning == Meaning::Sends && doubt.named.is_none() {
-        if let Some(before) = decided(tx, job.id).await? {
-            return Ok(decided_before(&before, job.events));
-        }
+    if meaning == Meaning::Sends
+        && doubt.named.is_none()
+        && let Some(before) = decided(tx, job.id).await?
+    {
+        return Ok(decided_before(&before, job.events));
     }
     if meaning == Meaning::Asks {
         return ask(tx, job, act).await;

@@ -352,7 +352,7 @@ pub fn series_max(systems: usize, operations: usize) -> usize {
             Metric::Blocked => systems * 4,
             Metric::PutOff => systems * PUT_OFF.len(),
             Metric::Admitted => (operations + 1) * 4,
-            Metric::Callbacks => 3,
+            Metric::Callbacks | Metric::Rescued => 3,
             Metric::Consents => operations * 2,
             Metric::JobDuration => operations * 6 * histogram(JOB_BUCKETS.len()),
             Metric::CallDuration => {
@@ -364,7 +364,6 @@ pub fn series_max(systems: usize, operations: usize) -> usize {
             Metric::TimerLateness => histogram(CALL_BUCKETS.len()),
             Metric::Published => 4,
             Metric::Inbound => (systems + 1) * INBOUND_RESULTS.len(),
-            Metric::Rescued => 3,
             Metric::BrokerUp | Metric::SpansDropped => 2,
             Metric::BatchSize => 2 * histogram(BATCH_BUCKETS.len()),
             Metric::Jobs => (systems + 1) * states,

@@ -12,8 +12,9 @@ use uuid::Uuid;
 use workers::store::{
     admission::{Admitted, Body, Entry, Fate},
     record::{Change, Guard},
+    rescue::Rescued,
     timer::Action,
-    worker::{Beat, Rescued},
+    worker::Beat,
 };
 
 use crate::{
@@ -120,10 +121,10 @@ fn pause_ms(deaths: u32) -> RangeInclusive<i64> {
 }
 
 /// What a rescue says that found one job.
-fn rescued(place: &str, suspects: Vec<(Uuid, i16)>) -> Option<Rescued> {
+fn rescued(place: &str, suspects: Vec<(Uuid, i16)>) -> Rescued {
     let is = |name| usize::from(place == name);
     let (returned, in_doubt, failed) = (is("returned"), is("in_doubt"), is("failed"));
-    Some(Rescued { returned, in_doubt, failed, suspects })
+    Rescued { returned, in_doubt, failed, suspects }
 }
 
 #[test]
@@ -142,7 +143,7 @@ fn a_job_over_which_workers_die_comes_back_more_and_more_seldom_and_ends() {
         for deaths in 2..10 {
             worker = world.take(&known, deaths).await;
             let told = vec![(id("a started job"), i16::try_from(deaths).unwrap())];
-            let found = store.rescue(beat_of(worker), &known).await.unwrap();
+            let found = store.rescue(beat_of(worker), &known).await.unwrap().unwrap();
             assert_eq!(found, rescued("returned", told));
             let job = world.only_job().await;
             assert_eq!((&job["state"], &job["deaths"]), (&json!("waiting"), &json!(deaths)));
@@ -150,7 +151,7 @@ fn a_job_over_which_workers_die_comes_back_more_and_more_seldom_and_ends() {
             assert!(pause_ms(u32::try_from(deaths).unwrap()).contains(&ms), "{deaths}: {job}");
         }
         worker = world.take(&known, 10).await;
-        let found = store.rescue(beat_of(worker), &known).await.unwrap();
+        let found = store.rescue(beat_of(worker), &known).await.unwrap().unwrap();
         assert_eq!(found, rescued("failed", vec![(id("a started job"), 10)]));
         let job = world.only_job().await;
         assert_eq!((&job["state"], &job["code"]), (&json!("failed"), &json!("workers_died")));
@@ -171,7 +172,7 @@ fn a_command_whose_questions_kill_is_asked_about_more_and_more_seldom_and_ends_u
         for deaths in 1..10 {
             let told = i16::try_from(deaths).unwrap();
             let suspects = (deaths > 1).then_some((id("a started job"), told));
-            let found = store.rescue(beat_of(worker), &known).await.unwrap();
+            let found = store.rescue(beat_of(worker), &known).await.unwrap().unwrap();
             assert_eq!(found, rescued("in_doubt", suspects.into_iter().collect()));
             let job = world.only_job().await;
             assert_eq!((&job["state"], &job["deaths"]), (&json!("in_doubt"), &json!(deaths)));
@@ -182,7 +183,7 @@ fn a_command_whose_questions_kill_is_asked_about_more_and_more_seldom_and_ends_u
             worker = world.take(&known, deaths).await;
             assert_eq!(world.only_job().await["phase"], "ask", "it is never sent again");
         }
-        let found = store.rescue(beat_of(worker), &known).await.unwrap();
+        let found = store.rescue(beat_of(worker), &known).await.unwrap().unwrap();
         assert_eq!(found, rescued("failed", vec![(id("a started job"), 10)]));
         let job = world.only_job().await;
         assert_eq!((&job["state"], &job["code"]), (&json!("failed"), &json!("outcome_unknown")));
@@ -199,7 +200,7 @@ fn an_attempt_that_came_to_its_end_and_a_worker_that_stopped_count_no_death() {
         let worker = started(&world, &PERSON).await;
         store.remove_worker(worker).await.unwrap();
         let found = store.rescue_orphans(&known).await.unwrap();
-        assert_eq!(Some(found), rescued("returned", vec![]));
+        assert_eq!(found, rescued("returned", vec![]));
         assert_eq!(world.only_job().await["deaths"], 0, "it stopped in good order");
         let worker = world.take(&known, 1).await;
         store.rescue(beat_of(worker), &known).await.unwrap();

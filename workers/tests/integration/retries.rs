@@ -45,8 +45,8 @@ fn stopping_retries_ends_what_waits_for_one_and_allowing_them_revives_nothing() 
         world.play(&check("doubts"), &["ack_lost_never"]).await;
         world.in_state(id("doubts"), "in_doubt").await;
         let stop = ["retries", "disable", "gbdfl.person", "kpsisu.check", "--reason", "a storm"];
-        let (code, text) = hub(&world, &[stop.as_slice(), &["--dry-run"]].concat()).await;
-        assert!(code == 0 && text.contains("5 jobs now") && text.contains("0 jobs now"), "{text}");
+        let dry = done(&world, &[stop.as_slice(), &["--dry-run"]].concat()).await;
+        assert!(dry.contains("5 jobs now") && dry.contains("0 jobs now"), "{dry}");
         done(&world, &stop).await;
         let stopped = Instant::now();
         for n in 0..5 {
@@ -60,10 +60,7 @@ fn stopping_retries_ends_what_waits_for_one_and_allowing_them_revives_nothing() 
             let event = world.events.wait_for(id(&format!("waits {n}")), "failed").await;
             assert_eq!(event["data"]["summary"]["code"], "retries_disabled");
         }
-        assert!(
-            stopped.elapsed() < Duration::from_secs(10),
-            "at the next tick, not when they are due"
-        );
+        assert!(stopped.elapsed().as_secs() < 10, "at the next tick, not when they are due");
         // A new failure ends at once; a first attempt is made; what they hold goes on.
         world.play(&person("fails now"), &["server_error"]).await;
         let job = world.ended(id("fails now")).await;
