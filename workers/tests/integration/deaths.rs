@@ -136,7 +136,7 @@ fn a_job_over_which_workers_die_comes_back_more_and_more_seldom_and_ends() {
         let mut worker = started(&world, &PERSON).await;
         assert_eq!(
             store.rescue(beat_of(worker), &known).await.unwrap(),
-            rescued("returned", vec![])
+            Some(rescued("returned", vec![]))
         );
         let job = world.only_job().await;
         assert_eq!(job["state"], "accepted", "the first death is nobody's fault");

@@ -1,6 +1,6 @@
 //! Retry policies: stopped and allowed again by an operator, and bounded by age.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
