@@ -4,4 +4,4 @@
 ALTER TABLE hub.job ADD COLUMN deaths smallint NOT NULL DEFAULT 0;
 COMMENT ON COLUMN hub.job.deaths IS
   'Workers that died while they called for it, one after the other: from the second on it waits before it is '
-  'started again, with the tenth it ends. A recorded attempt begins the count anew.';
+  'started again, with the tenth it ends. An attempt that was recorded begins the count anew.';

@@ -229,6 +229,10 @@ fn tell(hub: &Hub, worker: Uuid, rescued: &Rescued) {
     for (job_id, deaths) in suspects.iter().take(SUSPECTS_TOLD_MAX) {
         tracing::warn!(%job_id, deaths, "workers die over this job again and again");
     }
+    if suspects.len() > SUSPECTS_TOLD_MAX {
+        let jobs = suspects.len() - SUSPECTS_TOLD_MAX;
+        tracing::warn!(jobs, "they die over these others no more often");
+    }
     hub.wake.claim.notify_one();
     hub.wake.relay.notify_one();
     hub.wake.pull.notify_one();

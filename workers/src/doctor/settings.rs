@@ -44,8 +44,8 @@ pub(super) fn look(subject: &Subject, findings: &mut Findings) {
     }
 }
 
-/// Whether the breaker of a system can open where all its calls hang: they end one time-out after the
-/// other, never more at once than are let through.
+/// Whether the breaker of a system can open where all its calls hang: they end a time-out after they began,
+/// never more together than are let through at once.
 fn breaker(config: &Config, system: &str) -> Verdict {
     let Some(rules) = config.protection.get(system).map(|protection| protection.breaker) else {
         return Verdict::ok("none");
@@ -57,17 +57,16 @@ fn breaker(config: &Config, system: &str) -> Verdict {
         config.operations.iter().filter(|(name, _)| name.starts_with(&format!("{system}.")));
     let longest = calls.map(|(_, settings)| settings.call_timeout).max().unwrap_or_default();
     let at_once = config.systems.get(system).map_or(0, |settings| settings.in_flight_max);
-    let most =
-        u128::try_from(at_once).unwrap_or(u128::MAX).saturating_mul(rules.window.as_millis())
-            / longest.as_millis().max(1);
+    let rounds = rules.window.as_millis() / longest.as_millis().max(1) + 1;
+    let most = u128::try_from(at_once).unwrap_or(u128::MAX).saturating_mul(rounds);
     let wanted = rules.calls_min;
     if most >= u128::from(wanted) {
         return Verdict::ok(format!("opens while they hang: {most} calls can fail in its window"));
     }
     Verdict::warn(
         format!(
-            "never opens while they hang: {at_once} calls of {} s make {most} failures in its window \
-             of {} s, and it wants {wanted}",
+            "never opens while they hang: {at_once} calls of {} s make at most {most} failures in its \
+             window of {} s, and it wants {wanted}",
             longest.as_secs_f64(),
             rules.window.as_secs_f64(),
         ),

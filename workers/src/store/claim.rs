@@ -111,31 +111,50 @@ impl Store {
     }
 }
 
-/// Takes one stored job in the caller's commit, the first behind that number, or from the beginning:
-/// one that does nothing but ask, where the operations that do more are named; else any.
-pub(super) async fn one(
+/// What a stored job may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It does nothing but ask.
+    Asks,
+    /// It may do more.
+    Commands,
+}
+
+/// A job's place in the order of the store: its priority, then its number.
+pub(super) type Turn = (i16, i64);
+
+/// Takes the first stored job of this kind behind a turn, in the caller's commit. `commands`: the
+/// operations that do more than ask.
+pub(super) async fn next(
     tx: Tx<'_>,
     worker: Uuid,
     system: &str,
-    behind: i64,
-    commands: Option<&[&str]>,
-) -> Result<Option<Claimed>, Error> {
+    (kind, behind): (Kind, Turn),
+    commands: &[&str],
+) -> Result<Option<(Claimed, Turn)>, Error> {
+    // As `job_live_claim` is ordered: it ends with the first one, however many are stored.
     let statement = format!(
         "WITH picked AS MATERIALIZED (
            SELECT seq FROM hub.job_live
             WHERE state = 'accepted' AND system = $2 AND phase <> 'consent'
-              AND ($3::text[] IS NULL OR phase IN ('ask', 'continue') OR operation <> ALL($3))
-            ORDER BY seq <= $4, seq LIMIT 1 FOR UPDATE SKIP LOCKED)
+              AND (phase IN ('ask', 'continue') OR operation <> ALL($3)) = $4
+              AND (priority, seq) > ($5, $6)
+            ORDER BY priority, seq LIMIT 1 FOR UPDATE SKIP LOCKED)
          UPDATE hub.job_live j SET state = 'calling', owner = $1, run = j.run + 1
            FROM picked WHERE j.seq = picked.seq
-         RETURNING {COLUMNS}"
+         RETURNING {COLUMNS}, j.priority"
     );
     let row = sqlx::query(sqlx::AssertSqlSafe(statement))
         .bind(worker)
         .bind(system)
         .bind(commands)
-        .bind(behind)
+        .bind(kind == Kind::Asks)
+        .bind(behind.0)
+        .bind(behind.1)
         .fetch_optional(&mut *tx)
         .await?;
-    row.as_ref().map(Claimed::read).transpose()
+    let Some(row) = row else { return Ok(None) };
+    let job = Claimed::read(&row)?;
+    let turn = (row.try_get("priority")?, job.seq);
+    Ok(Some((job, turn)))
 }

@@ -35,10 +35,11 @@ use crate::{
 };
 
 /// With these codes the hub ended a job itself: none is an answer of theirs.
-const OURS: [Code; 6] = [
+const OURS: [Code; 7] = [
     code!("outcome_unknown"),
     code!("time_used_up"),
     code!("not_done"),
+    code!("workers_died"),
     resolve::NOT_DONE,
     TOO_OLD,
     DISABLED,

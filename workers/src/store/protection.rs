@@ -8,10 +8,15 @@
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
+use serde_json::Value;
 use sqlx::Row;
 use uuid::Uuid;
 
-use super::{Error, NOW_MICROS, Store, Tx, claim::Claimed, millis, read_rows, within};
+use super::{
+    Error, NOW_MICROS, Store, Tx,
+    claim::{self, Claimed, Kind, Turn},
+    millis, read_rows, within,
+};
 use crate::{
     chance::Chance,
     policy::{
@@ -19,6 +24,9 @@ use crate::{
         limits::{self, Member, Rate},
     },
 };
+
+/// Each so many probes of one outage are made with a command, if there is one.
+const COMMAND_TURN: i32 = 4;
 
 /// Why a destination `d` is not called, as a literal to be put together with others.
 macro_rules! blocked_by {
@@ -255,9 +263,10 @@ impl Store {
         .await
     }
 
-    /// Takes the one probe of a system with the stored job that makes it, a query rather than a
-    /// command; nothing where it is not time, somebody else has it, or no job is there. The jobs take
-    /// turns: one that always fails, by what it asks, does not keep the breaker open for the others.
+    /// Takes the one probe of a system with the stored job that makes it; nothing where it is not time,
+    /// somebody else has it, or no job is there. A query rather than a command, but each
+    /// [`COMMAND_TURN`]th of an outage the other way round, and each kind in turns: what always fails, by
+    /// what it asks, does not keep the breaker open for the others.
     pub async fn take_probe(
         &self,
         worker: Uuid,
@@ -273,18 +282,9 @@ impl Store {
             };
             let now = row.now_ms;
             let Some(epoch) = row.breaker.take_probe(now, lasts) else { return Ok(None) };
-            let last = "SELECT coalesce(breaker_probed, 0) FROM hub.destination WHERE system = $1";
-            let last: i64 = sqlx::query_scalar(last).bind(system).fetch_one(&mut *tx).await?;
-            let mut job = super::claim::one(&mut tx, worker, system, last, Some(commands)).await?;
-            if job.is_none() {
-                job = super::claim::one(&mut tx, worker, system, last, None).await?;
-            }
+            let is_commands = row.breaker.trips > 0 && row.breaker.trips % COMMAND_TURN == 0;
+            let job = next_in_turn(&mut tx, worker, system, commands, is_commands).await?;
             let Some(job) = job else { return Ok(None) };
-            sqlx::query("UPDATE hub.destination SET breaker_probed = $2 WHERE system = $1")
-                .bind(system)
-                .bind(job.seq)
-                .execute(&mut *tx)
-                .await?;
             write_breakers(&mut tx, &[(&*row, None)]).await?;
             tx.commit().await?;
             Ok(Some((Probe { epoch }, job)))
@@ -573,4 +573,40 @@ fn count(number: usize) -> i64 {
 
 fn int(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+/// Behind nobody.
+const FIRST: Turn = (i16::MIN, i64::MIN);
+
+/// Takes the stored job whose turn it is, and notes that it was.
+async fn next_in_turn(
+    tx: Tx<'_>,
+    worker: Uuid,
+    system: &str,
+    commands: &[&str],
+    is_commands: bool,
+) -> Result<Option<Claimed>, Error> {
+    let turns = "SELECT breaker_turns FROM hub.destination WHERE system = $1";
+    let turns: Value = sqlx::query_scalar(turns).bind(system).fetch_one(&mut *tx).await?;
+    let kinds =
+        if is_commands { [Kind::Commands, Kind::Asks] } else { [Kind::Asks, Kind::Commands] };
+    for kind in kinds {
+        let name = if kind == Kind::Asks { "asks" } else { "commands" };
+        let last = serde_json::from_value(turns[name].clone()).unwrap_or(FIRST);
+        for behind in [last, FIRST] {
+            let found = claim::next(tx, worker, system, (kind, behind), commands).await?;
+            let Some((job, turn)) = found else { continue };
+            sqlx::query(
+                "UPDATE hub.destination SET breaker_probe = $2, breaker_turns = breaker_turns || $3
+                  WHERE system = $1",
+            )
+            .bind(system)
+            .bind(job.seq)
+            .bind(serde_json::json!({ name: turn }))
+            .execute(&mut *tx)
+            .await?;
+            return Ok(Some(job));
+        }
+    }
+    Ok(None)
 }

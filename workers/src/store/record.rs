@@ -305,10 +305,10 @@ fn update_statement() -> String {
         "WITH u AS MATERIALIZED (
            SELECT * FROM jsonb_to_recordset($1) AS u (seq bigint, run int, state text, event text,
              spends int, strikes smallint, code text, summary jsonb, delay_ms bigint, phase text,
-             carry jsonb, tells int, errors jsonb, pays_back boolean, age_max_ms bigint)),
+             carry jsonb, tells int, errors jsonb, pays_back boolean, made boolean, age_max_ms bigint)),
          held AS MATERIALIZED (
            SELECT j.seq, j.sla AS sla_before, j.events AS told_before, n.now, u.spends, u.strikes,
-                  u.summary, u.run, u.event, u.phase, u.carry, u.tells, u.errors, u.pays_back,
+                  u.summary, u.run, u.event, u.phase, u.carry, u.tells, u.errors, u.pays_back, u.made,
                   CASE WHEN n.now >= j.deadline_at THEN 'breached'
                        WHEN n.now >= j.at_risk_at THEN 'at_risk' ELSE 'on_time' END AS sla,
                   u.state = 'waiting'
@@ -341,7 +341,7 @@ fn update_statement() -> String {
            run = j.run + (x.run IS NULL OR x.run < 0)::int,
            attempts = CASE WHEN x.pays_back THEN 0 ELSE j.attempts + x.spends END,
            strikes = CASE WHEN x.pays_back THEN 0 ELSE j.strikes + x.strikes END,
-           deaths = CASE WHEN x.run >= 0 THEN 0 ELSE j.deaths END,
+           deaths = CASE WHEN x.made THEN 0 ELSE j.deaths END,
            events = j.events + greatest(x.tells, over::int) + (x.sla <> x.sla_before)::int,
            told = {told},
            ended_at = CASE WHEN t.terminal THEN x.now END,
@@ -381,6 +381,7 @@ fn input_row(change: &Change) -> Value {
         "state": change.to.name(),
         "event": event.map(EventName::name),
         "pays_back": change.pays_back,
+        "made": change.attempt.is_some(),
         "spends": i32::from(change.spends_attempt),
         "strikes": i32::from(change.strike),
         "code": change.code,

@@ -40,7 +40,7 @@ pub struct Rescued {
     pub in_doubt: usize,
     /// Ended: too many workers died over them.
     pub failed: usize,
-    /// Those over which more than one worker died, and how many.
+    /// Those over which more than one worker died, and how many; most first.
     pub suspects: Vec<(Uuid, i16)>,
 }
 
@@ -137,26 +137,37 @@ async fn rescue_jobs(
     left.retain(|job| job.operation.is_some());
     lose_probes(tx, &left).await?;
     let suspects = left.iter().filter(|job| job.deaths > 1).map(|job| (job.id, job.deaths));
-    let suspects = suspects.collect();
+    let mut suspects: Vec<(Uuid, i16)> = suspects.collect();
+    suspects.sort_by_key(|(_, deaths)| std::cmp::Reverse(*deaths));
     let (ended, live): (Vec<Left>, Vec<Left>) =
         left.into_iter().partition(|job| job.deaths >= DEATHS_MAX);
     let (doubtful, queries): (Vec<Left>, Vec<Left>) = live.into_iter().partition(Left::is_doubtful);
     give_back(tx, &queries).await?;
+    count_deaths(tx, doubtful.iter().chain(&ended)).await?;
     let changes: Vec<Change> = doubtful.iter().filter_map(in_doubt).collect();
     let in_doubt = record::record(tx, &changes).await?.iter().flatten().count();
-    // `record` leaves the run to the call that made it, and takes it for one that ended: here the call
-    // must be fenced off, and it died.
-    sqlx::query(
-        "UPDATE hub.job_live j SET run = j.run + 1, deaths = u.deaths
-           FROM UNNEST($1::bigint[], $2::smallint[]) u (seq, deaths) WHERE j.seq = u.seq",
-    )
-    .bind(doubtful.iter().map(|job| job.seq).collect::<Vec<_>>())
-    .bind(doubtful.iter().map(|job| job.deaths).collect::<Vec<_>>())
-    .execute(&mut *tx)
-    .await?;
+    // `record` leaves the run to the call that made it; here the call must be fenced off.
+    sqlx::query("UPDATE hub.job_live SET run = run + 1 WHERE seq = ANY($1)")
+        .bind(doubtful.iter().map(|job| job.seq).collect::<Vec<_>>())
+        .execute(&mut *tx)
+        .await?;
     let ends: Vec<Change> = ended.iter().filter_map(end).collect();
     let failed = record::record(tx, &ends).await?.iter().flatten().count();
     Ok(Rescued { returned: queries.len(), in_doubt, failed, suspects })
+}
+
+/// Notes how many died over these jobs.
+async fn count_deaths(tx: Tx<'_>, jobs: impl Iterator<Item = &Left>) -> Result<(), Error> {
+    let (seqs, deaths): (Vec<i64>, Vec<i16>) = jobs.map(|job| (job.seq, job.deaths)).unzip();
+    sqlx::query(
+        "UPDATE hub.job_live j SET deaths = u.deaths
+           FROM UNNEST($1::bigint[], $2::smallint[]) u (seq, deaths) WHERE j.seq = u.seq",
+    )
+    .bind(seqs)
+    .bind(deaths)
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
 }
 
 async fn lock_left(
@@ -192,7 +203,7 @@ async fn lock_left(
 async fn lose_probes(tx: Tx<'_>, left: &[Left]) -> Result<(), Error> {
     sqlx::query(
         "UPDATE hub.destination SET breaker_next_at = statement_timestamp()
-          WHERE breaker = 'half_open' AND breaker_probed = ANY($1)",
+          WHERE breaker = 'half_open' AND breaker_probe = ANY($1)",
     )
     .bind(left.iter().map(|job| job.seq).collect::<Vec<_>>())
     .execute(&mut *tx)
@@ -243,7 +254,9 @@ fn end(job: &Left) -> Option<Change> {
     } else {
         (code!("workers_died"), Class::Defect)
     };
-    Some(told(job, State::Failed, job.operation?, code, class))
+    let mut end = told(job, State::Failed, job.operation?, code, class);
+    end.summary.insert("last_code".to_owned(), code!("workers_died").into());
+    Some(end)
 }
 
 fn told(

@@ -1,17 +1,26 @@
 //! What becomes of the jobs of workers that die.
 
-use std::{collections::HashMap, ops::RangeInclusive, time::Duration};
+use std::{
+    collections::HashMap,
+    ops::RangeInclusive,
+    time::{Duration, Instant},
+};
 
-use adapters::systems::{gbdfl::PERSON, kazpost::LABEL, kpsisu::CHECK};
+use adapters::systems::{
+    gbdfl::PERSON,
+    kazpost::{LABEL, TRACK},
+    kpsisu::CHECK,
+};
 use contracts::{
+    class::Class,
     operation::{OperationSpec, Reconcile},
-    state::State,
+    state::{Phase, State},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 use workers::store::{
     admission::{Admitted, Body, Entry, Fate},
-    record::{Change, Guard},
+    record::{AttemptRow, Change, Guard},
     rescue::Rescued,
     timer::Action,
     worker::Beat,
@@ -156,6 +165,7 @@ fn a_job_over_which_workers_die_comes_back_more_and_more_seldom_and_ends() {
         let job = world.only_job().await;
         assert_eq!((&job["state"], &job["code"]), (&json!("failed"), &json!("workers_died")));
         assert_eq!(job["attempts"], 0, "nobody knows of an attempt");
+        assert_eq!(job["deaths"], 10, "it is told afterwards, too");
         world.strike().await;
     });
 }
@@ -209,8 +219,22 @@ fn an_attempt_that_came_to_its_end_and_a_worker_that_stopped_count_no_death() {
         let run = world.row("SELECT seq, run FROM hub.job_live").await;
         let guard = Guard::Run(i32::try_from(run["run"].as_i64().unwrap()).unwrap());
         let seq = run["seq"].as_i64().unwrap();
-        let failed =
-            Change { delay_ms: Some(1), ..Change::to(State::Waiting, seq, &PERSON, guard) };
+        let attempt = AttemptRow {
+            run: 5,
+            phase: Phase::Send,
+            class: Some(Class::Unreachable),
+            code: None,
+            remote_code: None,
+            http_status: None,
+            duration_ms: 1,
+            ended: Instant::now(),
+            exchange: None,
+        };
+        let failed = Change {
+            delay_ms: Some(1),
+            attempt: Some(attempt),
+            ..Change::to(State::Waiting, seq, &PERSON, guard)
+        };
         assert!(store.record(&[failed]).await.unwrap()[0].is_some());
         assert_eq!(world.only_job().await["deaths"], 0, "its worker lived to tell");
         world.strike().await;
@@ -247,6 +271,51 @@ fn a_probe_dies_with_its_worker_and_the_next_one_is_made_at_once() {
                 world.row("SELECT breaker_next_at <= now() AS due FROM hub.destination").await;
             assert_eq!(due["due"], true, "its probe is lost");
         }
+        world.strike().await;
+    });
+}
+
+#[test]
+fn stored_queries_and_commands_make_the_probes_of_an_outage_in_turns() {
+    run(async {
+        let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
+        let store = &world.stage.store;
+        let known = HashMap::from([(TRACK.name, &TRACK)]);
+        let worker = started(&world, &TRACK).await;
+        store.remove_worker(worker).await.unwrap();
+        store.rescue_orphans(&known).await.unwrap();
+        store.ensure_destinations(&["kazpost"], &[false]).await.unwrap();
+        store.register_worker(worker, "test", None).await.unwrap();
+        for _ in 0..2 {
+            world
+                .execute(
+                    "INSERT INTO hub.job SELECT (jsonb_populate_record(j, jsonb_build_object('seq',
+                       nextval('hub.job_seq'), 'id', gen_random_uuid(), 'operation', 'kazpost.label'))).*
+                       FROM hub.job_live j WHERE operation = 'kazpost.track'",
+                )
+                .await;
+        }
+        let mut made = Vec::new();
+        for trips in 1..=13 {
+            world.execute("UPDATE hub.job_live SET state = 'accepted', owner = NULL").await;
+            world
+                .execute(&format!(
+                    "UPDATE hub.destination SET breaker = 'open', breaker_trips = {trips},
+                       breaker_next_at = statement_timestamp()"
+                ))
+                .await;
+            let long = Duration::from_secs(60);
+            let probe = store.take_probe(worker, "kazpost", &[LABEL.name], long).await.unwrap();
+            made.push(probe.unwrap().1.seq);
+        }
+        let [query, first, second] = [made[0], made[3], made[7]];
+        assert!(query < first && first < second, "{made:?}");
+        let expected = (1..=13).map(|trips| match trips {
+            4 | 12 => first,
+            8 => second,
+            _ => query,
+        });
+        assert_eq!(made, expected.collect::<Vec<_>>());
         world.strike().await;
     });
 }
