@@ -25,6 +25,8 @@ pub(super) struct Held {
     pub(super) deaths: i16,
     /// The number of its last event.
     pub(super) events: i32,
+    /// The numbers of those that only told that the promise moved.
+    pub(super) warnings: Vec<i32>,
     pub(super) code: Option<String>,
     pub(super) requested_by: Option<String>,
     pub(super) priority: i16,
@@ -53,6 +55,10 @@ const EVIDENCE: &str = "(EXISTS (SELECT 1 FROM hub.inbound i
    OR EXISTS (SELECT 1 FROM hub.attempt a
    WHERE a.job_seq = j.seq AND a.fenced AND a.class IS NULL))";
 
+/// The events of job `j` that say nothing of what became of it.
+const WARNINGS: &str = "ARRAY(SELECT split_part(t, ' ', 1)::integer FROM unnest(j.told) t
+   WHERE split_part(t, ' ', 2) IN ('sla_at_risk', 'sla_breached'))";
+
 /// What holding a job came to.
 #[derive(Debug)]
 pub(super) enum Hold {
@@ -69,7 +75,7 @@ pub(super) async fn hold(tx: Tx<'_>, id: Uuid) -> Result<Hold, Error> {
     let statement = format!(
         "SELECT j.seq, j.operation, j.subject, j.state, j.phase, j.attempts, j.deaths, j.events, j.code,
                 j.requested_by, j.priority, j.input, j.consent, j.callback_url, j.traceparent, j.tracestate,
-                {EVIDENCE} AS evidence, {UNREACHED} AS unreached,
+                {EVIDENCE} AS evidence, {UNREACHED} AS unreached, {WARNINGS} AS warnings,
                 EXISTS (SELECT 1 FROM hub.correlation c WHERE c.job_seq = k.seq) AS acknowledged
            FROM hub.job_key k JOIN hub.job j ON j.seq = k.seq
           WHERE k.id = $1 FOR UPDATE OF j",
@@ -88,6 +94,7 @@ pub(super) async fn hold(tx: Tx<'_>, id: Uuid) -> Result<Hold, Error> {
         attempts: row.try_get("attempts")?,
         deaths: row.try_get("deaths")?,
         events: row.try_get("events")?,
+        warnings: row.try_get("warnings")?,
         code: row.try_get("code")?,
         requested_by: row.try_get("requested_by")?,
         priority: row.try_get("priority")?,

@@ -20,8 +20,8 @@
 //!
 //! What a person knows is about one doubt. A job that was sent again and lost its answer again is in
 //! another one: a command that is repeated, or a batch that comes late, does not decide it. Doubts are
-//! told apart by the number of the job's last event. Nor does `not-done` undo unasked that somebody else
-//! holds it for done and has their system asked.
+//! told apart by the number of the job's last event, whatever was told of its promise since. Nor does
+//! `not-done` undo unasked that somebody else holds it for done and has their system asked.
 //!
 //! `not-done` is worth one sending, also of a job that is too old for another attempt or whose retries
 //! are stopped; what follows from its failure is decided as ever. Past its give-up time nothing is sent:
@@ -147,7 +147,7 @@ async fn resolve(
         Ok(meaning) => meaning,
         Err(refused) => return Ok(refused),
     };
-    if let Some(refused) = another(doubt, job.events) {
+    if let Some(refused) = another(doubt, job.events, &job.warnings) {
         return Ok(refused);
     }
     if meaning == Meaning::Sends
@@ -322,9 +322,10 @@ fn guard(state: State, phase: Phase, resolution: Resolution) -> Result<Guard, Ou
 }
 
 /// Why what is known is not about the doubt that the job is in; `None` where it is. Pure.
-fn another(doubt: Doubt, last: i32) -> Option<Outcome> {
+fn another(doubt: Doubt, last: i32, warnings: &[i32]) -> Option<Outcome> {
     let meant = doubt.named.or(doubt.seen)?;
-    (meant != last).then(|| {
+    let is_the_same = meant <= last && (meant + 1..=last).all(|event| warnings.contains(&event));
+    (!is_the_same).then(|| {
         Outcome::refused(
             code!("other_doubt"),
             format!(
@@ -387,12 +388,16 @@ mod tests {
 
     #[test]
     fn what_is_known_of_one_doubt_decides_no_other() {
-        let refusal = |seen, named| another(Doubt { seen, named }, 4).map(|no| no.code.name());
+        let refusal =
+            |seen, named| another(Doubt { seen, named }, 4, &[3]).map(|no| no.code.name());
         assert_eq!(refusal(None, None), None, "the job is looked at for the first time");
         assert_eq!(refusal(Some(4), None), None);
         assert_eq!(refusal(Some(2), None), Some("other_doubt"), "sent again meanwhile");
         assert_eq!(refusal(Some(4), Some(2)), Some("other_doubt"), "the person means the first");
         assert_eq!(refusal(Some(2), Some(4)), None, "a person's word counts");
+        assert_eq!(refusal(None, Some(5)), Some("other_doubt"), "there is no such event");
+        let late = another(Doubt { seen: Some(2), named: None }, 4, &[3, 4]);
+        assert!(late.is_none(), "its promise moved, and it is in the same doubt");
     }
 
     fn of_done(operation: &OperationSpec, phase: Phase) -> Result<Meaning, &'static str> {

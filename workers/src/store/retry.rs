@@ -211,6 +211,7 @@ mod tests {
             attempts: 1,
             deaths: 0,
             events: 1,
+            warnings: Vec::new(),
             code: None,
             requested_by: None,
             priority: 0,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     ops::hub,
-    protection::done,
+    protection::{blocked, done},
     servers::run,
     world::{Scene, World, id, person, properties, until},
 };
@@ -25,6 +25,7 @@ fn a_batch_of_retries_that_was_cut_goes_on_behind_what_has_its_repetition() {
         }
         // The repetitions stay where they begin.
         done(&world, &["pause", "gbdfl", "--reason", "a test"]).await;
+        blocked(&world, "gbdfl", "pause", true).await;
         let retry = async || {
             let all = ["jobs", "retry", "--all-matching", "--state", "failed", "--limit", "2"];
             let more = ["--system", "gbdfl", "--reason", "it works again", "--json"];

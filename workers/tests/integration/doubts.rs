@@ -9,7 +9,7 @@ use workers::store::retry::retry_id;
 use crate::{
     orders::{QUICK_POST, label, number_of},
     press::{Person, check_by_code, press, verification_of, wrong},
-    protection::{self, done, hub},
+    protection::{self, blocked, done, hub},
     servers::run,
     world::{Scene, World, check, common, id, iin, until},
 };
@@ -109,7 +109,8 @@ fn nobody_is_said_to_be_asked_while_a_system_is_paused() {
         world.at_the_counter("asked-later", &["lost_after_issue"]).await;
         let job = world.send(&label("asked-later", "later label")).await;
         world.in_state(job, "in_doubt").await;
-        protection::done(&world, &["pause", "kazpost", "--reason", "their night"]).await;
+        done(&world, &["pause", "kazpost", "--reason", "their night"]).await;
+        blocked(&world, "kazpost", "pause", true).await;
         let said = resolve(&world, job, "done").await;
         assert_eq!((&said["done"], &said["code"]), (&json!(true), &json!("asked_later")), "{said}");
         let text = said["text"].as_str().unwrap();
@@ -219,10 +220,17 @@ fn a_doubt_whose_time_is_over_ends_by_a_word_also_while_its_system_is_paused() {
         let name = "over and paused";
         world.at_the_counter("order-over", &["slow_before"]).await;
         world.send(&label("order-over", name)).await;
-        world.in_state(id(name), "in_doubt").await;
+        let seen = world.in_state(id(name), "in_doubt").await["events"].to_string();
         done(&world, &["pause", "kazpost", "--reason", "they asked us to"]).await;
+        blocked(&world, "kazpost", "pause", true).await;
         world.pass(SignedDuration::from_hours(30)).await;
-        assert_eq!(resolve(&world, id(name), "not-done").await["done"], true);
+        until("its promise is broken", async || {
+            (world.job(id(name)).await?["sla"] == "breached").then_some(())
+        })
+        .await;
+        // As it was seen before that: it is the same doubt.
+        let said = act(&world, "resolve", id(name), &["--as", "not-done", "--event", &seen]).await;
+        assert_eq!((&said["done"], &said["code"]), (&json!(true), &json!("resolved_not_done")));
         let job = world.ended(id(name)).await;
         assert_eq!((&job["state"], &job["code"]), (&json!("failed"), &json!("resolved_not_done")));
         world.strike().await;
@@ -250,6 +258,7 @@ call_timeout_ms = 2000
             world.in_state(job, "in_doubt").await;
         }
         protection::done(&world, &["pause", "kpsisu", "--reason", "their night"]).await;
+        blocked(&world, "kpsisu", "pause", true).await;
         for job in [done, fenced] {
             assert_eq!(resolve(&world, job, "not-done").await["code"], "resolved_not_done");
         }

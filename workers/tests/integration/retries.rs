@@ -8,7 +8,7 @@ use workers::{config::Config, policy::retry::Policy};
 
 use crate::{
     orders::label,
-    protection::{done, hub},
+    protection::{blocked, done, hub},
     servers::run,
     world::{Scene, World, check, id, person, until},
 };
@@ -124,6 +124,7 @@ max_ms = 600000
         world.play(&person("too old"), &["server_error"]).await;
         world.in_state(id("too old"), "waiting").await;
         done(&world, &["pause", "gbdfl", "--reason", "for two hours"]).await;
+        blocked(&world, "gbdfl", "pause", true).await;
         world.send(&person("first attempt")).await;
         let now = world.stage.store.business_now().await.unwrap();
         let later = now.checked_add(SignedDuration::from_hours(2)).unwrap();

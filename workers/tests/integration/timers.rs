@@ -12,6 +12,7 @@ use workers::{
 
 use crate::{
     orders::{QUICK_POST, label},
+    protection::blocked,
     servers::run,
     world::{QUICK, Scene, World, check, id, person, until},
 };
@@ -207,11 +208,7 @@ fn a_doubt_is_kept_while_its_system_cannot_be_asked_and_ends_when_it_can() {
         let pause = "UPDATE hub.destination SET paused_at = hub.now(), paused_by = 'a test',
                         paused_reason = 'a test' WHERE system = 'kazpost'";
         world.execute(pause).await;
-        until("every hub knows of the pause", async || {
-            let labels = [("system", "kazpost"), ("reason", "pause")];
-            (world.metric(0, "hub_system_blocked", &labels).await > 0.5).then_some(())
-        })
-        .await;
+        blocked(&world, "kazpost", "pause", true).await;
         jump(&world, SignedDuration::from_hours(30)).await;
         let put_off = format!(
             "SELECT 1 FROM hub.timer t JOIN hub.job_live j ON j.seq = t.job_seq
