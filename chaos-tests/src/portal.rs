@@ -83,8 +83,8 @@ struct Notes {
     messages: Vec<String>,
     /// Events that told of each message, of all rounds.
     received: HashMap<String, usize>,
-    /// Events that told of a doubt.
-    doubts: usize,
+    /// Events that told of a doubt, by operation.
+    doubts: HashMap<String, usize>,
     /// Events, in all.
     heard: usize,
 }
@@ -202,7 +202,9 @@ impl Portal {
             notes.messages.push(id.to_owned());
             *notes.received.entry(id.to_owned()).or_default() += 1;
         }
-        notes.doubts += usize::from(is_doubt);
+        if let Some((operation, _)) = key.rsplit_once('.').filter(|_| is_doubt) {
+            *notes.doubts.entry(operation.to_owned()).or_default() += 1;
+        }
         notes.heard += 1;
     }
 
@@ -308,7 +310,12 @@ impl Portal {
 
     /// Events that told of a doubt, so far.
     pub fn doubts(&self) -> usize {
-        self.notes().doubts
+        self.notes().doubts.values().sum()
+    }
+
+    /// The same, of one operation.
+    pub fn doubts_of(&self, operation: &str) -> usize {
+        self.notes().doubts.get(operation).copied().unwrap_or_default()
     }
 
     /// Forgets what was confirmed and heard: a round is over.

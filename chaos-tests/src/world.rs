@@ -143,10 +143,18 @@ pub struct World {
 }
 
 /// Short limits, so that slow systems do not make a test wait; few permits, so that both ways into
-/// a call are gone: started at admission, and stored and claimed.
+/// a call are gone: started at admission, and stored and claimed. Each round of a campaign is a month and
+/// more of business time, and what the first one did is judged in the last, too.
 const SETTINGS: &str = r#"
 pull_interval_s = 172800
 in_flight_max = 24
+[retention]
+jobs_months = 600
+attempts_months = 600
+inbound_months = 600
+quarantine_months = 600
+audit_months = 600
+job_keys_months = 600
 [operations.gbdfl.person]
 call_timeout_ms = 2500
 attempts_max = 6

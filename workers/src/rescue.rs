@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    pipeline::Hub,
+    pipeline::{Hub, record::note_end},
     process,
     store::{Error, rescue::Rescued, worker::Beat},
     telemetry::metric::Metric,
@@ -219,13 +219,25 @@ async fn take_over(hub: &Hub, still: &[Beat], wait_max: Duration) -> bool {
 }
 
 fn tell(hub: &Hub, worker: Uuid, rescued: &Rescued) {
-    let Rescued { returned, in_doubt, failed, suspects } = rescued;
+    let Rescued { returned, in_doubt, failed, suspects, recorded } = rescued;
     Metric::Rescued.add(*returned as u64, [("result", "returned")]);
     Metric::Rescued.add(*in_doubt as u64, [("result", "in_doubt")]);
     Metric::Rescued.add(*failed as u64, [("result", "failed")]);
-    tracing::warn!(
-        %worker, returned, in_doubt, failed, "a worker stopped beating; its jobs were taken over"
-    );
+    for (operation, after) in recorded {
+        note_end(operation, after);
+    }
+    if worker.is_nil() {
+        tracing::warn!(
+            returned,
+            in_doubt,
+            failed,
+            "jobs whose worker is not known were taken over"
+        );
+    } else {
+        tracing::warn!(
+            %worker, returned, in_doubt, failed, "a worker stopped beating; its jobs were taken over"
+        );
+    }
     for (job_id, deaths) in suspects.iter().take(SUSPECTS_TOLD_MAX) {
         tracing::warn!(%job_id, deaths, "workers die over this job again and again");
     }

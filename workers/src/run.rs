@@ -34,7 +34,7 @@ use crate::{
         pause::Pause,
     },
     process, relay, rescue,
-    store::{Store, calendar::Conflict},
+    store::{Store, calendar::Conflict, rescue::Rescued},
     telemetry::metric,
     timers, watch,
 };
@@ -205,7 +205,10 @@ async fn load_calendar(hub: &Hub) -> Result<(), Introduce> {
         }
     }
     for year in calendar.missing_soon(now) {
-        tracing::warn!(year, "the business calendar will lack a year within three months");
+        tracing::warn!(
+            year,
+            "the business calendar will lack a year within three months, and no process starts then"
+        );
     }
     Ok(())
 }
@@ -323,8 +326,14 @@ async fn give_up_ownership(hub: &Hub) {
         hub.store.rescue_orphans(&hub.operations).await
     };
     match left.await {
-        Ok(rescued) if rescued == crate::store::rescue::Rescued::default() => {}
-        Ok(rescued) => tracing::warn!(?rescued, "unfinished jobs were handed back"),
+        Ok(rescued) if rescued == Rescued::default() => {}
+        Ok(rescued) => {
+            let Rescued { returned, in_doubt, failed, .. } = rescued;
+            tracing::warn!(returned, in_doubt, failed, "unfinished jobs were handed back");
+            for (operation, after) in &rescued.recorded {
+                record::note_end(operation, after);
+            }
+        }
         Err(error) => tracing::warn!(%error, "the others will rescue what is left"),
     }
 }

@@ -14,6 +14,7 @@
 //! | the job | ends after |
 //! |---|---|
 //! | they hold it, or it is in doubt, and answers are pulled | one successful pull that began past its give-up time |
+//! | the same, where only others than this process pull | that, or about four hours ([`decide::ELSEWHERE_MAX`]) |
 //! | it is in doubt, and they can be asked | one question past its give-up time that reached them |
 //! | its answer comes in parts | one more poll that reached them; parts within [`decide::PART_SOON_MAX_MS`] go on |
 //! | it was never tried | one try, where a call comes free within a minute (`LAST_TRY_MS`) |
@@ -39,7 +40,7 @@ use contracts::operation::Reconcile;
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    decide::{Can, decide},
+    decide::{Can, Pull, decide},
     pulls::Pulls,
     unknown::Unknown,
 };
@@ -137,7 +138,11 @@ impl Firing {
 
 async fn fire(hub: &Hub, limit: i64, pulls: &mut Pulls) -> Result<usize, Unfired> {
     let can = |due: &Due| Can {
-        pull: hub.destinations.get(due.system.as_str()).is_some_and(|d| d.is_pulled()),
+        pull: match hub.destinations.get(due.system.as_str()) {
+            Some(destination) if destination.is_pulled() => Pull::Here,
+            _ if due.pulled => Pull::Elsewhere,
+            _ => Pull::Nobody,
+        },
         ask: hub
             .operations
             .get(due.operation.as_str())

@@ -18,6 +18,7 @@ pub mod report;
 
 use std::{
     collections::BTreeMap,
+    sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
@@ -472,6 +473,8 @@ impl Campaign {
         self.world.leap_to_the_end(LEAP).await;
         let evidence = Evidence::gather(&self.world).await?;
         let findings = oracle::judge(&self.world, &evidence);
+        // Of the next round's jobs none is there yet.
+        self.world.jumped.store(false, Ordering::Relaxed);
         let count = |words: &str| findings.iter().filter(|f| f.what.contains(words)).count();
         let round = Round {
             faults: self.report.count(),

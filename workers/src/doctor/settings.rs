@@ -47,9 +47,8 @@ pub(super) fn look(subject: &Subject, findings: &mut Findings) {
 /// Whether the breaker of a system can open where all its calls hang: they end a time-out after they began,
 /// never more together than are let through at once.
 fn breaker(config: &Config, system: &str) -> Verdict {
-    let Some(rules) = config.protection.get(system).map(|protection| protection.breaker) else {
-        return Verdict::ok("none");
-    };
+    let Some(protection) = config.protection.get(system) else { return Verdict::ok("none") };
+    let (rules, rate) = (protection.breaker, protection.rate);
     if rules.failed_percent == 0 {
         return Verdict::ok("switched off");
     }
@@ -59,15 +58,24 @@ fn breaker(config: &Config, system: &str) -> Verdict {
     let at_once = config.systems.get(system).map_or(0, |settings| settings.in_flight_max);
     let rounds = rules.window.as_millis() / longest.as_millis().max(1) + 1;
     let most = u128::try_from(at_once).unwrap_or(u128::MAX).saturating_mul(rounds);
+    // What starts within a window ends within one, wherever it lies.
+    let started =
+        u128::from(rate.per_s) * rules.window.as_millis() / 1_000 + u128::from(rate.burst);
+    let most = if rate.per_s == 0 { most } else { most.min(started) };
     let wanted = rules.calls_min;
     if most >= u128::from(wanted) {
         return Verdict::ok(format!("opens while they hang: {most} calls can fail in its window"));
     }
     Verdict::warn(
         format!(
-            "never opens while they hang: {at_once} calls of {} s make at most {most} failures in its \
+            "never opens while they hang: {at_once} calls of {} s{} make at most {most} failures in its \
              window of {} s, and it wants {wanted}",
             longest.as_secs_f64(),
+            if most == started {
+                format!(", {} started a second,", rate.per_s)
+            } else {
+                String::new()
+            },
             rules.window.as_secs_f64(),
         ),
         format!(

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
-use super::{Error, Store, Tx, protection::BLOCKED_BY, trace_of, within};
+use super::{Error, Store, protection::BLOCKED_BY, trace_of, within};
 
 /// A job that this worker now owns.
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ impl Claimed {
         class_of(&self.summary)
     }
 
-    fn read(row: &PgRow) -> Result<Self, Error> {
+    pub(super) fn read(row: &PgRow) -> Result<Self, Error> {
         let phase: String = row.try_get("phase")?;
         let summary: Value = row.try_get("summary")?;
         let age_ms: i64 = row.try_get("age_ms")?;
@@ -75,7 +75,8 @@ pub(super) fn class_of(summary: &Map<String, Value>) -> Option<Class> {
 }
 
 /// What is read of a claimed job `j`.
-const COLUMNS: &str = "j.seq, j.id, j.operation, j.subject, j.input, j.phase, j.carry, j.run,
+pub(super) const COLUMNS: &str =
+    "j.seq, j.id, j.operation, j.subject, j.input, j.phase, j.carry, j.run,
     j.attempts, j.strikes, j.summary, j.traceparent, j.tracestate,
     (extract(epoch FROM hub.now() - j.admitted_at) * 1000)::bigint AS age_ms";
 
@@ -109,52 +110,4 @@ impl Store {
         })
         .await
     }
-}
-
-/// What a stored job may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// It does nothing but ask.
-    Asks,
-    /// It may do more.
-    Commands,
-}
-
-/// A job's place in the order of the store: its priority, then its number.
-pub(super) type Turn = (i16, i64);
-
-/// Takes the first stored job of this kind behind a turn, in the caller's commit. `commands`: the
-/// operations that do more than ask.
-pub(super) async fn next(
-    tx: Tx<'_>,
-    worker: Uuid,
-    system: &str,
-    (kind, behind): (Kind, Turn),
-    commands: &[&str],
-) -> Result<Option<(Claimed, Turn)>, Error> {
-    // As `job_live_claim` is ordered: it ends with the first one, however many are stored.
-    let statement = format!(
-        "WITH picked AS MATERIALIZED (
-           SELECT seq FROM hub.job_live
-            WHERE state = 'accepted' AND system = $2 AND phase <> 'consent'
-              AND (phase IN ('ask', 'continue') OR operation <> ALL($3)) = $4
-              AND (priority, seq) > ($5, $6)
-            ORDER BY priority, seq LIMIT 1 FOR UPDATE SKIP LOCKED)
-         UPDATE hub.job_live j SET state = 'calling', owner = $1, run = j.run + 1
-           FROM picked WHERE j.seq = picked.seq
-         RETURNING {COLUMNS}, j.priority"
-    );
-    let row = sqlx::query(sqlx::AssertSqlSafe(statement))
-        .bind(worker)
-        .bind(system)
-        .bind(commands)
-        .bind(kind == Kind::Asks)
-        .bind(behind.0)
-        .bind(behind.1)
-        .fetch_optional(&mut *tx)
-        .await?;
-    let Some(row) = row else { return Ok(None) };
-    let job = Claimed::read(&row)?;
-    let turn = (row.try_get("priority")?, job.seq);
-    Ok(Some((job, turn)))
 }

@@ -13,6 +13,7 @@ use super::{Error, Tx, of_build, trace_of};
 
 /// A job whose row is locked until the act's commit.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is known or not, by itself")]
 pub(super) struct Held {
     pub(super) seq: i64,
     pub(super) id: Uuid,
@@ -35,10 +36,12 @@ pub(super) struct Held {
     pub(super) consent: Option<Value>,
     pub(super) callback_url: Option<String>,
     pub(super) trace: Option<TraceContext>,
+    /// Whether a call of it was recorded, whatever it brought.
+    pub(super) called: bool,
     /// Whether they acknowledged it once.
     pub(super) acknowledged: bool,
     /// Whether something is kept that says that they had it, and that did not end it: a late message,
-    /// also one that was applied, or an answer to a call that had lost the job.
+    /// also one that was applied, or an answer to a sending that had lost the job.
     pub(super) evidence: bool,
     /// Whether its code is that of a call that did not reach them, or of a defect of ours.
     pub(super) unreached: bool,
@@ -53,7 +56,7 @@ const EVIDENCE: &str = "(EXISTS (SELECT 1 FROM hub.inbound i
    WHERE i.job_seq = j.seq
      AND (i.state = 'late' OR i.state = 'applied' AND i.why = 'by an operator'))
    OR EXISTS (SELECT 1 FROM hub.attempt a
-   WHERE a.job_seq = j.seq AND a.fenced AND a.class IS NULL))";
+   WHERE a.job_seq = j.seq AND a.fenced AND a.class IS NULL AND a.phase IS DISTINCT FROM 'ask'))";
 
 /// The events of job `j` that say nothing of what became of it.
 const WARNINGS: &str = "ARRAY(SELECT split_part(t, ' ', 1)::integer FROM unnest(j.told) t
@@ -76,6 +79,7 @@ pub(super) async fn hold(tx: Tx<'_>, id: Uuid) -> Result<Hold, Error> {
         "SELECT j.seq, j.operation, j.subject, j.state, j.phase, j.attempts, j.deaths, j.events, j.code,
                 j.requested_by, j.priority, j.input, j.consent, j.callback_url, j.traceparent, j.tracestate,
                 {EVIDENCE} AS evidence, {UNREACHED} AS unreached, {WARNINGS} AS warnings,
+                EXISTS (SELECT 1 FROM hub.attempt a WHERE a.job_seq = j.seq) AS called,
                 EXISTS (SELECT 1 FROM hub.correlation c WHERE c.job_seq = k.seq) AS acknowledged
            FROM hub.job_key k JOIN hub.job j ON j.seq = k.seq
           WHERE k.id = $1 FOR UPDATE OF j",
@@ -102,6 +106,7 @@ pub(super) async fn hold(tx: Tx<'_>, id: Uuid) -> Result<Hold, Error> {
         consent: row.try_get("consent")?,
         callback_url: row.try_get("callback_url")?,
         trace: trace_of(&row)?,
+        called: row.try_get("called")?,
         acknowledged: row.try_get("acknowledged")?,
         evidence: row.try_get("evidence")?,
         unreached: row.try_get("unreached")?,

@@ -256,7 +256,7 @@ fn objection(state: State, code: Option<&str>, unreached: bool) -> Option<Outcom
         }
         State::Cancelled | State::Rejected => Some(Outcome::refused(
             code!("never_sent"),
-            "it was withdrawn or turned down as one that was not sent: what comes is kept and shown",
+            "it was withdrawn or turned down: what comes is kept and shown",
         )),
     }
 }

@@ -48,6 +48,7 @@ mod sla;
 pub mod story;
 pub mod summary;
 pub mod timer;
+mod turn;
 pub mod unread;
 pub mod watch;
 pub mod worker;

@@ -8,15 +8,10 @@
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use serde_json::Value;
 use sqlx::Row;
 use uuid::Uuid;
 
-use super::{
-    Error, NOW_MICROS, Store, Tx,
-    claim::{self, Claimed, Kind, Turn},
-    millis, read_rows, within,
-};
+use super::{Error, NOW_MICROS, Store, Tx, claim::Claimed, millis, read_rows, turn, within};
 use crate::{
     chance::Chance,
     policy::{
@@ -24,9 +19,6 @@ use crate::{
         limits::{self, Member, Rate},
     },
 };
-
-/// Each so many probes of one outage are made with a command, if there is one.
-const COMMAND_TURN: i32 = 4;
 
 /// Why a destination `d` is not called, as a literal to be put together with others.
 macro_rules! blocked_by {
@@ -264,9 +256,7 @@ impl Store {
     }
 
     /// Takes the one probe of a system with the stored job that makes it; nothing where it is not time,
-    /// somebody else has it, or no job is there. A query rather than a command, but each
-    /// [`COMMAND_TURN`]th of an outage the other way round, and each kind in turns: what always fails, by
-    /// what it asks, does not keep the breaker open for the others.
+    /// somebody else has it, or no job is there. Jobs take turns ([`turn`]).
     pub async fn take_probe(
         &self,
         worker: Uuid,
@@ -282,9 +272,11 @@ impl Store {
             };
             let now = row.now_ms;
             let Some(epoch) = row.breaker.take_probe(now, lasts) else { return Ok(None) };
-            let is_commands = row.breaker.trips > 0 && row.breaker.trips % COMMAND_TURN == 0;
-            let job = next_in_turn(&mut tx, worker, system, commands, is_commands).await?;
-            let Some(job) = job else { return Ok(None) };
+            let turn = turn::Probe { worker, system, commands, trips: row.breaker.trips };
+            let Some(job) = turn::next(&mut tx, turn).await? else {
+                tx.commit().await?;
+                return Ok(None);
+            };
             write_breakers(&mut tx, &[(&*row, None)]).await?;
             tx.commit().await?;
             Ok(Some((Probe { epoch }, job)))
@@ -308,6 +300,11 @@ impl Store {
             let now = row.now_ms;
             let Some(epoch) = row.breaker.take_probe(now, lasts) else { return Ok(None) };
             write_breakers(&mut tx, &[(&*row, None)]).await?;
+            // No job's: nobody's death loses it.
+            sqlx::query("UPDATE hub.destination SET breaker_probe = NULL WHERE system = $1")
+                .bind(system)
+                .execute(&mut *tx)
+                .await?;
             tx.commit().await?;
             Ok(Some(Probe { epoch }))
         })
@@ -527,7 +524,9 @@ pub(super) async fn write_breakers(
            breaker_changed_at = to_timestamp(b.changed_ms / 1000.0),
            breaker_next_at = to_timestamp(b.next_ms / 1000.0),
            breaker_cause = CASE WHEN b.state = 'closed' THEN NULL
-                                ELSE coalesce(u.cause, d.breaker_cause) END
+                                ELSE coalesce(u.cause, d.breaker_cause) END,
+           breaker_probe = CASE WHEN b.state = 'half_open' THEN d.breaker_probe END,
+           breaker_turns = CASE WHEN b.state = 'closed' THEN '{}' ELSE d.breaker_turns END
            FROM jsonb_to_recordset($1) u (system text, breaker jsonb, cause text)
           CROSS JOIN LATERAL jsonb_to_record(u.breaker) b (state text, epoch bigint, trips int,
              changed_ms bigint, next_ms bigint, recent jsonb)
@@ -573,40 +572,4 @@ fn count(number: usize) -> i64 {
 
 fn int(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
-}
-
-/// Behind nobody.
-const FIRST: Turn = (i16::MIN, i64::MIN);
-
-/// Takes the stored job whose turn it is, and notes that it was.
-async fn next_in_turn(
-    tx: Tx<'_>,
-    worker: Uuid,
-    system: &str,
-    commands: &[&str],
-    is_commands: bool,
-) -> Result<Option<Claimed>, Error> {
-    let turns = "SELECT breaker_turns FROM hub.destination WHERE system = $1";
-    let turns: Value = sqlx::query_scalar(turns).bind(system).fetch_one(&mut *tx).await?;
-    let kinds =
-        if is_commands { [Kind::Commands, Kind::Asks] } else { [Kind::Asks, Kind::Commands] };
-    for kind in kinds {
-        let name = if kind == Kind::Asks { "asks" } else { "commands" };
-        let last = serde_json::from_value(turns[name].clone()).unwrap_or(FIRST);
-        for behind in [last, FIRST] {
-            let found = claim::next(tx, worker, system, (kind, behind), commands).await?;
-            let Some((job, turn)) = found else { continue };
-            sqlx::query(
-                "UPDATE hub.destination SET breaker_probe = $2, breaker_turns = breaker_turns || $3
-                  WHERE system = $1",
-            )
-            .bind(system)
-            .bind(job.seq)
-            .bind(serde_json::json!({ name: turn }))
-            .execute(&mut *tx)
-            .await?;
-            return Ok(Some(job));
-        }
-    }
-    Ok(None)
 }

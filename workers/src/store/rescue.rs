@@ -19,8 +19,8 @@ use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
 use super::{
-    Error, Store, Tx, millis,
-    record::{self, Change, Guard},
+    Error, Store, Tx, millis, protection,
+    record::{self, Change, Guard, Recorded},
     timer, within,
     worker::Beat,
 };
@@ -28,7 +28,8 @@ use crate::fail_point::{self, Point};
 
 /// How long a job waits over which a second worker died, on average.
 const DEATH_PAUSE_MS: i64 = 5_000;
-/// Workers that die over one job, one after the other, before it ends: after a quarter of an hour.
+/// Workers that die over one job, one after the other, before it ends: after a quarter of an hour, unless
+/// questions about it are further apart than its pauses.
 const DEATHS_MAX: i16 = 10;
 
 /// What a rescue did.
@@ -42,6 +43,8 @@ pub struct Rescued {
     pub failed: usize,
     /// Those over which more than one worker died, and how many; most first.
     pub suspects: Vec<(Uuid, i16)>,
+    /// What became of those in doubt and those that ended, with their operations.
+    pub recorded: Vec<(&'static str, Recorded)>,
 }
 
 impl Store {
@@ -90,6 +93,8 @@ impl Store {
                 all.returned += rescued.returned;
                 all.failed += rescued.failed;
                 all.in_doubt += rescued.in_doubt;
+                all.suspects.extend(rescued.suspects);
+                all.recorded.extend(rescued.recorded);
             }
             Ok(all)
         })
@@ -144,16 +149,30 @@ async fn rescue_jobs(
     let (doubtful, queries): (Vec<Left>, Vec<Left>) = live.into_iter().partition(Left::is_doubtful);
     give_back(tx, &queries).await?;
     count_deaths(tx, doubtful.iter().chain(&ended)).await?;
-    let changes: Vec<Change> = doubtful.iter().filter_map(in_doubt).collect();
-    let in_doubt = record::record(tx, &changes).await?.iter().flatten().count();
+    let in_doubt = record_all(tx, doubtful.iter().filter_map(in_doubt).collect()).await?;
     // `record` leaves the run to the call that made it; here the call must be fenced off.
     sqlx::query("UPDATE hub.job_live SET run = run + 1 WHERE seq = ANY($1)")
         .bind(doubtful.iter().map(|job| job.seq).collect::<Vec<_>>())
         .execute(&mut *tx)
         .await?;
-    let ends: Vec<Change> = ended.iter().filter_map(end).collect();
-    let failed = record::record(tx, &ends).await?.iter().flatten().count();
-    Ok(Rescued { returned: queries.len(), in_doubt, failed, suspects })
+    let failed = record_all(tx, ended.iter().filter_map(end).collect()).await?;
+    Ok(Rescued {
+        returned: queries.len(),
+        in_doubt: in_doubt.len(),
+        failed: failed.len(),
+        suspects,
+        recorded: [in_doubt, failed].concat(),
+    })
+}
+
+async fn record_all(
+    tx: Tx<'_>,
+    changes: Vec<Change>,
+) -> Result<Vec<(&'static str, Recorded)>, Error> {
+    let recorded = record::record(tx, &changes).await?;
+    let with =
+        |(change, recorded): (&Change, Option<Recorded>)| Some((change.operation.name, recorded?));
+    Ok(changes.iter().zip(recorded).filter_map(with).collect())
 }
 
 /// Notes how many died over these jobs.
@@ -201,11 +220,20 @@ async fn lock_left(
 /// A probe died with the call that made it: another one may be made at once, not when it could have
 /// ended.
 async fn lose_probes(tx: Tx<'_>, left: &[Left]) -> Result<(), Error> {
+    let seqs: Vec<i64> = left.iter().map(|job| job.seq).collect();
+    let made = "SELECT system FROM hub.destination
+                 WHERE breaker = 'half_open' AND breaker_probe = ANY($1)";
+    let systems: Vec<String> = sqlx::query_scalar(made).bind(&seqs).fetch_all(&mut *tx).await?;
+    if systems.is_empty() {
+        return Ok(());
+    }
+    let systems: Vec<&str> = systems.iter().map(String::as_str).collect();
+    protection::lock(tx, &systems).await?;
     sqlx::query(
         "UPDATE hub.destination SET breaker_next_at = statement_timestamp()
           WHERE breaker = 'half_open' AND breaker_probe = ANY($1)",
     )
-    .bind(left.iter().map(|job| job.seq).collect::<Vec<_>>())
+    .bind(seqs)
     .execute(&mut *tx)
     .await?;
     Ok(())

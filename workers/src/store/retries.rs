@@ -186,18 +186,21 @@ impl Store {
 
 /// How many jobs of an operation wait for a retry, in words; the rest of very many is not counted.
 async fn waiting_for_retry(tx: Tx<'_>, operation: &str) -> Result<String, Error> {
-    // As `stop_retries` takes them, but for the few that are too old for another attempt anyway.
-    let found: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM (
-           SELECT 1 FROM hub.job_live WHERE state IN ('waiting', 'accepted') AND phase = 'send'
-              AND code IS NOT NULL AND operation = $1
-              AND summary->>'class' IN ('unreachable', 'contract', 'defect') LIMIT $2) few",
+    // As `stop_retries` takes them, but for the few that are too old for another attempt anyway. What is
+    // read is bounded, not what is found: nothing here may hold up the stop.
+    let row = sqlx::query(
+        "SELECT count(*) FILTER (WHERE class IN ('unreachable', 'contract', 'defect')) AS found,
+                count(*) AS read
+           FROM (SELECT summary->>'class' AS class FROM hub.job_live
+                  WHERE state IN ('waiting', 'accepted') AND phase = 'send'
+                    AND code IS NOT NULL AND operation = $1 LIMIT $2) few",
     )
     .bind(operation)
     .bind(COUNTED_MAX)
     .fetch_one(&mut *tx)
     .await?;
-    Ok(if found < COUNTED_MAX { format!("{found} jobs") } else { format!("{found} jobs or more") })
+    let (found, read): (i64, i64) = (row.try_get("found")?, row.try_get("read")?);
+    Ok(if read < COUNTED_MAX { format!("{found} jobs") } else { format!("{found} jobs or more") })
 }
 
 /// The end of a job that may not try again: its last failure stays, the code says why it ended.

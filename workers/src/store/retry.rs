@@ -219,6 +219,7 @@ mod tests {
             consent: Some(json!({"kind": "eds"})),
             callback_url: None,
             trace: None,
+            called: false,
             acknowledged: false,
             evidence: false,
             unreached: false,

@@ -126,6 +126,9 @@ pub struct Job {
 pub struct Attempt {
     /// The run it was made in.
     pub run: i32,
+    /// What it did: `send`, `ask` what became of a sending, or `continue` with the next part of an
+    /// answer; `None` of old ones.
+    pub phase: Option<String>,
     /// When the hub had taken the job.
     pub accepted_at: Timestamp,
     /// When it was sent.
@@ -254,7 +257,7 @@ impl Store {
 }
 
 const ATTEMPTS: &str = "SELECT to_jsonb(t) FROM (
-    SELECT a.run, j.admitted_at AS accepted_at, a.started_at AS sent_at, a.answered_at,
+    SELECT a.run, a.phase, j.admitted_at AS accepted_at, a.started_at AS sent_at, a.answered_at,
            a.recorded_at, a.class, a.code, a.remote_code, a.http_status, a.fenced,
            EXISTS (SELECT 1 FROM hub.exchange e WHERE e.job_seq = $1 AND e.run = a.run) AS exchange
       FROM hub.attempt a JOIN hub.job j ON j.seq = a.job_seq

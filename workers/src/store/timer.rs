@@ -114,6 +114,8 @@ pub struct Due {
     pub deaths: i16,
     /// For `give_up`: whether their system was pulled from after that time, and what came is read.
     pub looked: bool,
+    /// For `give_up`: whether some process pulls from their system, or did.
+    pub pulled: bool,
     /// For `give_up`: the attempts that were recorded.
     pub tries: Tries,
     /// For `give_up`: business milliseconds until the job is started again, where it is.
@@ -151,6 +153,8 @@ const PAST_GIVE_UP: &str = "
                  ON i.system = c.system AND i.correlation_id = c.correlation_id
                 AND i.state IN ('stored', 'parked') WHERE c.job_seq = j.seq)
              AS looked,
+           coalesce((SELECT d.next_pull_at < 'infinity' FROM hub.destination d
+                      WHERE d.system = j.system), false) AS pulled,
            (SELECT (extract(epoch FROM w.due_at - hub.now()) * 1000)::bigint
               FROM hub.timer w WHERE w.job_seq = j.seq AND w.kind = 'wake') AS next_ms,
            a.tried, a.asks, a.asks_reached, a.polls, a.polls_reached
@@ -179,7 +183,8 @@ pub(super) async fn lock_due(tx: Tx<'_>, limit: i64, known: &[&str]) -> Result<V
             FOR UPDATE OF t, j SKIP LOCKED)
          SELECT t.job_seq, t.kind, t.state, t.phase, t.system, t.operation, t.sla, t.postponed, t.deaths,
                 (extract(epoch FROM hub.now() - t.due_at) * 1000)::bigint AS late_ms,
-                coalesce(p.looked, false) AS looked, p.next_ms, coalesce(p.tried, false) AS tried,
+                coalesce(p.looked, false) AS looked, coalesce(p.pulled, false) AS pulled,
+                p.next_ms, coalesce(p.tried, false) AS tried,
                 coalesce(p.asks, 0) AS asks, coalesce(p.asks_reached, 0) AS asks_reached,
                 coalesce(p.polls, 0) AS polls, coalesce(p.polls_reached, 0) AS polls_reached
            FROM due t CROSS JOIN LATERAL (SELECT t.*) j
@@ -208,6 +213,7 @@ pub(super) async fn lock_due(tx: Tx<'_>, limit: i64, known: &[&str]) -> Result<V
                 postponed: row.try_get("postponed")?,
                 deaths: row.try_get("deaths")?,
                 looked: row.try_get("looked")?,
+                pulled: row.try_get("pulled")?,
                 tries: Tries {
                     any: row.try_get("tried")?,
                     questions: Looks {

@@ -33,7 +33,7 @@ pub enum Form {
 
 /// Every field that a line of ours can have; JSON adds `timestamp`, `level`, `target` and `message`.
 /// A search or an alarm may rely on these names.
-pub const FIELDS: [&str; 52] = [
+pub const FIELDS: [&str; 51] = [
     // Of a job: which one, what it does, how it went.
     "job_id",
     "system",
@@ -70,7 +70,6 @@ pub const FIELDS: [&str; 52] = [
     "queue",
     "queues",
     "reason",
-    "rescued",
     "returned",
     "running",
     "spans",

@@ -9,13 +9,27 @@ pub const PART_SOON_MAX_MS: i64 = 120_000;
 /// Polls of one job past its give-up time.
 pub const LAST_POLLS_MAX: i64 = 10;
 
+/// How often a give-up is put off for a process that pulls where this one does not: about four hours.
+pub const ELSEWHERE_MAX: i16 = 30;
+
 /// Who could know more of a job.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Can {
     /// Answers of its system are pulled.
-    pub(super) pull: bool,
+    pub(super) pull: Pull,
     /// Its system can be asked what became of a command.
     pub(super) ask: bool,
+}
+
+/// Who pulls from a system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pull {
+    /// Nobody.
+    Nobody,
+    /// This process.
+    Here,
+    /// A process that has other settings, or an earlier one: nobody knows whether it comes back.
+    Elsewhere,
 }
 
 /// What a due timer means. Pure.
@@ -35,7 +49,9 @@ fn give_up(due: &Due, state: State, can: Can) -> Action {
     let is_spared = due.deaths > 1 && due.next_ms.is_some_and(|next| next > 0);
     let not_yet = match (state, due.phase) {
         _ if is_spared => Some(Action::Keep),
-        (State::Pending | State::InDoubt, _) if can.pull && !due.looked => Some(Action::LookFirst),
+        (State::Pending | State::InDoubt, _) if is_worth_a_look(due, can) => {
+            Some(Action::LookFirst)
+        }
         (State::InDoubt, _) if can.ask => look_first(due, due.tries.questions),
         (State::Accepted | State::Waiting, Phase::Ask) => look_first(due, due.tries.questions),
         (State::Accepted | State::Waiting | State::Pending, Phase::Continue) => poll_first(due),
@@ -52,6 +68,16 @@ fn give_up(due: &Due, state: State, can: Can) -> Action {
         (State::Accepted | State::Waiting, _) => Action::UseUp,
         _ => Action::Drop,
     })
+}
+
+/// Whether an answer may lie in their mailbox that nobody has read.
+fn is_worth_a_look(due: &Due, can: Can) -> bool {
+    !due.looked
+        && match can.pull {
+            Pull::Nobody => false,
+            Pull::Here => true,
+            Pull::Elsewhere => due.postponed < ELSEWHERE_MAX,
+        }
 }
 
 /// A look that reached them is enough; one that did not is made again at its own pace.

@@ -1,15 +1,15 @@
 use contracts::state::{Phase, Sla, State};
 
 use super::{
-    decide::{LAST_POLLS_MAX, PART_SOON_MAX_MS},
+    decide::{ELSEWHERE_MAX, LAST_POLLS_MAX, PART_SOON_MAX_MS},
     pulls::PULL_EVERY,
     *,
 };
 use crate::store::timer::{Looks, Tries};
 
-const PULLS: Can = Can { pull: true, ask: false };
-const ASKS: Can = Can { pull: false, ask: true };
-const NOBODY: Can = Can { pull: false, ask: false };
+const PULLS: Can = Can { pull: Pull::Here, ask: false };
+const ASKS: Can = Can { pull: Pull::Nobody, ask: true };
+const NOBODY: Can = Can { pull: Pull::Nobody, ask: false };
 
 fn due(kind: &str, state: State, looked: bool) -> Due {
     Due {
@@ -24,6 +24,7 @@ fn due(kind: &str, state: State, looked: bool) -> Due {
         postponed: 0,
         deaths: 0,
         looked,
+        pulled: false,
         tries: Tries { any: true, ..Tries::default() },
         next_ms: None,
     }
@@ -42,6 +43,18 @@ fn a_job_that_they_hold_ends_only_after_a_look_past_its_give_up_time() {
     assert_eq!(decide(&due("give_up", State::InDoubt, false), PULLS), Action::LookFirst);
     assert_eq!(decide(&due("give_up", State::Pending, true), PULLS), Action::Expire);
     assert_eq!(decide(&due("give_up", State::InDoubt, true), PULLS), Action::EndDoubt);
+}
+
+#[test]
+fn a_process_that_does_not_pull_leaves_the_end_for_hours_to_one_that_does() {
+    let elsewhere = Can { pull: Pull::Elsewhere, ask: false };
+    for (state, end) in [(State::Pending, Action::Expire), (State::InDoubt, Action::EndDoubt)] {
+        let put_off = |postponed, looked| Due { postponed, ..due("give_up", state, looked) };
+        assert_eq!(decide(&put_off(0, false), elsewhere), Action::LookFirst);
+        assert_eq!(decide(&put_off(ELSEWHERE_MAX - 1, false), elsewhere), Action::LookFirst);
+        assert_eq!(decide(&put_off(ELSEWHERE_MAX, false), elsewhere), end, "nobody came");
+        assert_eq!(decide(&put_off(0, true), elsewhere), end);
+    }
 }
 
 #[test]

@@ -20,6 +20,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use workers::store::{
     admission::{Admitted, Body, Entry, Fate},
+    audit::Act,
+    cancel::Cancelled,
     record::{AttemptRow, Change, Guard},
     rescue::Rescued,
     timer::Action,
@@ -79,7 +81,7 @@ fn a_command_that_this_build_does_not_know_is_not_returned_by_a_rescue() {
         // Whoever knows it finds it without its worker, and puts it in doubt: it may have been sent.
         let known = HashMap::from([(CHECK.name, &CHECK)]);
         let rescued = world.stage.store.rescue_orphans(&known).await.unwrap();
-        assert_eq!(rescued, Rescued { in_doubt: 1, ..Rescued::default() });
+        assert_eq!(counted(rescued), Rescued { in_doubt: 1, ..Rescued::default() });
         assert_eq!(world.job(id("a started job")).await.unwrap()["state"], "in_doubt");
         world.strike().await;
     });
@@ -133,7 +135,16 @@ fn pause_ms(deaths: u32) -> RangeInclusive<i64> {
 fn rescued(place: &str, suspects: Vec<(Uuid, i16)>) -> Rescued {
     let is = |name| usize::from(place == name);
     let (returned, in_doubt, failed) = (is("returned"), is("in_doubt"), is("failed"));
-    Rescued { returned, in_doubt, failed, suspects }
+    Rescued { returned, in_doubt, failed, suspects, recorded: vec![] }
+}
+
+/// Without what was recorded, which is as much as it counts.
+fn counted(mut rescued: Rescued) -> Rescued {
+    let recorded = std::mem::take(&mut rescued.recorded);
+    assert_eq!(recorded.len(), rescued.in_doubt + rescued.failed);
+    let failed = recorded.iter().filter(|(_, after)| after.state == State::Failed);
+    assert_eq!(failed.count(), rescued.failed);
+    rescued
 }
 
 #[test]
@@ -153,7 +164,7 @@ fn a_job_over_which_workers_die_comes_back_more_and_more_seldom_and_ends() {
             worker = world.take(&known, deaths).await;
             let told = vec![(id("a started job"), i16::try_from(deaths).unwrap())];
             let found = store.rescue(beat_of(worker), &known).await.unwrap().unwrap();
-            assert_eq!(found, rescued("returned", told));
+            assert_eq!(counted(found), rescued("returned", told));
             let job = world.only_job().await;
             assert_eq!((&job["state"], &job["deaths"]), (&json!("waiting"), &json!(deaths)));
             let ms = job["ms"].as_i64().unwrap();
@@ -161,11 +172,31 @@ fn a_job_over_which_workers_die_comes_back_more_and_more_seldom_and_ends() {
         }
         worker = world.take(&known, 10).await;
         let found = store.rescue(beat_of(worker), &known).await.unwrap().unwrap();
-        assert_eq!(found, rescued("failed", vec![(id("a started job"), 10)]));
+        assert_eq!(counted(found), rescued("failed", vec![(id("a started job"), 10)]));
         let job = world.only_job().await;
         assert_eq!((&job["state"], &job["code"]), (&json!("failed"), &json!("workers_died")));
         assert_eq!(job["attempts"], 0, "nobody knows of an attempt");
         assert_eq!(job["deaths"], 10, "it is told afterwards, too");
+        world.strike().await;
+    });
+}
+
+#[test]
+fn an_operator_ends_a_query_that_workers_die_over() {
+    run(async {
+        let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
+        let store = &world.stage.store;
+        let known = HashMap::from([(PERSON.name, &PERSON)]);
+        let first = started(&world, &PERSON).await;
+        store.rescue(beat_of(first), &known).await.unwrap();
+        let second = world.take(&known, 2).await;
+        let job = id("a started job");
+        assert!(!store.cancel_by(job, &operator()).await.unwrap().done, "it is under way");
+        store.rescue(beat_of(second), &known).await.unwrap();
+        assert_eq!(store.cancel(job, "withdrawn").await.unwrap(), Cancelled::TooLate);
+        assert!(store.cancel_by(job, &operator()).await.unwrap().done);
+        let job = world.only_job().await;
+        assert_eq!((&job["state"], &job["code"]), (&json!("cancelled"), &json!("withdrawn")));
         world.strike().await;
     });
 }
@@ -183,7 +214,7 @@ fn a_command_whose_questions_kill_is_asked_about_more_and_more_seldom_and_ends_u
             let told = i16::try_from(deaths).unwrap();
             let suspects = (deaths > 1).then_some((id("a started job"), told));
             let found = store.rescue(beat_of(worker), &known).await.unwrap().unwrap();
-            assert_eq!(found, rescued("in_doubt", suspects.into_iter().collect()));
+            assert_eq!(counted(found), rescued("in_doubt", suspects.into_iter().collect()));
             let job = world.only_job().await;
             assert_eq!((&job["state"], &job["deaths"]), (&json!("in_doubt"), &json!(deaths)));
             let pause = u32::try_from(deaths).ok().filter(|n| *n > 1).map(pause_ms);
@@ -194,7 +225,7 @@ fn a_command_whose_questions_kill_is_asked_about_more_and_more_seldom_and_ends_u
             assert_eq!(world.only_job().await["phase"], "ask", "it is never sent again");
         }
         let found = store.rescue(beat_of(worker), &known).await.unwrap().unwrap();
-        assert_eq!(found, rescued("failed", vec![(id("a started job"), 10)]));
+        assert_eq!(counted(found), rescued("failed", vec![(id("a started job"), 10)]));
         let job = world.only_job().await;
         assert_eq!((&job["state"], &job["code"]), (&json!("failed"), &json!("outcome_unknown")));
         world.strike().await;
@@ -210,7 +241,7 @@ fn an_attempt_that_came_to_its_end_and_a_worker_that_stopped_count_no_death() {
         let worker = started(&world, &PERSON).await;
         store.remove_worker(worker).await.unwrap();
         let found = store.rescue_orphans(&known).await.unwrap();
-        assert_eq!(found, rescued("returned", vec![]));
+        assert_eq!(counted(found), rescued("returned", vec![]));
         assert_eq!(world.only_job().await["deaths"], 0, "it stopped in good order");
         let worker = world.take(&known, 1).await;
         store.rescue(beat_of(worker), &known).await.unwrap();
@@ -287,35 +318,88 @@ fn stored_queries_and_commands_make_the_probes_of_an_outage_in_turns() {
         store.ensure_destinations(&["kazpost"], &[false]).await.unwrap();
         store.register_worker(worker, "test", None).await.unwrap();
         for _ in 0..2 {
-            world
-                .execute(
-                    "INSERT INTO hub.job SELECT (jsonb_populate_record(j, jsonb_build_object('seq',
-                       nextval('hub.job_seq'), 'id', gen_random_uuid(), 'operation', 'kazpost.label'))).*
-                       FROM hub.job_live j WHERE operation = 'kazpost.track'",
-                )
-                .await;
+            stored(&world, LABEL.name, 0, 1).await;
         }
-        let mut made = Vec::new();
-        for trips in 1..=13 {
-            world.execute("UPDATE hub.job_live SET state = 'accepted', owner = NULL").await;
-            world
-                .execute(&format!(
-                    "UPDATE hub.destination SET breaker = 'open', breaker_trips = {trips},
-                       breaker_next_at = statement_timestamp()"
-                ))
-                .await;
-            let long = Duration::from_secs(60);
-            let probe = store.take_probe(worker, "kazpost", &[LABEL.name], long).await.unwrap();
-            made.push(probe.unwrap().1.seq);
-        }
-        let [query, first, second] = [made[0], made[3], made[7]];
+        let made = probes(&world, worker, 1..=16).await;
+        let [query, first, second] = [made[0], made[3], made[11]];
         assert!(query < first && first < second, "{made:?}");
-        let expected = (1..=13).map(|trips| match trips {
-            4 | 12 => first,
-            8 => second,
+        // An urgent one, then whoever is next of all.
+        let expected = (1..=16).map(|trips| match trips {
+            4 | 8 => first,
+            12 | 16 => second,
             _ => query,
         });
         assert_eq!(made, expected.collect::<Vec<_>>());
         world.strike().await;
     });
+}
+
+#[test]
+fn bulk_keeps_no_urgent_job_and_many_queries_keep_no_command_from_its_turn() {
+    run(async {
+        let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
+        let store = &world.stage.store;
+        let known = HashMap::from([(TRACK.name, &TRACK)]);
+        let worker = started(&world, &TRACK).await;
+        store.remove_worker(worker).await.unwrap();
+        store.rescue_orphans(&known).await.unwrap();
+        store.ensure_destinations(&["kazpost"], &[false]).await.unwrap();
+        store.register_worker(worker, "test", None).await.unwrap();
+        stored(&world, TRACK.name, 1, 10_500).await;
+        stored(&world, LABEL.name, 1, 1).await;
+        let stored = world.rows("SELECT seq FROM hub.job_live ORDER BY seq").await;
+        let stored: Vec<i64> = stored.iter().map(|row| row["seq"].as_i64().unwrap()).collect();
+        let [urgent, first, second, third, ..] = stored[..] else { panic!("{stored:?}") };
+        let last = *stored.last().unwrap();
+        let made = probes(&world, worker, 1..=3).await;
+        assert_eq!(made, [urgent; 3], "nobody else was urgent, and it is the first of all");
+        assert_eq!(probes(&world, worker, [2, 2, 3]).await, [first, second, urgent]);
+        // It is behind more questions than one probe reads.
+        assert_eq!(probes(&world, worker, [8, 8]).await, [third, last]);
+
+        let turns = "SELECT breaker_turns <> '{}' AS taken, breaker_probe FROM hub.destination";
+        let during = world.row(turns).await;
+        assert_eq!((&during["taken"], &during["breaker_probe"]), (&json!(true), &json!(last)));
+        assert!(store.reset("kazpost", &operator()).await.unwrap().done);
+        let after = world.row(turns).await;
+        assert_eq!((&after["taken"], &after["breaker_probe"]), (&json!(false), &json!(null)));
+        world.strike().await;
+    });
+}
+
+fn operator() -> Act {
+    Act { actor: "tester".to_owned(), reason: "it is over".to_owned(), dry_run: false }
+}
+
+/// Stores copies of the one job that tracks.
+async fn stored(world: &World, operation: &str, priority: i16, count: usize) {
+    world
+        .execute(&format!(
+            "INSERT INTO hub.job SELECT (jsonb_populate_record(j, jsonb_build_object('seq',
+               nextval('hub.job_seq'), 'id', gen_random_uuid(), 'operation', '{operation}',
+               'priority', {priority}))).*
+               FROM hub.job_live j, generate_series(1, {count})
+              WHERE j.seq = (SELECT min(seq) FROM hub.job_live)"
+        ))
+        .await;
+}
+
+/// The jobs of probes after so many failed ones.
+async fn probes(world: &World, worker: Uuid, after: impl IntoIterator<Item = i32>) -> Vec<i64> {
+    let mut made = Vec::new();
+    for trips in after {
+        world
+            .execute("UPDATE hub.job_live SET state = 'accepted', owner = NULL WHERE state <> 'accepted'")
+            .await;
+        world
+            .execute(&format!(
+                "UPDATE hub.destination SET breaker = 'open', breaker_trips = {trips},
+                   breaker_next_at = statement_timestamp()"
+            ))
+            .await;
+        let long = Duration::from_secs(60);
+        let probe = world.stage.store.take_probe(worker, "kazpost", &[LABEL.name], long).await;
+        made.push(probe.unwrap().unwrap().1.seq);
+    }
+    made
 }

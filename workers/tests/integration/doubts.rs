@@ -237,6 +237,16 @@ fn a_doubt_whose_time_is_over_ends_by_a_word_also_while_its_system_is_paused() {
     });
 }
 
+/// An answer to a call of a worker that had lost the job meanwhile.
+async fn came_back(world: &World, job: Uuid, run: u8, phase: &str) {
+    let attempt = format!(
+        "INSERT INTO hub.attempt (job_seq, run, phase, fenced, started_at, answered_at, recorded_at)
+         SELECT seq, {run}, '{phase}', true, hub.now(), hub.now(), hub.now()
+           FROM hub.job_key WHERE id = '{job}'"
+    );
+    world.execute(&attempt).await;
+}
+
 #[test]
 fn an_answer_to_what_a_person_held_for_not_done_is_applied_and_warns_who_repeats() {
     run(async {
@@ -276,14 +286,13 @@ call_timeout_ms = 2000
         assert_eq!(world.ended(over).await["code"], "resolved_not_done");
         let tried = act(&world, "retry", fenced, &["--dry-run"]).await;
         assert_eq!(tried["code"], "retried", "nothing speaks against the person's word");
-        let of_fenced = format!("SELECT seq FROM hub.job_key WHERE id = '{fenced}'");
-        let seq = &world.row(&of_fenced).await["seq"];
-        let thawed = format!(
-            "INSERT INTO hub.attempt (job_seq, run, fenced, started_at, answered_at, recorded_at)
-             VALUES ({seq}, 99, true, hub.now(), hub.now(), hub.now())"
-        );
-        world.execute(&thawed).await;
+        came_back(&world, fenced, 98, "ask").await;
+        let tried = act(&world, "retry", fenced, &["--dry-run"]).await;
+        assert_eq!(tried["code"], "retried", "a question that was answered proves nothing");
+        came_back(&world, fenced, 99, "send").await;
         assert_eq!(act(&world, "retry", fenced, &[]).await["code"], "may_be_done");
+        let (_, story) = hub(&world, &["jobs", "show", &fenced.to_string()]).await;
+        assert!(story.contains("98   asked") && story.contains("99   sent"), "{story}");
 
         protection::done(&world, &["resume", "kpsisu", "--reason", "morning"]).await;
         // Somebody waits for an answer, so the mailbox is looked into.

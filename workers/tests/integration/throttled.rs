@@ -10,6 +10,7 @@ use std::{
 
 use axum::http::{StatusCode, header::RETRY_AFTER};
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
+use workers::store::cancel::Cancelled;
 
 use crate::{
     servers::run,
@@ -126,6 +127,9 @@ fn nobody_comes_before_the_time_that_they_told_us() {
         }
         let job = world.in_state(id("put off"), "waiting").await;
         assert_eq!((&job["attempts"], &job["code"]), (&0.into(), &"throttled".into()));
+        // They have read what was asked.
+        let withdrawn = world.stage.store.cancel(id("put off"), "withdrawn").await.unwrap();
+        assert_eq!(withdrawn, Cancelled::TooLate);
         for name in ["one more", "and another"] {
             world.send(&person(name)).await;
         }

@@ -229,6 +229,40 @@ fn a_doubt_is_kept_while_its_system_cannot_be_asked_and_ends_when_it_can() {
 }
 
 #[test]
+fn a_process_that_does_not_pull_ends_no_job_whose_answer_another_one_may_read() {
+    run(async {
+        let environment = vec![("HUB_SYSTEMS__KPSISU__PULL_INTERVAL_S", "0")];
+        let scene = Scene { settings: QUICK.to_owned(), environment, ..Scene::default() };
+        let world = World::build(scene).await;
+        let name = "read elsewhere";
+        world.play(&check(name), &["never"]).await;
+        world.in_state(id(name), "pending").await;
+        // As if a process with other settings had pulled, and were away.
+        let pulled = "UPDATE hub.destination SET next_pull_at = hub.now() WHERE system = 'kpsisu'";
+        world.execute(pulled).await;
+        jump(&world, SignedDuration::from_hours(24 * 60)).await;
+        let timer = format!(
+            "SELECT t.postponed FROM hub.timer t JOIN hub.job_live j ON j.seq = t.job_seq
+              WHERE j.id = '{}' AND t.kind = 'give_up' AND t.postponed > 0",
+            id(name)
+        );
+        until("its give-up was put off", async || {
+            (!world.rows(&timer).await.is_empty()).then_some(())
+        })
+        .await;
+        assert_eq!(world.job(id(name)).await.unwrap()["state"], "pending");
+        let hours_later = format!(
+            "UPDATE hub.timer SET postponed = 30, due_at = hub.now()
+              WHERE kind = 'give_up' AND job_seq = (SELECT seq FROM hub.job_key WHERE id = '{}')",
+            id(name)
+        );
+        world.execute(&hours_later).await;
+        assert_eq!(world.ended(id(name)).await["state"], "expired");
+        world.strike().await;
+    });
+}
+
+#[test]
 fn a_job_that_comes_in_past_its_give_up_time_is_tried_once_whether_a_call_is_free_or_not() {
     run(async {
         // One call at a time: nearly all are stored before they are tried.

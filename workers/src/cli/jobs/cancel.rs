@@ -1,4 +1,4 @@
-//! `hub jobs cancel`: withdraws jobs of which nothing was sent.
+//! `hub jobs cancel`: withdraws jobs: commands that were not executed, and queries that are not under way.
 
 use std::path::Path;
 

@@ -143,7 +143,8 @@ fn spent(job: &Job) -> String {
 }
 
 fn attempts(attempts: &[Attempt]) -> String {
-    let header = ["run", "accepted", "sent", "answered", "recorded", "result", "theirs", "raw"];
+    let header =
+        ["run", "did", "accepted", "sent", "answered", "recorded", "result", "theirs", "raw"];
     let row = |a: &Attempt| {
         let class = a.class.as_deref().unwrap_or("answered");
         let code = a.code.as_deref().map(|code| format!(" {code}")).unwrap_or_default();
@@ -153,6 +154,7 @@ fn attempts(attempts: &[Attempt]) -> String {
         let raw = if a.exchange { "kept" } else { "" };
         vec![
             a.run.to_string(),
+            did(a.phase.as_deref()).to_owned(),
             print::at(a.accepted_at),
             print::at(a.sent_at),
             print::at(a.answered_at),
@@ -163,6 +165,15 @@ fn attempts(attempts: &[Attempt]) -> String {
         ]
     };
     section("attempts", &header, attempts.iter().map(row).collect())
+}
+
+fn did(phase: Option<&str>) -> &str {
+    match phase {
+        Some("send") => "sent",
+        Some("ask") => "asked",
+        Some("continue") => "next part",
+        other => other.unwrap_or_default(),
+    }
 }
 
 fn timers(story: &Story) -> String {

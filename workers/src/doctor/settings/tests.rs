@@ -30,6 +30,8 @@ fn a_breaker_that_cannot_open_is_told() {
         // All that hang end together.
         ("IN_FLIGHT_MAX", "20", Good),
         ("IN_FLIGHT_MAX", "19", Warn),
+        ("RATE_PER_S", "1", Warn),
+        ("RATE_PER_S", "10", Good),
         ("BREAKER_CALLS_MIN", "1000", Warn),
         ("BREAKER_FAILED_PERCENT", "0", Good),
     ] {

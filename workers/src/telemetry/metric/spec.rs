@@ -257,7 +257,7 @@ impl Metric {
                 "hub_calendar_remaining_seconds",
                 "seconds",
                 &[],
-                "Business time until the last known day of the business calendar ends",
+                "Business time until the last day of the business calendar ends; no process starts in its last year",
             ),
             Self::CredentialExpiry => gauge(
                 "hub_credential_expiry_seconds",
