@@ -14,7 +14,7 @@
 //! | the job | ends after |
 //! |---|---|
 //! | they hold it, or it is in doubt, and answers are pulled | one successful pull that began past its give-up time |
-//! | the same, where only others than this process pull | that, or about four hours ([`decide::ELSEWHERE_MAX`]) |
+//! | the same, where only others pull | that, or when nobody has tried to for four hours ([`decide::ELSEWHERE_MAX`]) |
 //! | it is in doubt, and they can be asked | one question past its give-up time that reached them |
 //! | its answer comes in parts | one more poll that reached them; parts within [`decide::PART_SOON_MAX_MS`] go on |
 //! | it was never tried | one try, where a call comes free within a minute (`LAST_TRY_MS`) |

@@ -390,8 +390,7 @@ fn http_client() -> reqwest::Client {
 
 /// A loopback address with a port that was free a moment ago.
 fn free_address() -> Result<SocketAddr, Error> {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0));
-    listener.and_then(|l| l.local_addr()).map_err(|e| Error::Io("free port", e))
+    Ok(SocketAddr::from(([127, 0, 0, 1], services::free_port()?)))
 }
 
 async fn make_schema(store: &Store) -> Result<(), Error> {

@@ -151,6 +151,8 @@ async fn change(hub: &Hub, finished: Finished) -> Change {
             // The sending found nobody who did it: another one is a retry like any other. The
             // question itself was answered, so it is no probe that failed.
             let failure = Failure::new(Class::Unreachable, code!("not_done"));
+            // Nothing went wrong with the question, and what it brought is told from «done».
+            row.code = Some(failure.code);
             change.phase = Some(Phase::Send);
             fail(hub, &mut change, &failure, Tried { probe: false, ..tried }).await;
         }

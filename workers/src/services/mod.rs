@@ -49,6 +49,11 @@ pub use rabbitmq::RabbitMq;
 
 use instance::Instance;
 
+/// A loopback port that nobody listens on at this moment, and that no outgoing connection gets.
+pub fn free_port() -> Result<u16, Error> {
+    ports::free::<1>().map(|[port]| port)
+}
+
 /// How to start private services.
 pub struct Options {
     /// The parent folder of all instances of this user. For root it must be reachable by every

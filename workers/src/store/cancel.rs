@@ -69,8 +69,8 @@ impl Store {
                 }
                 Cancelled::TooLate => Outcome::refused(
                     code!("too_late"),
-                    "it is being called, or has ended, or is a command that may have been sent: \
-                     what they do with it cannot be taken back; wait for its end",
+                    "it is being called, or they hold it, or it has ended, or is a command that may \
+                     have been sent: what they do with it cannot be taken back; wait for its end",
                 ),
                 Cancelled::Unknown => Outcome::unknown_job(),
             };

@@ -41,7 +41,7 @@ pub(super) struct Held {
     /// Whether they acknowledged it once.
     pub(super) acknowledged: bool,
     /// Whether something is kept that says that they had it, and that did not end it: a late message,
-    /// also one that was applied, or an answer to a sending that had lost the job.
+    /// also one that was applied, or an answer to a call that had lost the job, unless it says «not done».
     pub(super) evidence: bool,
     /// Whether its code is that of a call that did not reach them, or of a defect of ours.
     pub(super) unreached: bool,
@@ -56,7 +56,7 @@ const EVIDENCE: &str = "(EXISTS (SELECT 1 FROM hub.inbound i
    WHERE i.job_seq = j.seq
      AND (i.state = 'late' OR i.state = 'applied' AND i.why = 'by an operator'))
    OR EXISTS (SELECT 1 FROM hub.attempt a
-   WHERE a.job_seq = j.seq AND a.fenced AND a.class IS NULL AND a.phase IS DISTINCT FROM 'ask'))";
+   WHERE a.job_seq = j.seq AND a.fenced AND a.class IS NULL AND a.code IS DISTINCT FROM 'not_done'))";
 
 /// The events of job `j` that say nothing of what became of it.
 const WARNINGS: &str = "ARRAY(SELECT split_part(t, ' ', 1)::integer FROM unnest(j.told) t

@@ -116,6 +116,8 @@ pub struct Due {
     pub looked: bool,
     /// For `give_up`: whether some process pulls from their system, or did.
     pub pulled: bool,
+    /// For `give_up`: whether somebody tried to within the last hours.
+    pub pulled_lately: bool,
     /// For `give_up`: the attempts that were recorded.
     pub tries: Tries,
     /// For `give_up`: business milliseconds until the job is started again, where it is.
@@ -155,6 +157,9 @@ const PAST_GIVE_UP: &str = "
              AS looked,
            coalesce((SELECT d.next_pull_at < 'infinity' FROM hub.destination d
                       WHERE d.system = j.system), false) AS pulled,
+           coalesce((SELECT d.next_pull_at < 'infinity'
+                        AND d.next_pull_at > hub.now() - interval '4 hours' FROM hub.destination d
+                      WHERE d.system = j.system), false) AS pulled_lately,
            (SELECT (extract(epoch FROM w.due_at - hub.now()) * 1000)::bigint
               FROM hub.timer w WHERE w.job_seq = j.seq AND w.kind = 'wake') AS next_ms,
            a.tried, a.asks, a.asks_reached, a.polls, a.polls_reached
@@ -184,6 +189,7 @@ pub(super) async fn lock_due(tx: Tx<'_>, limit: i64, known: &[&str]) -> Result<V
          SELECT t.job_seq, t.kind, t.state, t.phase, t.system, t.operation, t.sla, t.postponed, t.deaths,
                 (extract(epoch FROM hub.now() - t.due_at) * 1000)::bigint AS late_ms,
                 coalesce(p.looked, false) AS looked, coalesce(p.pulled, false) AS pulled,
+                coalesce(p.pulled_lately, false) AS pulled_lately,
                 p.next_ms, coalesce(p.tried, false) AS tried,
                 coalesce(p.asks, 0) AS asks, coalesce(p.asks_reached, 0) AS asks_reached,
                 coalesce(p.polls, 0) AS polls, coalesce(p.polls_reached, 0) AS polls_reached
@@ -214,6 +220,7 @@ pub(super) async fn lock_due(tx: Tx<'_>, limit: i64, known: &[&str]) -> Result<V
                 deaths: row.try_get("deaths")?,
                 looked: row.try_get("looked")?,
                 pulled: row.try_get("pulled")?,
+                pulled_lately: row.try_get("pulled_lately")?,
                 tries: Tries {
                     any: row.try_get("tried")?,
                     questions: Looks {

@@ -2,8 +2,8 @@
 //!
 //! What always fails, by what it asks, must not keep a breaker open for the others. So each probe is made
 //! with another job: those that only ask before commands, but each [`COMMAND_TURN`]th the other way round;
-//! every second one with an urgent job, whatever bulk waits. Each lane goes on behind its last job, in the
-//! order of the store, and begins anew at its end. A closed breaker forgets them.
+//! urgent ones and bulk in turns, whatever more of the other comes in. Each lane goes on behind its last
+//! job, in the order of the store, and begins anew at its end. A closed breaker forgets them.
 //!
 //! *Cost*: a lane reads at most [`SCANNED_MAX`] jobs under the lock of its system, however many are stored.
 //! Where it finds none of its kind among them, it goes on behind them at the next probe, and this one is
@@ -22,9 +22,6 @@ use super::{
 const COMMAND_TURN: i32 = 4;
 /// Stored jobs that are read to find one of a kind.
 const SCANNED_MAX: i64 = 10_000;
-/// Behind nobody.
-const FIRST: Turn = (i16::MIN, i64::MIN);
-
 /// A job's place in the order of the store: its priority, then its number.
 type Turn = (i16, i64);
 
@@ -52,10 +49,15 @@ impl Lane {
     const fn name(self) -> &'static str {
         match (self.asks, self.urgent) {
             (true, true) => "asks_urgent",
-            (true, false) => "asks",
+            (true, false) => "asks_bulk",
             (false, true) => "commands_urgent",
-            (false, false) => "commands",
+            (false, false) => "commands_bulk",
         }
+    }
+
+    /// Before its first job.
+    const fn first(self) -> Turn {
+        (if self.urgent { i16::MIN } else { 1 }, i64::MIN)
     }
 
     /// The last priority of the lane.
@@ -70,10 +72,7 @@ fn lanes(trips: i32, has_commands: bool) -> Vec<Lane> {
     let round = if is_commands { trips / COMMAND_TURN } else { trips };
     let urgent = round % 2 == 1;
     let kinds = [!is_commands, is_commands].into_iter().filter(|asks| *asks || has_commands);
-    let lanes = kinds.flat_map(|asks| [Lane { asks, urgent }, Lane { asks, urgent: false }]);
-    let mut lanes: Vec<Lane> = lanes.collect();
-    lanes.dedup();
-    lanes
+    kinds.flat_map(|asks| [urgent, !urgent].map(|urgent| Lane { asks, urgent })).collect()
 }
 
 /// Takes the stored job whose turn it is, in the commit of the caller, who holds the system's row.
@@ -81,8 +80,8 @@ pub(super) async fn next(tx: Tx<'_>, probe: Probe<'_>) -> Result<Option<Claimed>
     let turns = "SELECT breaker_turns FROM hub.destination WHERE system = $1";
     let turns: Value = sqlx::query_scalar(turns).bind(probe.system).fetch_one(&mut *tx).await?;
     for lane in lanes(probe.trips, !probe.commands.is_empty()) {
-        let last = serde_json::from_value(turns[lane.name()].clone()).unwrap_or(FIRST);
-        let mut behind = last;
+        let last = serde_json::from_value(turns[lane.name()].clone());
+        let mut behind = last.unwrap_or(lane.first());
         loop {
             if let Some((job, turn)) = take(tx, probe, lane, behind).await? {
                 note(tx, probe.system, lane, turn, Some(job.seq)).await?;
@@ -92,10 +91,10 @@ pub(super) async fn next(tx: Tx<'_>, probe: Probe<'_>) -> Result<Option<Claimed>
                 note(tx, probe.system, lane, turn, None).await?;
                 break;
             }
-            if behind == FIRST {
+            if behind == lane.first() {
                 break;
             }
-            behind = FIRST;
+            behind = lane.first();
         }
     }
     Ok(None)
@@ -189,16 +188,17 @@ mod tests {
 
     #[test]
     fn questions_and_commands_urgent_ones_and_bulk_all_have_their_turn() {
-        assert_eq!(names(1, true), ["asks_urgent", "asks", "commands_urgent", "commands"]);
-        assert_eq!(names(2, true), ["asks", "commands"]);
-        assert_eq!(names(4, true), ["commands_urgent", "commands", "asks_urgent", "asks"]);
-        assert_eq!(names(8, true), ["commands", "asks"]);
+        let commands = ["commands_urgent", "commands_bulk"];
+        assert_eq!(names(1, true), [["asks_urgent", "asks_bulk"], commands].concat());
+        assert_eq!(names(2, true)[..2], ["asks_bulk", "asks_urgent"]);
+        assert_eq!(names(4, true), [commands, ["asks_urgent", "asks_bulk"]].concat());
+        assert_eq!(names(8, true)[..2], ["commands_bulk", "commands_urgent"]);
     }
 
     #[test]
     fn where_nothing_but_questions_is_known_no_command_is_looked_for() {
-        assert_eq!(names(3, false), ["asks_urgent", "asks"]);
-        assert_eq!(names(4, false), ["asks_urgent", "asks"]);
-        assert_eq!(names(8, false), ["asks"]);
+        assert_eq!(names(3, false), ["asks_urgent", "asks_bulk"]);
+        assert_eq!(names(4, false), ["asks_urgent", "asks_bulk"]);
+        assert_eq!(names(8, false), ["asks_bulk", "asks_urgent"]);
     }
 }

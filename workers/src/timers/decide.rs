@@ -9,7 +9,8 @@ pub const PART_SOON_MAX_MS: i64 = 120_000;
 /// Polls of one job past its give-up time.
 pub const LAST_POLLS_MAX: i64 = 10;
 
-/// How often a give-up is put off for a process that pulls where this one does not: about four hours.
+/// How often a give-up is put off for a process that pulls where this one does not, and that has not for
+/// hours: about four hours.
 pub const ELSEWHERE_MAX: i16 = 30;
 
 /// Who could know more of a job.
@@ -76,7 +77,7 @@ fn is_worth_a_look(due: &Due, can: Can) -> bool {
         && match can.pull {
             Pull::Nobody => false,
             Pull::Here => true,
-            Pull::Elsewhere => due.postponed < ELSEWHERE_MAX,
+            Pull::Elsewhere => due.pulled_lately || due.postponed < ELSEWHERE_MAX,
         }
 }
 

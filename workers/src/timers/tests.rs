@@ -25,6 +25,7 @@ fn due(kind: &str, state: State, looked: bool) -> Due {
         deaths: 0,
         looked,
         pulled: false,
+        pulled_lately: false,
         tries: Tries { any: true, ..Tries::default() },
         next_ms: None,
     }
@@ -54,6 +55,12 @@ fn a_process_that_does_not_pull_leaves_the_end_for_hours_to_one_that_does() {
         assert_eq!(decide(&put_off(ELSEWHERE_MAX - 1, false), elsewhere), Action::LookFirst);
         assert_eq!(decide(&put_off(ELSEWHERE_MAX, false), elsewhere), end, "nobody came");
         assert_eq!(decide(&put_off(0, true), elsewhere), end);
+        let tries = Due { pulled_lately: true, ..put_off(1000, false) };
+        assert_eq!(
+            decide(&tries, elsewhere),
+            Action::LookFirst,
+            "it is there, and their gateway is not"
+        );
     }
 }
 

@@ -238,10 +238,11 @@ fn a_doubt_whose_time_is_over_ends_by_a_word_also_while_its_system_is_paused() {
 }
 
 /// An answer to a call of a worker that had lost the job meanwhile.
-async fn came_back(world: &World, job: Uuid, run: u8, phase: &str) {
+async fn came_back(world: &World, job: Uuid, run: u8, phase: &str, code: Option<&str>) {
+    let code = code.map_or("NULL".to_owned(), |code| format!("'{code}'"));
     let attempt = format!(
-        "INSERT INTO hub.attempt (job_seq, run, phase, fenced, started_at, answered_at, recorded_at)
-         SELECT seq, {run}, '{phase}', true, hub.now(), hub.now(), hub.now()
+        "INSERT INTO hub.attempt (job_seq, run, phase, code, fenced, started_at, answered_at, recorded_at)
+         SELECT seq, {run}, '{phase}', {code}, true, hub.now(), hub.now(), hub.now()
            FROM hub.job_key WHERE id = '{job}'"
     );
     world.execute(&attempt).await;
@@ -286,13 +287,17 @@ call_timeout_ms = 2000
         assert_eq!(world.ended(over).await["code"], "resolved_not_done");
         let tried = act(&world, "retry", fenced, &["--dry-run"]).await;
         assert_eq!(tried["code"], "retried", "nothing speaks against the person's word");
-        came_back(&world, fenced, 98, "ask").await;
+        came_back(&world, fenced, 98, "ask", Some("not_done")).await;
         let tried = act(&world, "retry", fenced, &["--dry-run"]).await;
-        assert_eq!(tried["code"], "retried", "a question that was answered proves nothing");
-        came_back(&world, fenced, 99, "send").await;
+        assert_eq!(tried["code"], "retried", "their answer was that it was not done");
+        came_back(&world, fenced, 99, "ask", None).await;
         assert_eq!(act(&world, "retry", fenced, &[]).await["code"], "may_be_done");
+        came_back(&world, fenced, 100, "send", None).await;
         let (_, story) = hub(&world, &["jobs", "show", &fenced.to_string()]).await;
-        assert!(story.contains("98   asked") && story.contains("99   sent"), "{story}");
+        assert!(
+            story.contains("answered not_done, fenced") && story.contains("100  sent"),
+            "{story}"
+        );
 
         protection::done(&world, &["resume", "kpsisu", "--reason", "morning"]).await;
         // Somebody waits for an answer, so the mailbox is looked into.

@@ -557,7 +557,7 @@ fn d6_d15_a_pause_in_the_middle_of_a_command_does_not_send_it_twice() {
     run(async {
         let world = World::build(Scene {
             hubs: 2,
-            latency: Duration::from_millis(1_200),
+            latency: Duration::from_secs(4),
             settings: "[operations.kpsisu.check]\ncall_timeout_ms = 30000\n".to_owned(),
             ..Scene::default()
         })

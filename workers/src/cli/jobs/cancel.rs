@@ -1,4 +1,4 @@
-//! `hub jobs cancel`: withdraws jobs: commands that were not executed, and queries that are not under way.
+//! `hub jobs cancel`: withdraws jobs: commands that were not executed, and queries that are stored or wait.
 
 use std::path::Path;
 

@@ -31,7 +31,7 @@ pub(super) enum Arguments {
     Show(show::Arguments),
     /// Make a new job of one that ended without success.
     Retry(retry::Arguments),
-    /// Withdraw jobs: commands that were not executed, queries that are not under way.
+    /// Withdraw jobs: commands that were not executed, queries that are stored or wait.
     Cancel(cancel::Arguments),
     /// Decide what became of a command whose answer was lost.
     Resolve(resolve::Arguments),
