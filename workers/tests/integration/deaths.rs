@@ -310,13 +310,7 @@ fn a_probe_dies_with_its_worker_and_the_next_one_is_made_at_once() {
 fn stored_queries_and_commands_make_the_probes_of_an_outage_in_turns() {
     run(async {
         let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
-        let store = &world.stage.store;
-        let known = HashMap::from([(TRACK.name, &TRACK)]);
-        let worker = started(&world, &TRACK).await;
-        store.remove_worker(worker).await.unwrap();
-        store.rescue_orphans(&known).await.unwrap();
-        store.ensure_destinations(&["kazpost"], &[false]).await.unwrap();
-        store.register_worker(worker, "test", None).await.unwrap();
+        let worker = tracker(&world).await;
         for _ in 0..2 {
             stored(&world, LABEL.name, 0, 1).await;
         }
@@ -337,13 +331,7 @@ fn stored_queries_and_commands_make_the_probes_of_an_outage_in_turns() {
 fn bulk_keeps_no_urgent_job_and_many_queries_keep_no_command_from_its_turn() {
     run(async {
         let world = World::build(Scene { hubs: 0, listens: false, ..Scene::default() }).await;
-        let store = &world.stage.store;
-        let known = HashMap::from([(TRACK.name, &TRACK)]);
-        let worker = started(&world, &TRACK).await;
-        store.remove_worker(worker).await.unwrap();
-        store.rescue_orphans(&known).await.unwrap();
-        store.ensure_destinations(&["kazpost"], &[false]).await.unwrap();
-        store.register_worker(worker, "test", None).await.unwrap();
+        let worker = tracker(&world).await;
         stored(&world, TRACK.name, 1, 10_500).await;
         stored(&world, LABEL.name, 1, 1).await;
         let order = world.rows("SELECT seq FROM hub.job_live ORDER BY seq").await;
@@ -359,11 +347,23 @@ fn bulk_keeps_no_urgent_job_and_many_queries_keep_no_command_from_its_turn() {
         let turns = "SELECT breaker_turns <> '{}' AS taken, breaker_probe FROM hub.destination";
         let during = world.row(turns).await;
         assert_eq!((&during["taken"], &during["breaker_probe"]), (&json!(true), &json!(last)));
-        assert!(store.reset("kazpost", &operator()).await.unwrap().done);
+        assert!(world.stage.store.reset("kazpost", &operator()).await.unwrap().done);
         let after = world.row(turns).await;
         assert_eq!((&after["taken"], &after["breaker_probe"]), (&json!(false), &json!(null)));
         world.strike().await;
     });
+}
+
+/// One stored job that tracks, and a worker that has nothing to do.
+async fn tracker(world: &World) -> Uuid {
+    let store = &world.stage.store;
+    let known = HashMap::from([(TRACK.name, &TRACK)]);
+    let worker = started(world, &TRACK).await;
+    store.remove_worker(worker).await.unwrap();
+    store.rescue_orphans(&known).await.unwrap();
+    store.ensure_destinations(&["kazpost"], &[false]).await.unwrap();
+    store.register_worker(worker, "test", None).await.unwrap();
+    worker
 }
 
 fn operator() -> Act {
